@@ -1,0 +1,56 @@
+//! Attention on a GPU: launches the kernel.
+#![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are checked before")]
+
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::{CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
+use cubecl::prelude::{CubeCount, CubeDim};
+
+use crate::{
+    kernels::attention::{LANES, attend},
+    quant::cube_tensor,
+};
+
+/// Units of a cube along the heads' queries.
+const CUBE: u32 = 64;
+
+/// Attends from `q [queries, n_heads, d_head]`, the last of the tokens, to `k` and `v`
+/// `[tokens, n_kv_heads, d_head]`; gives `[queries, n_heads * d_head]`.
+///
+/// # Panics
+/// Panics if `d_head` is no multiple of 4.
+pub fn causal_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>) -> Tensor<2> {
+    let [queries, n_heads, d_head] = q.dims();
+    let [tokens, n_kv_heads, _] = k.dims();
+    assert_eq!(d_head % LANES, 0, "d_head {d_head} must be a multiple of {LANES}");
+
+    let q = into_contiguous(cube_tensor(q));
+    let k = into_contiguous(cube_tensor(k));
+    let v = into_contiguous(cube_tensor(v));
+    let out = empty_device_contiguous_dtype(
+        q.client.clone(),
+        q.device.clone(),
+        [queries, n_heads * d_head].into(),
+        DType::F32,
+    );
+    let units = (queries * n_heads) as u32;
+    // One unit a query and head; the shapes above are those the kernel indexes.
+    unsafe {
+        attend::launch_unchecked(
+            &out.client,
+            CubeCount::new_1d(units.div_ceil(CUBE)),
+            CubeDim::new_1d(CUBE),
+            LANES,
+            q.clone().into_tensor_arg(),
+            k.into_tensor_arg(),
+            v.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            queries as u32,
+            (tokens - queries) as u32,
+            (d_head as f32).sqrt().recip(),
+            n_heads,
+            n_heads / n_kv_heads,
+            d_head / LANES,
+        );
+    }
+    Tensor::from_primitive::<CubeBackend>(out)
+}

@@ -1,0 +1,60 @@
+//! One Llama block: attention, then a gated MLP (SwiGLU, Shazeer, arXiv 2002.05202), both with a
+//! pre-norm and a residual.
+
+use burn::tensor::{Device, Tensor, activation::silu};
+
+use super::{attention::Attention, config::LlamaConfig, norm::RmsNorm, rope::Rope};
+use crate::{
+    quant::Linear,
+    weights::{TensorSource, WeightError, names::Names},
+};
+
+/// One block.
+#[derive(Clone)]
+pub struct Block {
+    attn_norm: RmsNorm,
+    attention: Attention,
+    mlp_norm: RmsNorm,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+impl Block {
+    /// Loads block `n`.
+    pub fn load(
+        source: &dyn TensorSource,
+        names: &Names,
+        n: usize,
+        config: &LlamaConfig,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let norm = |name| {
+            let gain = source.shaped(&names.in_block(n, name), [1, config.d_model])?;
+            Ok(RmsNorm::load(&gain, config.norm_eps, device))
+        };
+        let linear = |name, d_out, d_in| {
+            let weight = source.shaped(&names.in_block(n, name), [d_out, d_in])?;
+            Ok(Linear::load(weight, device))
+        };
+        Ok(Self {
+            attn_norm: norm(names.attn_norm)?,
+            attention: Attention::load(source, names, n, config, device)?,
+            mlp_norm: norm(names.mlp_norm)?,
+            gate: linear(names.gate, config.d_ff, config.d_model)?,
+            up: linear(names.up, config.d_ff, config.d_model)?,
+            down: linear(names.down, config.d_model, config.d_ff)?,
+        })
+    }
+
+    /// `[tokens, d_model]` to `[queries, d_model]`: the last `queries` tokens' new states.
+    pub fn forward(&self, x: Tensor<2>, queries: usize, rope: &Rope) -> Tensor<2> {
+        let first = x.dims()[0] - queries;
+        let attended = self.attention.forward(self.attn_norm.forward(x.clone()), queries, rope);
+        let x = x.narrow(0, first, queries) + attended;
+
+        let h = self.mlp_norm.forward(x.clone());
+        let gated = silu(self.gate.forward(h.clone())) * self.up.forward(h); // [queries, d_ff]
+        x + self.down.forward(gated)
+    }
+}

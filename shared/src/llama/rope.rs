@@ -1,0 +1,105 @@
+//! Rotary position embedding (Su et al., arXiv 2104.09864), in both conventions.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::config::{LlamaConfig, RopePairs};
+
+/// Cosines and sines for the positions `0..len`.
+pub struct Rope {
+    pairs: RopePairs,
+    /// `[len, 1, d_head / 2]`
+    cos: Tensor<3>,
+    /// `[len, 1, d_head / 2]`
+    sin: Tensor<3>,
+}
+
+impl Rope {
+    /// Tables for a prompt of `len` tokens.
+    pub fn new(config: &LlamaConfig, len: usize, device: &Device) -> Self {
+        let half = config.d_head / 2;
+        // Angles in f64: at position 8,000 an f32 product is off by more than the logits' tolerance.
+        let angles = (0..len).flat_map(|position| {
+            (0..half).map(move |i| {
+                position as f64 * config.rope_theta.powf(-2.0 * i as f64 / config.d_head as f64)
+            })
+        });
+        let (cos, sin): (Vec<f32>, Vec<f32>) =
+            angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
+        let table = |values| Tensor::from_data(TensorData::new(values, [len, 1, half]), device);
+        Self { pairs: config.rope_pairs, cos: table(cos), sin: table(sin) }
+    }
+
+    /// Rotates heads `[tokens, n, d_head]` whose first token stands at position `start`.
+    pub fn apply(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
+        let [tokens, n, d_head] = x.dims();
+        let half = d_head / 2;
+        let cos = self.cos.clone().narrow(0, start, tokens);
+        let sin = self.sin.clone().narrow(0, start, tokens);
+        match self.pairs {
+            RopePairs::Interleaved => {
+                let pairs = x.reshape([tokens, n, half, 2]);
+                let a = pairs.clone().narrow(3, 0, 1).reshape([tokens, n, half]);
+                let b = pairs.narrow(3, 1, 1).reshape([tokens, n, half]);
+                let (a, b) = rotate(a, b, cos, sin);
+                Tensor::stack::<4>(vec![a, b], 3).reshape([tokens, n, d_head])
+            }
+            RopePairs::HalfSplit => {
+                let a = x.clone().narrow(2, 0, half);
+                let b = x.narrow(2, half, half);
+                let (a, b) = rotate(a, b, cos, sin);
+                Tensor::cat(vec![a, b], 2)
+            }
+        }
+    }
+}
+
+/// (a, b) turned by the angle: `(a cos - b sin, a sin + b cos)`, all `[tokens, n, d_head / 2]`.
+fn rotate(a: Tensor<3>, b: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+    (
+        a.clone() * cos.clone() - b.clone() * sin.clone(),
+        a * sin + b * cos,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(rope_pairs: RopePairs) -> LlamaConfig {
+        LlamaConfig {
+            n_vocab: 1,
+            d_model: 4,
+            n_layers: 1,
+            n_heads: 1,
+            n_kv_heads: 1,
+            d_head: 4,
+            d_ff: 4,
+            max_len: 8,
+            rope_theta: 100.0,
+            rope_pairs,
+            norm_eps: 1e-5,
+        }
+    }
+
+    /// Rotates `[1, 2, 3, 4]` at position 1: angles 1 and 0.1.
+    fn rotated(pairs: RopePairs) -> Vec<f32> {
+        let device = Device::flex();
+        let x = Tensor::<3>::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0, 4.0], [1, 1, 4]), &device);
+        Rope::new(&config(pairs), 2, &device).apply(x, 1).into_data().try_to_vec().unwrap()
+    }
+
+    fn turn(a: f64, b: f64, angle: f64) -> (f32, f32) {
+        ((a * angle.cos() - b * angle.sin()) as f32, (a * angle.sin() + b * angle.cos()) as f32)
+    }
+
+    #[test]
+    fn both_conventions_by_hand() {
+        let close = |found: Vec<f32>, expected: [f32; 4]| {
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {expected:?}");
+        };
+        let ((a, b), (c, d)) = (turn(1.0, 2.0, 1.0), turn(3.0, 4.0, 0.1));
+        close(rotated(RopePairs::Interleaved), [a, b, c, d]);
+        let ((a, c), (b, d)) = (turn(1.0, 3.0, 1.0), turn(2.0, 4.0, 0.1));
+        close(rotated(RopePairs::HalfSplit), [a, b, c, d]);
+    }
+}

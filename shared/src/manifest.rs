@@ -1,0 +1,44 @@
+//! The manifest of a bundle: which files make a model, how large they are and what they hash to.
+
+use serde::{Deserialize, Serialize};
+
+/// One file that is downloaded and checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Path relative to the manifest.
+    pub path: String,
+    /// Exact size in bytes.
+    pub bytes: u64,
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// A bundle: the catalogue, the retriever trained on it and the base model that ranks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Bundle name, for example `movielens`.
+    pub name: String,
+    /// Data the bundle was trained on, for people.
+    pub data: String,
+    /// Licence of the data, for people.
+    pub data_licence: String,
+    /// `catalog.json`: an array of items in id order.
+    pub catalog: FileEntry,
+    /// Retriever weights (safetensors, its config in the metadata).
+    pub retriever: FileEntry,
+    /// The base model (GGUF).
+    pub base: BaseModel,
+    /// Adapter of the ranker; `None` until a tuned one is shipped.
+    pub adapter: Option<FileEntry>,
+}
+
+/// The base model a bundle ranks with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseModel {
+    /// Name for people, for example `SmolLM2-135M-Instruct Q4_1`.
+    pub name: String,
+    /// Licence for people.
+    pub licence: String,
+    /// The file.
+    pub file: FileEntry,
+}

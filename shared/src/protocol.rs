@@ -1,0 +1,171 @@
+//! The words that the page and its engine worker speak. Nothing else crosses the border.
+//!
+//! Requests carry a sequence number; every event names the request it answers, so the page can drop
+//! answers to questions it no longer asks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{catalog::ItemId, trace::Trace};
+
+/// Page to worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Sequence number, rising.
+    pub seq: u64,
+    /// What is asked.
+    pub body: RequestBody,
+}
+
+/// What the page can ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RequestBody {
+    /// Load catalogue and retriever (small, at start).
+    LoadRetriever {
+        /// Directory of the bundle's manifest, absolute URL ending in `/`.
+        bundle: String,
+    },
+    /// Download and load the base model (large, on the visitor's word).
+    LoadRanker {
+        /// Which device to use.
+        device: DeviceChoice,
+    },
+    /// Stop a running download; what has arrived is kept.
+    CancelDownload,
+    /// Recommend for a history, oldest first.
+    Recommend {
+        /// The history.
+        history: Vec<ItemId>,
+        /// Whether to run the ranker, if it is loaded.
+        rank: bool,
+    },
+    /// One forward pass over any text, for lessons and parity tests.
+    Explain {
+        /// The text.
+        text: String,
+    },
+    /// Drop the stored model from this device.
+    DeleteModel,
+}
+
+/// Where the ranker should run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// WebGPU if there is a real adapter, else the CPU.
+    #[default]
+    Auto,
+    /// WebGPU whatever the adapter.
+    WebGpu,
+    /// wasm on the CPU.
+    Cpu,
+}
+
+/// Worker to page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Sequence number of the request this answers; 0 for the first greeting.
+    pub seq: u64,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What the worker tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The worker runs and listens.
+    Ready,
+    /// Catalogue and retriever are loaded.
+    RetrieverReady,
+    /// A step of loading the ranker.
+    Loading {
+        /// The phase.
+        phase: LoadPhase,
+        /// Bytes done, of `total`.
+        done: u64,
+        /// Bytes in all; 0 when unknown.
+        total: u64,
+    },
+    /// The ranker can rank.
+    RankerReady {
+        /// Where it runs and why.
+        device: DeviceReport,
+        /// The base model's name.
+        base: String,
+        /// The adapter's name; `None` is an untuned base.
+        adapter: Option<String>,
+    },
+    /// A recommendation: without the ranker's part first, then whole.
+    Recommended {
+        /// The record.
+        trace: Box<Trace>,
+    },
+    /// The answer to [`RequestBody::Explain`].
+    Explained {
+        /// Tokens of the text.
+        token_ids: Vec<u32>,
+        /// Logits of the twenty index letters.
+        letter_logits: Vec<f32>,
+    },
+    /// The stored model is gone.
+    Deleted,
+    /// A download was stopped on request.
+    Cancelled,
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// The steps of loading the ranker, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadPhase {
+    /// Model bytes arrive.
+    Download,
+    /// Their checksum is compared.
+    Verify,
+    /// Weights go to the device.
+    Upload,
+    /// One small pass compiles every kernel.
+    WarmUp,
+}
+
+/// Where the ranker runs and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceReport {
+    /// `webgpu` or `cpu`.
+    pub backend: String,
+    /// The adapter's own description; empty on the CPU.
+    pub adapter: String,
+    /// Why this device was taken, one sentence.
+    pub reason: String,
+}
+
+/// What went wrong, what it means and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable code for tests and help texts.
+    pub code: FailureCode,
+    /// One sentence that names the thing and the value.
+    pub message: String,
+    /// What to do now.
+    pub hint: String,
+}
+
+/// Stable codes of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// A file could not be fetched.
+    Network,
+    /// A file has the wrong size or checksum.
+    Checksum,
+    /// A file arrived whole but cannot be read.
+    Format,
+    /// The history was empty or named an unknown item.
+    Input,
+    /// No WebGPU, or the device was lost.
+    Device,
+    /// The request came before what it needs was loaded.
+    NotReady,
+}

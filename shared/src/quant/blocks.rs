@@ -1,0 +1,160 @@
+//! Block formats of ggml (`ggml-common.h`, `ggml-quants.c`): 32 numbers share a scale.
+
+use half::f16;
+
+/// Numbers in a block.
+pub const BLOCK: usize = 32;
+
+/// How the numbers of a tensor are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Little-endian f32.
+    F32,
+    /// Little-endian f16.
+    F16,
+    /// f16 scale d, 16 bytes of nibbles q: `d * (q - 8)`. Low nibbles are numbers 0–15, high 16–31.
+    Q4_0,
+    /// f16 scale d, f16 minimum m, 16 bytes of nibbles q: `d * q + m`. Nibble order as `Q4_0`.
+    Q4_1,
+    /// f16 scale d, 32 signed bytes q: `d * q`.
+    Q8_0,
+}
+
+impl Format {
+    /// The format of ggml's type number.
+    pub fn from_ggml(code: u32) -> Option<Self> {
+        Some(match code {
+            0 => Self::F32,
+            1 => Self::F16,
+            2 => Self::Q4_0,
+            3 => Self::Q4_1,
+            8 => Self::Q8_0,
+            _ => return None,
+        })
+    }
+
+    /// Numbers and bytes of the smallest unit.
+    pub const fn unit(self) -> (usize, usize) {
+        match self {
+            Self::F32 => (1, 4),
+            Self::F16 => (1, 2),
+            Self::Q4_0 => (BLOCK, 18),
+            Self::Q4_1 => (BLOCK, 20),
+            Self::Q8_0 => (BLOCK, 34),
+        }
+    }
+
+    /// Bytes of a `[rows, cols]` tensor; `None` if a row is not whole blocks or the size overflows.
+    pub fn bytes(self, rows: usize, cols: usize) -> Option<usize> {
+        let (numbers, bytes) = self.unit();
+        if !cols.is_multiple_of(numbers) {
+            return None;
+        }
+        (cols / numbers).checked_mul(bytes)?.checked_mul(rows)
+    }
+
+    /// Writes the numbers of `bytes` to `out`, whose length is the count of numbers.
+    ///
+    /// # Panics
+    /// Panics if the lengths do not belong together.
+    pub fn dequantize(self, bytes: &[u8], out: &mut [f32]) {
+        let (numbers, unit) = self.unit();
+        assert_eq!(bytes.len() / unit * numbers, out.len(), "bytes and numbers of {self:?} do not match");
+        let blocks = bytes.chunks_exact(unit).zip(out.chunks_exact_mut(numbers));
+        match self {
+            Self::F32 => {
+                for (block, out) in blocks {
+                    out[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]]);
+                }
+            }
+            Self::F16 => {
+                for (block, out) in blocks {
+                    out[0] = f16_at(block, 0);
+                }
+            }
+            Self::Q4_0 => {
+                for (block, out) in blocks {
+                    let scale = f16_at(block, 0);
+                    nibbles(&block[2..], scale, -8.0 * scale, out);
+                }
+            }
+            Self::Q4_1 => {
+                for (block, out) in blocks {
+                    nibbles(&block[4..], f16_at(block, 0), f16_at(block, 2), out);
+                }
+            }
+            Self::Q8_0 => {
+                for (block, out) in blocks {
+                    let scale = f16_at(block, 0);
+                    for (out, &code) in out.iter_mut().zip(&block[2..]) {
+                        *out = scale * f32::from(code as i8);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn f16_at(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
+
+fn nibbles(codes: &[u8], scale: f32, min: f32, out: &mut [f32]) {
+    let (low, high) = out.split_at_mut(BLOCK / 2);
+    for ((&code, low), high) in codes.iter().zip(low).zip(high) {
+        *low = scale * f32::from(code & 15) + min;
+        *high = scale * f32::from(code >> 4) + min;
+    }
+}
+
+/// `Q4_0` blocks as `Q4_1` blocks of the same numbers: the minimum is -8 scales, exact in f16.
+pub(crate) fn q4_0_to_q4_1(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() / 18 * 20);
+    for block in bytes.chunks_exact(18) {
+        let scale = f16::from_le_bytes([block[0], block[1]]);
+        out.extend(scale.to_le_bytes());
+        out.extend(f16::from_f32(-8.0 * scale.to_f32()).to_le_bytes());
+        out.extend(&block[2..]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(head: &[f32], codes: impl Iterator<Item = u8>) -> Vec<u8> {
+        let mut bytes: Vec<u8> = head.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect();
+        bytes.extend(codes);
+        bytes
+    }
+
+    #[test]
+    fn hand_computed_blocks() {
+        let mut out = [0.0; BLOCK];
+        // Byte i holds number i in its low nibble and number i + 16 in its high nibble.
+        let codes = || (0..16u8).map(|i| i | ((15 - i) << 4));
+        Format::Q4_0.dequantize(&block(&[0.5], codes()), &mut out);
+        assert_eq!((out[0], out[3], out[16], out[31]), (-4.0, -2.5, 3.5, -4.0));
+        Format::Q4_1.dequantize(&block(&[0.5, -1.0], codes()), &mut out);
+        assert_eq!((out[0], out[3], out[16], out[31]), (-1.0, 0.5, 6.5, -1.0));
+        Format::Q8_0.dequantize(&block(&[0.25], (0..32).map(|i: u8| i.wrapping_sub(4))), &mut out);
+        assert_eq!((out[0], out[4], out[31]), (-1.0, 0.0, 6.75));
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        assert_eq!(Format::Q4_1.bytes(3, 64), Some(120));
+        assert_eq!(Format::Q4_1.bytes(3, 65), None);
+        assert_eq!(Format::F32.bytes(usize::MAX, 2), None);
+    }
+
+    #[test]
+    fn q4_0_becomes_q4_1_without_loss() {
+        let q4_0 = block(&[0.123], (0..16).map(|i| i * 13));
+        let (mut before, mut after) = ([0.0; BLOCK], [0.0; BLOCK]);
+        Format::Q4_0.dequantize(&q4_0, &mut before);
+        Format::Q4_1.dequantize(&q4_0_to_q4_1(&q4_0), &mut after);
+        assert_eq!(before, after);
+    }
+}

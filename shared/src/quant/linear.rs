@@ -1,0 +1,83 @@
+//! A linear layer whose weight stays quantized: `y = x Wᵀ` with W `[d_out, d_in]` in blocks.
+//!
+//! On the CPU the blocks are read where they lie in the file and expanded one matrix at a time, so that
+//! Burn's matrix product can run at full speed; the expanded matrix lives as long as one product. On a
+//! GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::Format;
+use crate::weights::TensorBytes;
+
+/// A frozen linear layer without bias.
+#[derive(Clone)]
+pub struct Linear {
+    weight: Weight,
+    d_out: usize,
+    d_in: usize,
+}
+
+#[derive(Clone)]
+enum Weight {
+    /// Blocks in host memory, read in place.
+    Host(TensorBytes),
+    /// `Q4_1` blocks in device memory.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    Q4(super::q4_weight::Q4Weight),
+    /// Unquantized `[d_in, d_out]`, for files that come so.
+    Dense(Tensor<2>),
+}
+
+impl Linear {
+    /// Takes the weight `[d_out, d_in]` to the device.
+    pub fn load(weight: TensorBytes, device: &Device) -> Self {
+        let [d_out, d_in] = weight.shape;
+        Self { weight: Weight::load(weight, device), d_out, d_in }
+    }
+
+    /// `[tokens, d_in]` to `[tokens, d_out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        debug_assert_eq!(x.dims()[1], self.d_in);
+        match &self.weight {
+            Weight::Host(blocks) => {
+                let dense = TensorData::new(blocks.to_f32(), [self.d_out, self.d_in]);
+                let dense = Tensor::<2>::from_data(dense, &x.device());
+                x.matmul(dense.transpose())
+            }
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Weight::Q4(weight) => weight.multiply(x),
+            Weight::Dense(weight) => x.matmul(weight.clone()),
+        }
+    }
+
+    /// Output width.
+    pub fn d_out(&self) -> usize {
+        self.d_out
+    }
+}
+
+impl Weight {
+    fn load(weight: TensorBytes, device: &Device) -> Self {
+        let quantized = !matches!(weight.format, Format::F32 | Format::F16);
+        if quantized && is_cpu(device) {
+            return Self::Host(weight);
+        }
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        match weight.format {
+            Format::Q4_1 => return Self::Q4(super::q4_weight::Q4Weight::upload(weight.bytes(), weight.shape, device)),
+            Format::Q4_0 => {
+                let blocks = super::blocks::q4_0_to_q4_1(weight.bytes());
+                return Self::Q4(super::q4_weight::Q4Weight::upload(&blocks, weight.shape, device));
+            }
+            _ => {}
+        }
+        let dense = TensorData::new(weight.to_f32(), weight.shape);
+        Self::Dense(Tensor::<2>::from_data(dense, device).transpose())
+    }
+}
+
+/// Whether tensors of this device live in host memory.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    // Autodiff wraps a device without moving it, and equality ignores the wrapping.
+    *device == Device::flex()
+}

@@ -1,0 +1,13 @@
+//! 4-bit weights: the blocks as they lie in the file, and the product that reads them.
+
+mod blocks;
+mod linear;
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod q4_weight;
+
+pub use blocks::{BLOCK, Format};
+pub use linear::Linear;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(crate) use q4_weight::cube_tensor;
+pub(crate) use linear::is_cpu;

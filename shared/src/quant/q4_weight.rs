@@ -1,0 +1,85 @@
+//! A weight in `Q4_1` blocks on a GPU.
+//!
+//! The blocks go to the device as they are; the kernel expands them while it multiplies.
+#![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are checked before")]
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn_cubecl::{
+    CubeBackend,
+    kernel::into_contiguous,
+    ops::numeric::empty_device_contiguous_dtype,
+    tensor::CubeTensor,
+};
+use cubecl::prelude::{CubeCount, CubeDim};
+
+use super::BLOCK;
+use crate::kernels::q4_product::{OUTPUTS, TOKENS, WORDS, q4_product};
+
+/// Units of a cube along the outputs and along the tokens.
+const CUBE: (u32, u32) = (16, 4);
+
+/// A weight `[d_out, d_in]` as blocks in device memory.
+#[derive(Clone)]
+pub struct Q4Weight {
+    /// `[d_out * d_in / 32 * 5]` words of 32 bits.
+    words: Tensor<1, Int>,
+    d_out: usize,
+    d_in: usize,
+}
+
+impl Q4Weight {
+    /// Uploads `Q4_1` blocks unchanged.
+    pub fn upload(blocks: &[u8], [d_out, d_in]: [usize; 2], device: &Device) -> Self {
+        let words: Vec<u32> = blocks
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+            .collect();
+        debug_assert_eq!(words.len(), d_out * d_in / BLOCK * WORDS);
+        let len = words.len();
+        let words = Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32));
+        Self { words, d_out, d_in }
+    }
+
+    /// `x [tokens, d_in]` times the transposed weight: `[tokens, d_out]`.
+    pub fn multiply(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = into_contiguous(cube_tensor(x));
+        let tokens = x.meta.shape()[0];
+        let words = self
+            .words
+            .clone()
+            .try_into_primitive::<CubeBackend>()
+            .expect("the weight was uploaded to a CubeCL device");
+        let out = empty_device_contiguous_dtype(
+            x.client.clone(),
+            x.device.clone(),
+            [tokens, self.d_out].into(),
+            DType::F32,
+        );
+        let count = CubeCount::new_2d(
+            (self.d_out.div_ceil(OUTPUTS) as u32).div_ceil(CUBE.0),
+            (tokens.div_ceil(TOKENS) as u32).div_ceil(CUBE.1),
+        );
+        // Sizes are checked in `load` and `forward`; the kernel clamps rows at the ragged edge.
+        unsafe {
+            q4_product::launch_unchecked(
+                &out.client,
+                count,
+                CubeDim::new_2d(CUBE.0, CUBE.1),
+                4,
+                x.clone().into_tensor_arg(),
+                words.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                tokens as u32,
+                self.d_out as u32,
+                self.d_in / BLOCK,
+            );
+        }
+        Tensor::from_primitive::<CubeBackend>(out)
+    }
+}
+
+/// The CubeCL tensor behind a tensor that is known to live on a CubeCL device.
+pub(crate) fn cube_tensor<const D: usize>(x: Tensor<D>) -> CubeTensor {
+    x.try_into_primitive::<CubeBackend>()
+        .expect("GPU kernels get tensors of a CubeCL device without autodiff")
+}

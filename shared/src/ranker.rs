@@ -1,0 +1,164 @@
+//! The ranker: tokenizer, Llama and verbalizer behind one forward pass (paper section 3.2).
+
+use burn::tensor::{Device, Tensor, TensorData};
+use thiserror::Error;
+
+use crate::{
+    llama::{Llama, LlamaConfig},
+    ranking,
+    tokens::{Encoded, Tokens, TokensError},
+    trace::VocabularyEntry,
+    verbalizer::{Verbalizer, VerbalizerError},
+    weights::{WeightError, gguf::Gguf},
+};
+
+/// What the prompt ends with; the label token is what follows it.
+const RESPONSE: &str = "\n\n### Response:\n";
+
+/// A base model that ranks.
+pub struct Ranker {
+    name: String,
+    llama: Llama,
+    tokens: Tokens,
+    verbalizer: Verbalizer,
+}
+
+/// Why a ranker cannot be loaded or run.
+#[derive(Debug, Error)]
+pub enum RankerError {
+    /// The weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    /// The tokenizer cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The index letters are not twenty distinct tokens.
+    #[error(transparent)]
+    Verbalizer(#[from] VerbalizerError),
+    /// Nothing to read.
+    #[error("the text is empty: there is no position to read logits at")]
+    Empty,
+    /// More tokens than the model can read.
+    #[error("the text has {tokens} tokens, the model reads at most {limit}; shorten it")]
+    TooLong {
+        /// Tokens of the text.
+        tokens: usize,
+        /// Context length.
+        limit: usize,
+    },
+    /// The device failed.
+    #[error("the device could not finish the forward pass: {0}")]
+    Device(String),
+}
+
+/// One forward pass over any text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Tokens of the text and their bytes.
+    pub encoded: Encoded,
+    /// Logits of the twenty index letters at the last position.
+    pub letter_logits: Vec<f32>,
+    /// Largest logits of the vocabulary, best first; empty unless asked for.
+    pub top: Vec<VocabularyEntry>,
+    /// Share of the vocabulary's probability on the twenty letters; only with `top`.
+    pub letter_mass: Option<f32>,
+}
+
+impl Ranker {
+    /// Loads a GGUF file's bytes onto a device.
+    pub fn from_gguf(bytes: Vec<u8>, device: &Device) -> Result<Self, RankerError> {
+        let gguf = Gguf::parse(bytes)?;
+        let tokens = Tokens::from_gguf(&gguf)?;
+        let verbalizer = derive_verbalizer(&tokens)?;
+        let config = LlamaConfig::from_gguf(&gguf)?;
+        let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
+        let llama = Llama::load(config, &gguf, device)?;
+        Ok(Self { name, llama, tokens, verbalizer })
+    }
+
+    /// The model's own name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tokenizer.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The label ids.
+    pub fn verbalizer(&self) -> &Verbalizer {
+        &self.verbalizer
+    }
+
+    /// The model.
+    pub fn llama(&self) -> &Llama {
+        &self.llama
+    }
+
+    /// One forward pass over `text`: letter logits, and the `top` largest logits of the vocabulary.
+    pub async fn explain(&self, text: &str, top: usize) -> Result<Explanation, RankerError> {
+        let encoded = self.tokens.encode(text)?;
+        let limit = self.llama.config().max_len;
+        match encoded.ids.len() {
+            0 => return Err(RankerError::Empty),
+            tokens if tokens > limit => return Err(RankerError::TooLong { tokens, limit }),
+            _ => {}
+        }
+        let hidden = read(self.llama.forward(&encoded.ids)).await?;
+        let head = self.llama.head();
+        let letter_logits = head.logits(&hidden, self.verbalizer.label_ids().iter().copied());
+        let (top, letter_mass) = if top == 0 {
+            (Vec::new(), None)
+        } else {
+            let logits = head.logits(&hidden, 0..head.n_vocab() as u32);
+            (self.largest(&logits, top)?, Some(mass(&letter_logits, &logits)))
+        };
+        Ok(Explanation { encoded, letter_logits, top, letter_mass })
+    }
+
+    /// One short forward pass, so that every kernel is compiled before the first ranking.
+    pub async fn warm_up(&self) -> Result<(), RankerError> {
+        self.explain(RESPONSE, 0).await.map(drop)
+    }
+
+    fn largest(&self, logits: &[f32], k: usize) -> Result<Vec<VocabularyEntry>, RankerError> {
+        ranking::top_k(logits, k, |_| false)
+            .into_iter()
+            .map(|(id, logit)| {
+                let id = id as u32;
+                Ok(VocabularyEntry { id, token: self.tokens.decode(&[id])?, logit })
+            })
+            .collect()
+    }
+}
+
+fn derive_verbalizer(tokens: &Tokens) -> Result<Verbalizer, RankerError> {
+    let mut failure = None;
+    let verbalizer = Verbalizer::derive(RESPONSE, |text| {
+        tokens.ids(text).unwrap_or_else(|error| {
+            failure = Some(error);
+            Vec::new()
+        })
+    });
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(verbalizer?),
+    }
+}
+
+/// Reads a tensor without blocking, as a browser requires.
+async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, RankerError> {
+    let data: TensorData = tensor
+        .into_data_async()
+        .await
+        .map_err(|error| RankerError::Device(format!("{error:?}")))?;
+    data.try_to_vec::<f32>().map_err(|error| RankerError::Device(format!("{error:?}")))
+}
+
+/// Share of `exp(logits)` that lies on `letters`.
+fn mass(letters: &[f32], logits: &[f32]) -> f32 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum = |values: &[f32]| values.iter().map(|&x| f64::from(x - max).exp()).sum::<f64>();
+    (sum(letters) / sum(logits)) as f32
+}

@@ -1,0 +1,93 @@
+//! From scores to an order, and how the order moved.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::ItemId;
+
+/// Which scores the final order follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ordering {
+    /// The retriever's order is kept: no ranker ran, or the ranker is an untuned base model, which is at
+    /// chance (measured) and must not decide.
+    Retriever,
+    /// The ranker's letter logits decide.
+    Ranker,
+}
+
+/// One line of the final ranking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// The item.
+    pub item: ItemId,
+    /// Its title.
+    pub title: String,
+    /// Place in the final order, from 1.
+    pub rank: usize,
+    /// Place in the retriever's order, from 1.
+    pub retriever_rank: usize,
+    /// Place by the ranker's letter logits alone, from 1; absent when no ranker ran.
+    pub ranker_rank: Option<usize>,
+    /// The ranker's probability over the letters; absent when no ranker ran.
+    pub probability: Option<f32>,
+}
+
+/// Indices of `scores` from best to worst. Equal scores keep their order, NaN goes last.
+pub fn order(scores: &[f32]) -> Vec<usize> {
+    let key = |i: usize| if scores[i].is_nan() { f32::NEG_INFINITY } else { scores[i] };
+    let mut indices: Vec<usize> = (0..scores.len()).collect();
+    indices.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+    indices
+}
+
+/// The place, from 1, that each index of `scores` takes in [`order`].
+pub fn ranks(scores: &[f32]) -> Vec<usize> {
+    let mut ranks = vec![0; scores.len()];
+    for (place, index) in order(scores).into_iter().enumerate() {
+        ranks[index] = place + 1;
+    }
+    ranks
+}
+
+/// The `k` best entries of `scores` as (index, score), best first; `skip` is never proposed.
+///
+/// Entries that are not finite are left out, so the result may be shorter than `k`.
+pub fn top_k(scores: &[f32], k: usize, skip: impl Fn(usize) -> bool) -> Vec<(usize, f32)> {
+    let mut kept: Vec<(usize, f32)> = scores
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|&(index, score)| score.is_finite() && !skip(index))
+        .collect();
+    let by_score = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if kept.len() > k && k > 0 {
+        kept.select_nth_unstable_by(k - 1, by_score);
+    }
+    kept.truncate(k);
+    kept.sort_by(by_score);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ties_keep_their_order_and_nan_goes_last() {
+        assert_eq!(order(&[1.0, f32::NAN, 2.0, 1.0]), [2, 0, 3, 1]);
+        assert_eq!(ranks(&[1.0, f32::NAN, 2.0, 1.0]), [2, 4, 1, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn top_k_equals_a_full_sort(scores in prop::collection::vec(-3i8..3, 0..60), k in 0usize..25, banned in 0usize..60) {
+            let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
+            let mut expected: Vec<(usize, f32)> = order(&scores).into_iter().map(|i| (i, scores[i])).collect();
+            expected.retain(|&(i, _)| i != banned);
+            expected.truncate(k);
+            prop_assert_eq!(top_k(&scores, k, |i| i == banned), expected);
+        }
+    }
+}

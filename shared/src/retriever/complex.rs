@@ -1,0 +1,56 @@
+//! Complex numbers as pairs of real tensors (Burn has no complex element type).
+
+use burn::tensor::Tensor;
+
+/// A complex tensor: real and imaginary parts of one shape.
+#[derive(Clone, Debug)]
+pub struct Complex<const D: usize> {
+    /// Real part.
+    pub re: Tensor<D>,
+    /// Imaginary part.
+    pub im: Tensor<D>,
+}
+
+impl<const D: usize> Complex<D> {
+    /// `self · other`, broadcast.
+    #[must_use]
+    pub fn mul(self, other: Self) -> Self {
+        Self {
+            re: self.re.clone() * other.re.clone() - self.im.clone() * other.im.clone(),
+            im: self.re * other.im + self.im * other.re,
+        }
+    }
+
+    /// `self + other`, broadcast.
+    #[must_use]
+    pub fn add(self, other: Self) -> Self {
+        Self { re: self.re + other.re, im: self.im + other.im }
+    }
+
+    /// `self · factor` with a real factor, broadcast.
+    #[must_use]
+    pub fn scale(self, factor: Tensor<D>) -> Self {
+        self.map(|part| part * factor.clone())
+    }
+
+    /// The part `start .. start + length` along `dim`.
+    #[must_use]
+    pub fn narrow(&self, dim: usize, start: usize, length: usize) -> Self {
+        self.clone().map(|part| part.narrow(dim, start, length))
+    }
+
+    /// `first` and `second` one after the other along `dim`.
+    #[must_use]
+    pub fn cat(first: Self, second: Self, dim: usize) -> Self {
+        Self {
+            re: Tensor::cat(vec![first.re, second.re], dim),
+            im: Tensor::cat(vec![first.im, second.im], dim),
+        }
+    }
+
+    /// The same linear function of both parts.
+    #[must_use]
+    pub fn map<const E: usize>(self, function: impl Fn(Tensor<D>) -> Tensor<E>) -> Complex<E> {
+        Complex { re: function(self.re), im: function(self.im) }
+    }
+}

@@ -1,0 +1,163 @@
+//! Weights as one safetensors file: tensors by module path, the config as JSON in the metadata.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::{Device, Tensor, TensorData},
+};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use super::{LruRec, LruRecConfig, RetrieverError};
+
+/// Metadata key of the architecture's name.
+const MODEL_KEY: &str = "model";
+/// The architecture's name.
+const MODEL: &str = "lrurec";
+/// Metadata key of the config.
+const CONFIG_KEY: &str = "config";
+
+impl LruRec {
+    /// Reads a model that [`Self::to_safetensors`] wrote; f32 and f16 tensors are understood.
+    ///
+    /// The tensors must be exactly those of the config, so a wrong config cannot claim more memory than
+    /// the file has.
+    pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<Self, RetrieverError> {
+        let unreadable = |error| RetrieverError::Weights(format!("not a readable safetensors file: {error}"));
+        let config = read_config(bytes)?;
+        let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
+        let stored: usize =
+            file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
+        if config.parameters() != Some(stored) {
+            return Err(RetrieverError::Weights(format!(
+                "the config needs {} numbers, the file has {stored}",
+                config.parameters().map_or("too many".to_owned(), |count| count.to_string())
+            )));
+        }
+        let mut loader = Loader { file, path: Vec::new(), error: None };
+        let model = Self::new(config, 0, device)?.map(&mut loader);
+        loader.error.map_or(Ok(model), |message| Err(RetrieverError::Weights(message)))
+    }
+
+    /// Writes all weights as f32 and the config.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, RetrieverError> {
+        let mut collector = Collector::default();
+        self.visit(&mut collector);
+        if let Some(message) = collector.error {
+            return Err(RetrieverError::Weights(message));
+        }
+        let unwritable = |error| RetrieverError::Weights(format!("cannot write safetensors: {error}"));
+        let tensors: BTreeMap<&String, TensorView> = collector
+            .tensors
+            .iter()
+            .map(|(name, (shape, data))| Ok((name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
+            .collect::<Result<_, _>>()
+            .map_err(unwritable)?;
+        let config = serde_json::to_string(self.config())
+            .map_err(|error| RetrieverError::Weights(format!("cannot write the config: {error}")))?;
+        let metadata = HashMap::from([
+            (MODEL_KEY.to_owned(), MODEL.to_owned()),
+            (CONFIG_KEY.to_owned(), config),
+        ]);
+        safetensors::serialize(tensors, Some(metadata)).map_err(unwritable)
+    }
+}
+
+fn read_config(bytes: &[u8]) -> Result<LruRecConfig, RetrieverError> {
+    let (_, header) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| RetrieverError::Weights(format!("not a readable safetensors file: {error}")))?;
+    let entry = |key: &str| header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+    match entry(MODEL_KEY).map(String::as_str) {
+        Some(MODEL) => {}
+        Some(other) => return Err(RetrieverError::Weights(format!("the model is {other:?}, not {MODEL:?}"))),
+        None => return Err(RetrieverError::Weights("the file names no model in its metadata".to_owned())),
+    }
+    let json = entry(CONFIG_KEY)
+        .ok_or_else(|| RetrieverError::Weights("the file has no config in its metadata".to_owned()))?;
+    let config: LruRecConfig = serde_json::from_str(json)
+        .map_err(|error| RetrieverError::Weights(format!("the config is not understood: {error}")))?;
+    config.validate()?;
+    Ok(config)
+}
+
+/// Copies every parameter out, by path.
+#[derive(Default)]
+struct Collector {
+    path: Vec<String>,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)>,
+    error: Option<String>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.join(".");
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        match tensor.try_into_vec_as::<f32>() {
+            Ok(values) => {
+                let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                self.tensors.insert(name, (shape, data));
+            }
+            Err(error) => self.error = Some(format!("tensor {name} cannot be read: {error}")),
+        }
+    }
+}
+
+/// Replaces every parameter by the file's tensor of the same path; keeps the first error.
+struct Loader<'a> {
+    file: SafeTensors<'a>,
+    path: Vec<String>,
+    error: Option<String>,
+}
+
+impl ModuleMapper for Loader<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let shape = param.lazy_shape().to_vec();
+        match values(&self.file, &name, &shape) {
+            Ok(values) => Param::from_data(TensorData::new(values, shape), &param.lazy_device()),
+            Err(message) => {
+                self.error.get_or_insert(message);
+                param
+            }
+        }
+    }
+}
+
+/// A tensor's values, if it has the shape and a supported type.
+fn values(file: &SafeTensors, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    let tensor = file.tensor(name).map_err(|_| format!("tensor {name} is missing"))?;
+    if tensor.shape() != shape {
+        return Err(format!("tensor {name} has shape {:?}, the config needs {shape:?}", tensor.shape()));
+    }
+    let values: Vec<f32> = match tensor.dtype() {
+        Dtype::F32 => {
+            tensor.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+        }
+        Dtype::F16 => {
+            let (halves, _) = tensor.data().as_chunks::<2>();
+            halves.iter().map(|&bytes| half::f16::from_le_bytes(bytes).to_f32()).collect()
+        }
+        other => return Err(format!("tensor {name} has type {other:?}; supported are F32 and F16")),
+    };
+    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        return Err(format!("tensor {name} holds {} at place {place}", values[place]));
+    }
+    Ok(values)
+}

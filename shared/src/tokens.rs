@@ -1,0 +1,121 @@
+//! Text to token ids and back, with the vocabulary that comes inside the GGUF file.
+
+use ahash::AHashMap;
+use thiserror::Error;
+use tokenizers::{
+    AddedToken, Tokenizer,
+    models::bpe::BPE,
+    pre_tokenizers::{byte_level::ByteLevel, digits::Digits, sequence::Sequence},
+};
+
+use crate::weights::{WeightError, gguf::Gguf};
+
+/// Type number of control tokens in `tokenizer.ggml.token_type`.
+const CONTROL: i64 = 3;
+
+/// A byte-level BPE tokenizer.
+pub struct Tokens {
+    tokenizer: Tokenizer,
+}
+
+/// Token ids and the bytes of the text that each covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Byte range in the text of each token.
+    pub offsets: Vec<(usize, usize)>,
+}
+
+/// Why a tokenizer cannot be built or used.
+#[derive(Debug, Error)]
+pub enum TokensError {
+    /// The file's vocabulary is missing or malformed.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    /// The file's tokenizer is of another kind.
+    #[error("tokenizer {model}/{pre} is not supported; supported is gpt2 with pre-tokenizer smollm or gpt-2")]
+    Unsupported {
+        /// `tokenizer.ggml.model`.
+        model: String,
+        /// `tokenizer.ggml.pre`.
+        pre: String,
+    },
+    /// The tokenizer library refused.
+    #[error("tokenizer: {0}")]
+    Library(String),
+}
+
+impl From<tokenizers::Error> for TokensError {
+    fn from(error: tokenizers::Error) -> Self {
+        Self::Library(error.to_string())
+    }
+}
+
+impl Tokens {
+    /// Builds the tokenizer from the vocabulary, merges and token types of a GGUF file.
+    pub fn from_gguf(gguf: &Gguf) -> Result<Self, TokensError> {
+        let model = gguf.text("tokenizer.ggml.model")?;
+        let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("gpt-2");
+        let digits = match (model, pre) {
+            ("gpt2", "smollm") => true,
+            ("gpt2", "gpt-2") => false,
+            _ => return Err(TokensError::Unsupported { model: model.to_owned(), pre: pre.to_owned() }),
+        };
+        let tokens = gguf.texts("tokenizer.ggml.tokens")?;
+        let vocabulary: AHashMap<String, u32> =
+            tokens.iter().enumerate().map(|(id, &token)| (token.to_owned(), id as u32)).collect();
+        let merges: Option<Vec<(String, String)>> = gguf
+            .texts("tokenizer.ggml.merges")?
+            .into_iter()
+            .map(|merge| merge.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())))
+            .collect();
+        let merges = merges.ok_or(WeightError::Metadata {
+            key: "tokenizer.ggml.merges".to_owned(),
+            wanted: "pairs of tokens with one blank between",
+        })?;
+        let bpe = BPE::builder().vocab_and_merges(vocabulary, merges).build()?;
+
+        let mut tokenizer = Tokenizer::new(bpe);
+        let bytes = ByteLevel::new(false, false, true);
+        if digits {
+            let split = vec![Digits::new(true).into(), bytes.into()];
+            tokenizer.with_pre_tokenizer(Some(Sequence::new(split)));
+        } else {
+            tokenizer.with_pre_tokenizer(Some(bytes));
+        }
+        tokenizer.with_decoder(Some(bytes));
+        let control: Vec<AddedToken> = gguf
+            .ints("tokenizer.ggml.token_type")
+            .unwrap_or_default()
+            .into_iter()
+            .zip(&tokens)
+            .filter(|&(kind, _)| kind == CONTROL)
+            .map(|(_, &token)| AddedToken::from(token, true))
+            .collect();
+        tokenizer.add_special_tokens(control)?;
+        Ok(Self { tokenizer })
+    }
+
+    /// Token ids of a text. No token is added before or after.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, TokensError> {
+        Ok(self.encode(text)?.ids)
+    }
+
+    /// Token ids of a text and the bytes they cover.
+    pub fn encode(&self, text: &str) -> Result<Encoded, TokensError> {
+        let encoding = self.tokenizer.encode(text, false)?;
+        Ok(Encoded { ids: encoding.get_ids().to_vec(), offsets: encoding.get_offsets().to_vec() })
+    }
+
+    /// The text of these tokens.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, TokensError> {
+        Ok(self.tokenizer.decode(ids, false)?)
+    }
+
+    /// The title cut to at most `limit` tokens, as the reference does: encode alone, cut, decode.
+    pub fn cut(&self, title: &str, limit: usize) -> Result<String, TokensError> {
+        let ids = self.ids(title)?;
+        if ids.len() <= limit { Ok(title.to_owned()) } else { self.decode(&ids[..limit]) }
+    }
+}

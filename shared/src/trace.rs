@@ -1,0 +1,118 @@
+//! The Trace: everything one recommendation went through.
+//!
+//! The page draws it, the CLI prints it, JSON export writes it, golden tests compare it, and the recorded
+//! examples that make the page alive before any download are saved Traces.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::ItemId,
+    prompt::Prompt,
+    ranking::{Ordering, Ranked},
+};
+
+/// Format number of [`Trace`]; raised when a field changes its meaning.
+pub const TRACE_VERSION: u32 = 1;
+
+/// Everything one recommendation went through, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// [`TRACE_VERSION`] of the writer.
+    pub version: u32,
+    /// The whole history given, oldest first.
+    pub history: Vec<HistoryItem>,
+    /// What the retriever proposed, best first; at most [`crate::CANDIDATES`].
+    pub candidates: Vec<Candidate>,
+    /// What the ranker did; absent when no base model was loaded.
+    pub ranker: Option<RankerTrace>,
+    /// Which scores decided.
+    pub ordering: Ordering,
+    /// The final order.
+    pub ranking: Vec<Ranked>,
+    /// Wall times of the stages.
+    pub timings: Timings,
+    /// What produced this Trace.
+    pub provenance: Provenance,
+}
+
+/// One film or product the user liked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryItem {
+    /// The item.
+    pub item: ItemId,
+    /// Its title.
+    pub title: String,
+}
+
+/// One proposal of the retriever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The item.
+    pub item: ItemId,
+    /// Its title.
+    pub title: String,
+    /// Its index letter in the prompt.
+    pub letter: char,
+    /// The retriever's score (a logit over the catalogue).
+    pub score: f32,
+}
+
+/// The one forward pass and its reading.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankerTrace {
+    /// The prompt and its spans.
+    pub prompt: Prompt,
+    /// Its tokens.
+    pub token_ids: Vec<u32>,
+    /// The byte range of the prompt's text that each token covers.
+    pub token_offsets: Vec<(usize, usize)>,
+    /// Token ids of the index letters of the candidates, letter order.
+    pub label_ids: Vec<u32>,
+    /// Logits of those tokens at the last position, letter order.
+    pub letter_logits: Vec<f32>,
+    /// Softmax over the letter logits, letter order.
+    pub probabilities: Vec<f32>,
+    /// Largest logits of the whole vocabulary, best first; empty unless asked for.
+    #[serde(default)]
+    pub top: Vec<VocabularyEntry>,
+    /// Share of the whole vocabulary's probability on the candidates' letters; only with `top`.
+    #[serde(default)]
+    pub letter_mass: Option<f32>,
+}
+
+/// One token of the vocabulary and its logit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VocabularyEntry {
+    /// Token id.
+    pub id: u32,
+    /// Token as text.
+    pub token: String,
+    /// Logit at the last position.
+    pub logit: f32,
+}
+
+/// Wall times in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Retriever: history in, candidates out.
+    pub retrieve_ms: f64,
+    /// Prompt and tokens.
+    pub prompt_ms: f64,
+    /// The ranker's forward pass with its readback.
+    pub forward_ms: f64,
+}
+
+/// What produced a Trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of llamarec.
+    pub llamarec: String,
+    /// The retriever's bundle, for example `movielens`.
+    pub bundle: String,
+    /// The base model's name, if one was loaded.
+    pub base: Option<String>,
+    /// The adapter's name; `None` is an untuned base model.
+    pub adapter: Option<String>,
+    /// The device the ranker ran on, for example `cpu` or `wgpu: llvmpipe`.
+    pub device: String,
+}

@@ -1,0 +1,66 @@
+//! Helpers of the tests that cross crates.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The workspace's folder.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The binary `llamarec` that was built beside the running test.
+///
+/// # Panics
+/// If it was not built: `cargo test --workspace` and `cargo build -p trainer` build it.
+pub fn llamarec() -> Command {
+    let test = env::current_exe().expect("a running test has a path");
+    let binary = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in target/PROFILE/deps")
+        .join(format!("llamarec{}", env::consts::EXE_SUFFIX));
+    assert!(
+        binary.is_file(),
+        "{} is not built; run: cargo build -p trainer",
+        binary.display()
+    );
+    let mut command = Command::new(binary);
+    // What the developer's own environment says must not change a test.
+    for variable in ["LLAMAREC_DEVICE", "LLAMAREC_HOME", "HF_ENDPOINT"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// A folder of the data that lies beside the repository, for example `data/ml-latest-small`.
+///
+/// These data may not be redistributed with the product. Without them the test is skipped; the reason is
+/// printed.
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must say so; tests have no printer"
+)]
+pub fn shared_data(sub: &str) -> Option<PathBuf> {
+    let folder = workspace().join("..").join("shared").join(sub);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: there is no {}", folder.display());
+    None
+}
+
+pub mod tiny_llama;
+
+/// The base model, if it was fetched; the reason for skipping is printed otherwise.
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must say so; tests have no printer"
+)]
+pub fn skip_without_base_model(found: anyhow::Result<PathBuf>) -> Option<PathBuf> {
+    found
+        .inspect_err(|error| eprintln!("skipped: {error}; run: llamarec model fetch"))
+        .ok()
+}

@@ -1,0 +1,139 @@
+//! The engine worker itself, asked without the page: its numbers are those of the native build.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use shared::{
+    catalog::ItemId,
+    ranker::Ranker,
+    recommender::{Options, Recommender},
+    trace::Trace,
+};
+use tests::tiny_llama;
+
+use super::{
+    ask_engine,
+    driver::{Settings, Visitor},
+    site::Served,
+};
+
+/// Sends requests one after the other; gives the last event of each answer.
+pub const CONVERSATION: &str = "
+    const [url, requests] = args;
+    const worker = new Worker(new URL('engine_loader.js', url), { type: 'module' });
+    const events = [];
+    let wake = () => {};
+    worker.onmessage = event => { events.push(JSON.parse(event.data)); wake(); };
+    worker.onerror = event => { events.push({ seq: 0, body: { type: 'failed', message: event.message } }); wake(); };
+    const next = async () => {
+      while (events.length === 0) await new Promise(resolve => { wake = resolve; });
+      return events.shift();
+    };
+    const answers = [];
+    await next();
+    let seq = 0;
+    for (const body of requests) {
+      seq += 1;
+      worker.postMessage(JSON.stringify({ seq, body }));
+      for (;;) {
+        const event = await next();
+        if (event.body.type === 'loading') continue;
+        // The retriever's part comes first, then the whole.
+        if (event.body.type === 'recommended' && body.rank && !event.body.trace.ranker) continue;
+        answers.push(event.body);
+        break;
+      }
+    }
+    worker.terminate();
+    return answers;
+";
+
+const HISTORY: [u32; 5] = [3, 17, 40, 111, 256];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_browsers_trace_is_the_native_one() {
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else { return };
+    let gguf = tiny_llama::gguf(11);
+    let site = Served::with_base(&gguf);
+    visitor.open(&site.url).await;
+
+    let mut native: Recommender = trainer::bundle::load(None).unwrap();
+    native.set_ranker(Some(Ranker::from_gguf(gguf, &Device::flex()).unwrap()), "cpu".to_owned());
+    let history = HISTORY.map(ItemId);
+    let expected = native.recommend(&history, &Options { rank: true, top: 0 }, &|| 0.0).await.unwrap();
+
+    for device in ["cpu", "web_gpu"] {
+        let requests = [
+            json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
+            json!({ "type": "load_ranker", "device": device }),
+            json!({ "type": "recommend", "history": history, "rank": true }),
+        ];
+        let answers = ask_engine(&visitor, &site.url, &requests).await;
+        assert_eq!(answers[0], json!({ "type": "retriever_ready" }));
+        assert_eq!(answers[1]["type"], "ranker_ready", "{}", answers[1]);
+        let trace: Trace = serde_json::from_value(answers[2]["trace"].clone()).unwrap();
+        compare(&trace, &expected, 1e-3);
+    }
+    visitor.leave().await;
+}
+
+fn compare(trace: &Trace, expected: &Trace, tolerance: f32) {
+    let (got, wanted) = (trace.ranker.as_ref().unwrap(), expected.ranker.as_ref().unwrap());
+    let items = |trace: &Trace| -> Vec<ItemId> { trace.candidates.iter().map(|candidate| candidate.item).collect() };
+    assert_eq!(items(trace), items(expected));
+    assert_eq!(got.prompt, wanted.prompt);
+    assert_eq!(got.token_ids, wanted.token_ids);
+    assert_eq!(got.label_ids, wanted.label_ids);
+    close(&got.letter_logits, &wanted.letter_logits, tolerance);
+}
+
+fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), wanted.len());
+    let worst = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= tolerance, "letter logits differ by {worst}, more than {tolerance}");
+}
+
+/// The real base model over a prompt of about 160 tokens: minutes of software WebGPU.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: run with --ignored"]
+async fn the_real_base_model_gives_the_native_logits() {
+    let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else { return };
+    let text = short_prompt();
+    let native = Ranker::from_gguf(std::fs::read(&base).unwrap(), &Device::flex()).unwrap();
+    let expected = native.explain(&text, 0).await.unwrap();
+    let site = Served::with_real_base(&base);
+    visitor.open(&site.url).await;
+    for device in ["cpu", "web_gpu"] {
+        let answer = explain(&visitor, &site, device, &text).await;
+        assert_eq!(answer["type"], "explained", "{answer}");
+        let ids: Vec<u32> = serde_json::from_value(answer["token_ids"].clone()).unwrap();
+        assert_eq!(ids, expected.encoded.ids);
+        let logits: Vec<f32> = serde_json::from_value(answer["letter_logits"].clone()).unwrap();
+        close(&logits, &expected.letter_logits, 0.05);
+    }
+    visitor.leave().await;
+}
+
+async fn explain(visitor: &Visitor, site: &Served, device: &str, text: &str) -> Value {
+    let requests = [
+        json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
+        json!({ "type": "load_ranker", "device": device }),
+        json!({ "type": "explain", "text": text }),
+    ];
+    ask_engine(visitor, &site.url, &requests).await.pop().unwrap()
+}
+
+/// A prompt of two films and six candidates.
+fn short_prompt() -> String {
+    let candidates = [
+        "Casino (1995)",
+        "Jumanji (1995)",
+        "Seven (1995)",
+        "The Usual Suspects (1995)",
+        "Fargo (1996)",
+        "Twelve Monkeys (1995)",
+    ];
+    shared::prompt::Prompt::render(&["Heat (1995)", "Toy Story (1995)"], &candidates).text
+}

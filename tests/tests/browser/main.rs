@@ -1,0 +1,247 @@
+//! The page in a real browser: what a visitor does, from the first film to the ranked list.
+//!
+//! Chromium has WebGPU on a software adapter here, so a tiny seeded Llama stands for the base model in
+//! every run; the real one is a test of its own.
+
+mod driver;
+mod engine;
+mod site;
+
+use driver::{COMPUTES, SOON, Settings, Visitor};
+use fantoccini::key::Key;
+use serde_json::{Value, json};
+use site::Served;
+use tests::tiny_llama;
+use web::ids;
+
+const FILMS: [&str; 3] = ["Heat (1995)", "Toy Story (1995)", "Fargo (1996)"];
+
+/// Searches each film and takes the first that is offered.
+async fn add_films(visitor: &Visitor) {
+    for (n, film) in FILMS.iter().enumerate() {
+        visitor.click(ids::SEARCH).await;
+        visitor.type_text(film).await;
+        visitor.wait_for_text(&ids::search_option(0), film, SOON).await;
+        visitor.press(Key::Enter).await;
+        let added = format!("document.querySelectorAll('#{} li').length === {}", ids::HISTORY, n + 1);
+        visitor.wait(film, &added, SOON).await;
+    }
+}
+
+async fn recommend(visitor: &Visitor) {
+    visitor.click(ids::RECOMMEND).await;
+    let rows = format!("document.querySelectorAll('#{} tbody tr').length === 20", ids::RANKING);
+    visitor.wait("twenty recommendations", &rows, COMPUTES).await;
+}
+
+async fn order(visitor: &Visitor) -> Vec<String> {
+    visitor.texts(&format!("#{} tbody .film", ids::RANKING)).await
+}
+
+/// Loads the ranker and waits until it has ranked.
+async fn load_ranker(visitor: &Visitor) {
+    visitor.click(ids::LOAD_MODEL).await;
+    let ranked = format!("document.querySelectorAll('#{} .percent').length === 20", ids::RANKING);
+    visitor.wait("the ranker's probabilities", &ranked, COMPUTES).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_gives_twenty_proposals_and_survives_a_reload() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, FILMS);
+    recommend(&visitor).await;
+    let first = order(&visitor).await;
+    assert!(FILMS.iter().all(|film| !first.contains(&(*film).to_owned())), "seen films are not proposed: {first:?}");
+    assert!(visitor.text(ids::ORDER_NOTE).await.contains("retriever"));
+    visitor.screenshot("retriever").await;
+
+    visitor.reload().await;
+    recommend(&visitor).await;
+    assert_eq!(order(&visitor).await, first);
+
+    let urls = visitor.value("performance.getEntriesByType('resource').map(entry => entry.name)").await;
+    let urls: Vec<String> = serde_json::from_value(urls).unwrap();
+    assert!(urls.len() > 5, "{urls:?}");
+    assert!(urls.iter().all(|url| url.starts_with(&site.url)), "a request left the origin: {urls:?}");
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keyboard_alone_is_enough() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    visitor.wait("the catalogue", &format!("document.getElementById('{}')?.disabled === false", ids::SEARCH), SOON).await;
+    for (film, down) in [("toy story", 1), ("heat", 0)] {
+        visitor.tab_to(ids::SEARCH).await;
+        visitor.type_text(film).await;
+        visitor.wait("offers", &format!("!!document.getElementById('{}')", ids::search_option(1)), SOON).await;
+        for _ in 0..down {
+            visitor.press(Key::Down).await;
+        }
+        let active = format!("document.getElementById('{}').getAttribute('aria-activedescendant')", ids::SEARCH);
+        assert_eq!(visitor.value(&active).await, json!(ids::search_option(down)));
+        visitor.press(Key::Enter).await;
+    }
+    let items = visitor.texts(&format!("#{} .film", ids::HISTORY)).await;
+    assert_eq!(items.len(), 2, "{items:?}");
+    // Escape closes the offers and a second one empties the box.
+    visitor.type_text("alien").await;
+    visitor.press(Key::Escape).await;
+    visitor.press(Key::Escape).await;
+    assert_eq!(visitor.value(&format!("document.getElementById('{}').value", ids::SEARCH)).await, json!(""));
+    // Move the newest film up; the focus stays on its button.
+    let newest = format!("document.querySelector('#{} li:last-child button').id", ids::HISTORY);
+    let button = visitor.value(&newest).await.as_str().unwrap().to_owned();
+    visitor.tab_to(&button).await;
+    visitor.press(Key::Enter).await;
+    let moved = format!("document.querySelector('#{} li:first-child button').id === {button:?}", ids::HISTORY);
+    visitor.wait("the film to move", &moved, SOON).await;
+    visitor.wait("the focus to stay", &format!("document.activeElement.id === {button:?}"), SOON).await;
+    assert!(visitor.text(ids::LIVE).await.ends_with("is now number 1 of 2."));
+    // The undo that every program has.
+    visitor.press(Key::Control).await;
+    visitor.type_text(&format!("{}z", char::from(Key::Control))).await;
+    visitor.wait("the move to be undone", &format!("!({moved})"), SOON).await;
+
+    visitor.tab_to(ids::RECOMMEND).await;
+    visitor.press(Key::Enter).await;
+    let rows = format!("document.querySelectorAll('#{} tbody tr').length === 20", ids::RANKING);
+    visitor.wait("twenty recommendations", &rows, COMPUTES).await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_title_and_a_foreign_link_are_said() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&format!("{}/#history=no-such-film", site.url)).await;
+    visitor.wait_for_text(ids::ALERT, "not in the catalogue", SOON).await;
+    visitor.click(ids::SEARCH).await;
+    visitor.type_text("zzqqxxjj").await;
+    visitor.wait_for_text(ids::SEARCH_STATUS, "Nothing like “zzqqxxjj”", SOON).await;
+    visitor.press(Key::Enter).await;
+    assert!(visitor.texts(&format!("#{} li", ids::HISTORY)).await.is_empty());
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tiny_ranker_ranks_on_webgpu() {
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else { return };
+    let site = Served::with_base(&tiny_llama::gguf(7));
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    visitor.select(ids::DEVICE, "webgpu").await;
+    load_ranker(&visitor).await;
+    assert!(visitor.text(ids::DEVICE_BADGE).await.to_lowercase().contains("swiftshader"));
+    ranked_as_an_untuned_base(&visitor).await;
+    visitor.screenshot("ranked").await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_software_adapter_is_passed_over_with_a_reason() {
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, narrow: true, ..Settings::default() }).await else { return };
+    let site = Served::with_base(&tiny_llama::gguf(7));
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    load_ranker(&visitor).await;
+    assert_eq!(visitor.text(ids::DEVICE_BADGE).await, "CPU (wasm)");
+    assert!(visitor.text(ids::DEVICE_REASON).await.contains("software"));
+    let wide = visitor.value("document.documentElement.scrollWidth").await;
+    assert!(wide.as_u64().is_some_and(|width| width <= 320), "the page is {wide} wide on a screen of 320");
+    visitor.screenshot("narrow").await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_webgpu_the_cpu_ranks_and_a_second_visit_downloads_nothing() {
+    let Some(visitor) = Visitor::start(Settings { dark: true, ..Settings::default() }).await else { return };
+    let site = Served::with_base(&tiny_llama::gguf(7));
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    load_ranker(&visitor).await;
+    assert_eq!(visitor.text(ids::DEVICE_BADGE).await, "CPU (wasm)");
+    assert!(visitor.text(ids::DEVICE_REASON).await.contains("no WebGPU adapter"));
+    ranked_as_an_untuned_base(&visitor).await;
+    visitor.click(ids::PROMPT).await;
+    assert!(visitor.text(ids::PROMPT_TEXT).await.starts_with("### Instruction:"));
+    visitor.screenshot("dark").await;
+
+    visitor.reload().await;
+    visitor.wait_for_text(ids::LOAD_MODEL, "from this device", SOON).await;
+    visitor.click(ids::DELETE_MODEL).await;
+    visitor.wait_for_text(ids::LOAD_MODEL, "Download", SOON).await;
+    visitor.leave().await;
+}
+
+/// What the page must say and show of a base model that was never tuned.
+async fn ranked_as_an_untuned_base(visitor: &Visitor) {
+    assert!(visitor.text(ids::ORDER_NOTE).await.starts_with("Untuned base model: the order shown is the retriever’s"));
+    let retrieved = order(visitor).await;
+    let places = visitor.texts(&format!("#{} tbody .retriever", ids::RANKING)).await;
+    assert_eq!(places, (1..=20).map(|place| format!("no. {place}")).collect::<Vec<_>>());
+    let percent = |text: &String| text.trim_end_matches(" %").parse::<f64>().unwrap();
+    let sum: f64 = visitor.texts(&format!("#{} .percent", ids::RANKING)).await.iter().map(percent).sum();
+    assert!((sum - 100.0).abs() < 3.0, "the probabilities sum to {sum} %");
+
+    let ranker = format!("document.getElementById('{}')", ids::ORDER_RANKER);
+    visitor.value(&format!("{ranker}.click()")).await;
+    visitor.wait("the ranker's order", &format!("{ranker}.checked && document.querySelector('#{} .place').innerText === '1'", ids::RANKING), SOON).await;
+    let ranked = order(visitor).await;
+    assert_ne!(ranked, retrieved, "the order changes");
+    let sorted = |mut films: Vec<String>| {
+        films.sort();
+        films
+    };
+    assert_eq!(sorted(ranked), sorted(retrieved), "the films are the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_model_is_refused_and_the_page_stays_usable() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let tiny = tiny_llama::gguf(7);
+    let truncated = &tiny[..tiny.len() / 2];
+    let cases = [
+        (Served::with_false_base(&tiny), "is not the file announced"),
+        (Served::without_base(), "the server answered 404"),
+        (Served::with_base(truncated), "cannot be used"),
+    ];
+    for (site, says) in cases {
+        visitor.open(&site.url).await;
+        add_films(&visitor).await;
+        visitor.click(ids::LOAD_MODEL).await;
+        visitor.wait_for_text(ids::ALERT, says, COMPUTES).await;
+        visitor.wait_for_text(ids::ALERT, "What to do:", SOON).await;
+        recommend(&visitor).await;
+    }
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webgpu_asked_for_where_there_is_none_is_said() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::with_base(&tiny_llama::gguf(7));
+    visitor.open(&site.url).await;
+    visitor.wait("the page", &format!("!!document.getElementById('{}')", ids::LOAD_MODEL), SOON).await;
+    visitor.select(ids::DEVICE, "webgpu").await;
+    visitor.click(ids::LOAD_MODEL).await;
+    visitor.wait_for_text(ids::ALERT, "offers no WebGPU adapter", SOON).await;
+    visitor.select(ids::DEVICE, "cpu").await;
+    visitor.click(ids::LOAD_MODEL).await;
+    visitor.wait_for_text(ids::DEVICE_BADGE, "CPU", COMPUTES).await;
+    visitor.leave().await;
+}
+
+/// Asks the engine worker itself, without the page.
+pub async fn ask_engine(visitor: &Visitor, url: &str, requests: &[Value]) -> Vec<Value> {
+    let answers = visitor.resolve(engine::CONVERSATION, vec![json!(url), json!(requests)]).await;
+    assert!(answers.is_array(), "{answers}");
+    serde_json::from_value(answers).unwrap()
+}

@@ -1,0 +1,73 @@
+//! The page as `llamarec demo` builds and serves it, with a base model of the test's choice.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use shared::manifest::Manifest;
+use tempfile::TempDir;
+use trainer::{
+    demo::{
+        page,
+        server::{self, Site},
+        tools::Tools,
+    },
+    report::{Printer, Verbosity},
+};
+
+/// A served page; it ends with the test's runtime.
+pub struct Served {
+    /// Its address, without a slash at the end.
+    pub url: String,
+    /// The manifest, as it is served.
+    pub manifest: Manifest,
+    _base: TempDir,
+}
+
+impl Served {
+    /// The page with these bytes as base model, announced as they are.
+    pub fn with_base(bytes: &[u8]) -> Self {
+        Self::start(bytes, |site, base| site.with_other_base(base).unwrap())
+    }
+
+    /// The page with these bytes in place of the base model that the manifest announces.
+    pub fn with_false_base(bytes: &[u8]) -> Self {
+        Self::start(bytes, |site, base| site.with_base(base))
+    }
+
+    /// The page without a base model.
+    pub fn without_base() -> Self {
+        Self::start(&[], |site, _| site)
+    }
+
+    /// The page with the real base model.
+    pub fn with_real_base(path: &Path) -> Self {
+        Self::start(&[], |site, _| site.with_base(path))
+    }
+
+    fn start(bytes: &[u8], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("base.gguf");
+        fs::write(&base, bytes).unwrap();
+        let site = complete(Site::new(built()).unwrap(), &base);
+        let listener = server::listen(0).unwrap();
+        let url = server::url(&listener).unwrap();
+        let manifest = site.manifest().clone();
+        tokio::spawn(site.serve(listener, std::future::pending()));
+        Self { url, manifest, _base: folder }
+    }
+}
+
+/// The folder of the page, built at most once a run and only if its sources have changed.
+fn built() -> &'static Path {
+    static PAGE: OnceLock<PathBuf> = OnceLock::new();
+    PAGE.get_or_init(|| {
+        let root = trainer::demo::workspace().unwrap();
+        let tools = env::var_os("LLAMAREC_TOOLS").map_or_else(|| root.join(".tools"), PathBuf::from);
+        let printer = Printer::new(Verbosity::Normal);
+        let tools = Tools::ensure(&tools, true, &printer).unwrap();
+        page::build(&root, &tools, true, &printer).unwrap()
+    })
+}

@@ -1,0 +1,189 @@
+//! `llamarec rank` and `llamarec explain` on the real binary: results, contracts of the JSON, bad input.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use serde_json::Value;
+use shared::{ranking::Ordering, trace::Trace};
+use tempfile::TempDir;
+use tests::{llamarec, shared_data, skip_without_base_model, tiny_llama};
+
+/// Largest resident memory of one ranking with SmolLM2-135M on the CPU.
+#[cfg(target_os = "linux")]
+const MEMORY_LIMIT: u64 = 450_000_000;
+
+fn run(args: &[&str]) -> Output {
+    llamarec().args(args).output().unwrap()
+}
+
+fn tiny_base(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("tiny.gguf");
+    fs::write(&path, tiny_llama::gguf(7)).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Checks exit code and error text of a call that must fail.
+fn refused(args: &[&str], exit: i32, parts: &[&str]) {
+    let output = run(args);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(exit), "{args:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{args:?} printed a result");
+    for part in parts {
+        assert!(stderr.contains(part), "{args:?} does not say {part:?}: {stderr}");
+    }
+}
+
+#[test]
+fn rank_gives_a_whole_trace() {
+    let folder = TempDir::new().unwrap();
+    let base = tiny_base(&folder);
+    let output = run(&[
+        "rank", "--title", "Heat (1995)", "--title", "toy story", "--base", text(&base), "--top", "5", "--json",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let trace: Trace = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(trace.history.len(), 2);
+    assert_eq!(trace.history[1].title, "Toy Story (1995)");
+    assert_eq!(trace.candidates.len(), 20);
+    assert!(trace.candidates.iter().all(|candidate| !trace.history.iter().any(|seen| seen.item == candidate.item)));
+    assert!(trace.candidates.is_sorted_by(|a, b| a.score >= b.score));
+    // An untuned base model is at chance: it is shown, it does not decide.
+    assert_eq!(trace.ordering, Ordering::Retriever);
+    assert!(trace.ranking.iter().zip(&trace.candidates).all(|(line, candidate)| line.item == candidate.item));
+
+    let ranker = trace.ranker.unwrap();
+    assert!(ranker.prompt.text.contains("(1) Heat (1995) \n (2) Toy Story (1995); \n Candidate pool: (A) "));
+    assert!(ranker.prompt.text.ends_with("\n\n### Response:\n"));
+    assert_eq!(ranker.token_ids.len(), ranker.token_offsets.len());
+    assert_eq!(ranker.token_offsets.last().unwrap().1, ranker.prompt.text.len());
+    assert_eq!((ranker.letter_logits.len(), ranker.top.len()), (20, 5));
+    assert!((ranker.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+}
+
+#[test]
+fn a_user_of_the_data_set_has_a_history() {
+    let output = run(&["rank", "--user", "15", "--title", "Heat", "--retriever-only", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let trace: Trace = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(trace.history.len() > 16);
+    assert_eq!(trace.history.last().unwrap().title, "Heat (1995)");
+    assert!(trace.ranker.is_none());
+}
+
+#[test]
+fn bad_input_is_named_with_its_remedy() {
+    let folder = TempDir::new().unwrap();
+    let base = tiny_base(&folder);
+    let cut = folder.path().join("cut.gguf");
+    let whole = fs::read(&base).unwrap();
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let empty = folder.path().join("empty.txt");
+    fs::write(&empty, "").unwrap();
+    let home = text(folder.path());
+
+    refused(&["rank"], 2, &["history is empty", "--title"]);
+    refused(&["rank", "--title", "Haet (1995)"], 3, &["Haet (1995)", "Heat (1995)"]);
+    refused(&["rank", "--user", "9999", "--retriever-only"], 3, &["no user 9999", "1 to 671"]);
+    refused(&["rank", "--title", "Heat", "--base", text(&cut)], 3, &["cut.gguf", "truncated", "model fetch"]);
+    refused(&["rank", "--title", "Heat", "--base", "absent.gguf"], 3, &["absent.gguf"]);
+    refused(&["rank", "--title", "Heat", "--adapter", "x.safetensors"], 2, &["x.safetensors", "--adapter none"]);
+    refused(&["rank", "--title", "Heat", "--retriever-only", "--bundle", home], 3, &["manifest.json"]);
+    refused(&["rank", "--title", "Heat", "--base", text(&base), "--device", "cuda"], 4, &["without cuda", "--features cuda"]);
+    refused(&["explain", "--prompt-file", "absent.txt"], 3, &["absent.txt"]);
+    refused(&["explain", "--prompt-file", text(&empty), "--base", text(&base)], 3, &["empty"]);
+
+    let mut command = llamarec();
+    let output = command.args(["rank", "--title", "Heat"]).env("LLAMAREC_HOME", home).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("llamarec model fetch"));
+}
+
+#[test]
+fn a_changed_bundle_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let bundle = tests::workspace().join("public/models/movielens");
+    for file in ["manifest.json", "catalog.json", "retriever.safetensors"] {
+        let mut bytes = fs::read(bundle.join(file)).unwrap();
+        if file == "retriever.safetensors" {
+            *bytes.last_mut().unwrap() ^= 1;
+        }
+        fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    refused(
+        &["rank", "--title", "Heat", "--retriever-only", "--bundle", text(folder.path())],
+        3,
+        &["retriever.safetensors has SHA-256", "llamarec export"],
+    );
+}
+
+#[test]
+fn explain_keeps_its_contract() {
+    let folder = TempDir::new().unwrap();
+    let base = tiny_base(&folder);
+    let prompt = folder.path().join("prompt.txt");
+    fs::write(&prompt, "Heat\n").unwrap();
+    let output = run(&["explain", "--prompt-file", text(&prompt), "--base", text(&base), "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["token_ids"].as_array().unwrap().len(), 5);
+    assert_eq!(object["label_ids"].as_array().unwrap().len(), 20);
+    assert_eq!(object["letter_logits"].as_array().unwrap().len(), 20);
+    let top = object["top"].as_array().unwrap();
+    assert_eq!(top.len(), 20);
+    assert!(top[0]["id"].is_u64() && top[0]["token"].is_string() && top[0]["logit"].is_number());
+}
+
+#[test]
+fn the_real_model_answers_and_fits_in_memory() {
+    let Some(base) = skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
+    let folder = TempDir::new().unwrap();
+    let prompt = folder.path().join("prompt.txt");
+    fs::write(&prompt, "The capital of France is").unwrap();
+    let output = run(&["explain", "--prompt-file", text(&prompt), "--base", text(&base), "--json"]);
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["top"][0]["token"], " Paris");
+
+    let mut titles = vec!["rank", "--base", text(&base), "--json"];
+    for title in ["Heat (1995)", "Toy Story (1995)", "Jumanji (1995)"] {
+        titles.extend(["--title", title]);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let peak = peak_memory(&titles);
+        println!("peak resident memory of one ranking: {} MB", peak / 1_000_000);
+        assert!(peak < MEMORY_LIMIT, "{peak} bytes");
+    }
+}
+
+/// Peak resident bytes of a run, from the kernel's own count.
+#[cfg(target_os = "linux")]
+fn peak_memory(args: &[&str]) -> u64 {
+    use std::process::Stdio;
+    let mut child = llamarec().args(args).stdout(Stdio::null()).spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak = peak.max(kilobytes.unwrap_or(0) * 1024);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+#[test]
+fn the_paper_data_set_gives_the_paper_statistics() {
+    let Some(data) = shared_data("data/ml-latest-small") else { return };
+    let output = run(&["data", "stats", "--data", text(&data), "--json"]);
+    let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&object["users"], &object["items"], &object["interactions"]), (&610.into(), &3650.into(), &90274.into()));
+    assert!((object["mean_length"].as_f64().unwrap() - 147.99).abs() < 0.005);
+}

@@ -1,0 +1,142 @@
+//! The tiny seeded Llama: devices agree, rotary conventions agree, bad input is refused.
+
+use burn::tensor::Device;
+use shared::{
+    llama::{Llama, LlamaConfig, RopePairs},
+    ranker::{Ranker, RankerError},
+    weights::{
+        TensorBytes, TensorSource, WeightError,
+        gguf::Gguf,
+        names::{GGUF, HUGGING_FACE, Names},
+        safetensors::Checkpoint,
+    },
+};
+use tests::tiny_llama;
+
+const TEXT: &str = "(A) Heat (1995) \n (B) Toy Story (1995)\n\n### Response:\n";
+
+fn hidden(llama: &Llama, ids: &[u32]) -> Vec<f32> {
+    llama.forward(ids).into_data().try_to_vec().unwrap()
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn cpu_and_wgpu_agree() {
+    let cpu = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let device = match Device::wgpu_options().init() {
+        Ok(device) => device,
+        Err(error) => {
+            println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers");
+            return;
+        }
+    };
+    let gpu = Ranker::from_gguf(tiny_llama::gguf(7), &device).unwrap();
+    // Lengths around the kernels' tiles.
+    for repeats in [1, 2, 7] {
+        let text = TEXT.repeat(repeats);
+        let on_cpu = pollster::block_on(cpu.explain(&text, 20)).unwrap();
+        let on_gpu = pollster::block_on(gpu.explain(&text, 20)).unwrap();
+        assert_eq!(on_cpu.encoded, on_gpu.encoded);
+        let worst = distance(&on_cpu.letter_logits, &on_gpu.letter_logits);
+        assert!(worst < 1e-3, "{} tokens: {worst}", on_cpu.encoded.ids.len());
+        let spread = on_cpu.letter_logits.iter().fold(0.0f32, |s, x| s.max(x.abs()));
+        assert!(spread > 0.5, "the tiny model says nothing: {spread}");
+    }
+}
+
+#[test]
+fn later_tokens_never_change_earlier_states() {
+    // Causality: the state after n tokens is the same whatever follows, so a prefix pass must equal a
+    // pass over the prefix alone; and it must depend on every token before it.
+    let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let ids = ranker.tokens().ids(TEXT).unwrap();
+    let whole = hidden(ranker.llama(), &ids);
+    for position in [0, ids.len() / 2, ids.len() - 1] {
+        let mut changed = ids.clone();
+        changed[position] = (changed[position] + 1) % 200;
+        assert!(distance(&whole, &hidden(ranker.llama(), &changed)) > 1e-4, "token {position} is not read");
+    }
+}
+
+/// The tiny model as a Hugging Face file: other names, Q and K rows not permuted.
+fn hugging_face_file(gguf: &Gguf) -> Vec<u8> {
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut add = |name: String, tensor: &TensorBytes, heads: Option<usize>| {
+        let values = heads.map_or_else(|| tensor.to_f32(), |heads| unpermuted(tensor, heads));
+        let shape = if tensor.shape[0] == 1 { vec![tensor.shape[1]] } else { tensor.shape.to_vec() };
+        tensors.push((name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
+    };
+    let take = |name: &str| gguf.tensor(name).unwrap();
+    add(HUGGING_FACE.embedding.to_owned(), &take(GGUF.embedding), None);
+    add(HUGGING_FACE.norm.to_owned(), &take(GGUF.norm), None);
+    for n in 0..tiny_llama::LAYERS {
+        let roles: [(fn(&Names) -> &'static str, Option<usize>); 9] = [
+            (|names| names.attn_norm, None),
+            (|names| names.q, Some(tiny_llama::HEADS)),
+            (|names| names.k, Some(tiny_llama::KV_HEADS)),
+            (|names| names.v, None),
+            (|names| names.o, None),
+            (|names| names.mlp_norm, None),
+            (|names| names.gate, None),
+            (|names| names.up, None),
+            (|names| names.down, None),
+        ];
+        for (role, heads) in roles {
+            let tensor = take(&GGUF.in_block(n, role(&GGUF)));
+            add(HUGGING_FACE.in_block(n, role(&HUGGING_FACE)), &tensor, heads);
+        }
+    }
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap();
+        (name.clone(), view)
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// Undoes the converter's permutation: GGUF row 2i + s of a head is row s * half + i.
+fn unpermuted(tensor: &TensorBytes, heads: usize) -> Vec<f32> {
+    let [rows, cols] = tensor.shape;
+    let (d_head, values) = (rows / heads, tensor.to_f32());
+    let half = d_head / 2;
+    let source = |row: usize| {
+        let (head, within) = (row / d_head, row % d_head);
+        head * d_head + 2 * (within % half) + within / half
+    };
+    (0..rows).flat_map(|row| values[source(row) * cols..][..cols].to_vec()).collect()
+}
+
+#[test]
+fn both_rotary_conventions_give_the_same_state() {
+    let device = Device::flex();
+    let gguf = Gguf::parse(tiny_llama::gguf(3)).unwrap();
+    let config = LlamaConfig::from_gguf(&gguf).unwrap();
+    let interleaved = Llama::load(config.clone(), &gguf, &device).unwrap();
+    let checkpoint = Checkpoint::parse(hugging_face_file(&gguf)).unwrap();
+    let half_split = LlamaConfig { rope_pairs: RopePairs::HalfSplit, ..config };
+    let half_split = Llama::load(half_split, &checkpoint, &device).unwrap();
+    let ids: Vec<u32> = (0..60).map(|i| (i * 37) % 250).collect();
+    assert!(distance(&hidden(&interleaved, &ids), &hidden(&half_split, &ids)) < 1e-4);
+}
+
+#[test]
+fn bad_models_and_texts_are_refused() {
+    let device = Device::flex();
+    let whole = tiny_llama::gguf(7);
+    let cut = whole[..whole.len() - 100].to_vec();
+    let error = Ranker::from_gguf(cut, &device).err().unwrap();
+    assert!(matches!(error, RankerError::Weights(WeightError::Truncated { .. })));
+    assert!(error.to_string().contains("truncated"), "{error}");
+
+    let error = Ranker::from_gguf(b"GIF89a".to_vec(), &device).err().unwrap();
+    assert!(error.to_string().contains("not a GGUF file"), "{error}");
+
+    let ranker = Ranker::from_gguf(whole, &device).unwrap();
+    let empty = pollster::block_on(ranker.explain("", 0));
+    assert!(matches!(empty, Err(RankerError::Empty)));
+    let long = pollster::block_on(ranker.explain(&"x".repeat(tiny_llama::MAX_LEN + 1), 0));
+    assert!(matches!(long, Err(RankerError::TooLong { tokens: 4097, limit: 4096 })));
+}

@@ -1,0 +1,95 @@
+//! The command line: definitions only. `--help` is the reference; the work is in [`crate::commands`].
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    commands,
+    device::DeviceArg,
+    report::{Printer, Verbosity},
+};
+
+/// Two-stage recommendation: LRURec proposes 20 items, a Llama ranks them in one forward pass.
+#[derive(Debug, Parser)]
+#[command(name = "llamarec", version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// Device that models run on
+    #[arg(long, global = true, value_enum, default_value_t, env = "LLAMAREC_DEVICE")]
+    pub device: DeviceArg,
+    /// CPU threads (default: all cores)
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print one JSON object on standard output instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prepare and inspect data sets
+    Data(commands::data::DataArgs),
+    /// Fetch and check the base model
+    Model(commands::model::ModelArgs),
+    /// Train a retriever
+    Train(commands::train::TrainArgs),
+    /// Measure a trained retriever on a data set
+    Evaluate(commands::evaluate::EvaluateArgs),
+    /// Recommend for a history of titles or a user of the data set
+    Rank(commands::rank::RankArgs),
+    /// One forward pass over any text: tokens, letter logits, top of the vocabulary
+    Explain(commands::explain::ExplainArgs),
+    /// Write the bundle that the page and `rank` read
+    Export(commands::export::ExportArgs),
+    /// Build and serve the page
+    Demo(commands::demo::DemoArgs),
+    /// Say what this machine can do and what is missing
+    Doctor(commands::doctor::DoctorArgs),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  llamarec demo                                     build everything and open the page
+  llamarec rank --title \"Heat (1995)\" --title \"Toy Story (1995)\"
+  llamarec data stats                               the embedded MovieLens data set
+  llamarec explain --prompt-file prompt.txt --json  letter logits of any text
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 missing or unusable input, 4 no such device, 130 interrupted";
+
+/// Parses the command line, runs the command, prints the error if there is one.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let verbosity = if cli.common.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+    let printer = Printer::new(verbosity);
+    if let Some(threads) = cli.common.threads {
+        crate::device::limit_threads(threads);
+    }
+    let result = match &cli.command {
+        Command::Data(args) => commands::data::run(args, &cli.common, &printer),
+        Command::Model(args) => commands::model::run(args, &cli.common, &printer),
+        Command::Train(args) => commands::train::run(args, &cli.common, &printer),
+        Command::Evaluate(args) => commands::evaluate::run(args, &cli.common, &printer),
+        Command::Rank(args) => commands::rank::run(args, &cli.common, &printer),
+        Command::Explain(args) => commands::explain::run(args, &cli.common, &printer),
+        Command::Export(args) => commands::export::run(args, &cli.common, &printer),
+        Command::Demo(args) => commands::demo::run(args, &cli.common, &printer),
+        Command::Doctor(args) => commands::doctor::run(args, &cli.common, &printer),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => printer.error(&error),
+    }
+}

@@ -1,0 +1,51 @@
+//! `llamarec export`: the bundle that the page and `llamarec rank` read.
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    bundle,
+    cli::Common,
+    data,
+    report::{Printer, UserError},
+};
+
+/// Arguments of `llamarec export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Retriever weights made by `llamarec train retriever`
+    #[arg(long, value_name = "FILE")]
+    retriever: PathBuf,
+    /// Folder of the data set it was trained on (default: the embedded data set)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Name of the bundle
+    #[arg(long, default_value = "movielens")]
+    name: String,
+    /// Folder to write
+    #[arg(long, value_name = "DIR", default_value = "public/models/movielens")]
+    out: PathBuf,
+}
+
+/// Runs `llamarec export`.
+pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    let dataset = data::load(args.data.as_deref())?;
+    let weights = fs::read(&args.retriever).map_err(|error| {
+        UserError::input(format!("cannot read {}: {error}", args.retriever.display()))
+            .hint("make it with: llamarec train retriever --out FILE")
+    })?;
+    let manifest = bundle::write(&args.out, &args.name, &dataset, &weights)?;
+    if common.json {
+        printer.result(&json!({ "out": args.out, "manifest": manifest }).to_string());
+    } else {
+        printer.result(&format!(
+            "{}: {} items, retriever of {} bytes",
+            args.out.display(),
+            dataset.catalog.len(),
+            manifest.retriever.bytes
+        ));
+    }
+    Ok(())
+}

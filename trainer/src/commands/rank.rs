@@ -1,0 +1,128 @@
+//! `llamarec rank`: the two stages for one history.
+
+use std::{path::PathBuf, time::Instant};
+
+use clap::Args;
+use shared::{
+    catalog::ItemId,
+    ranking::Ordering,
+    recommender::{Options, Recommender},
+    trace::Trace,
+};
+
+use super::base::BaseArgs;
+use crate::{
+    bundle,
+    cli::Common,
+    data,
+    report::{Printer, UserError},
+};
+
+/// Arguments of `llamarec rank`.
+#[derive(Debug, Args)]
+pub struct RankArgs {
+    /// A title the user liked; repeat it, oldest first
+    #[arg(long = "title", value_name = "TITLE")]
+    titles: Vec<String>,
+    /// A user of the data set: its whole sequence comes before the titles
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Folder of the data set that `--user` is looked up in (default: the embedded data set)
+    #[arg(long, value_name = "DIR", requires = "user")]
+    data: Option<PathBuf>,
+    /// Folder of the bundle (default: the embedded MovieLens bundle)
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Stop after the retriever: no base model is needed
+    #[arg(long)]
+    retriever_only: bool,
+    /// How many of the vocabulary's largest logits to keep in the JSON Trace
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    top: usize,
+    #[command(flatten)]
+    base: BaseArgs,
+}
+
+/// Runs `llamarec rank`.
+pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    let mut recommender = bundle::load(args.bundle.as_deref())?;
+    let history = history(args, &recommender)?;
+    if !args.retriever_only {
+        let ranker = args.base.load(common.device)?;
+        recommender.set_ranker(Some(ranker), common.device.name().to_owned());
+    }
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64() * 1000.0;
+    let options = Options { rank: !args.retriever_only, top: args.top };
+    let trace = pollster::block_on(recommender.recommend(&history, &options, &clock))?;
+    if common.json {
+        printer.result(&serde_json::to_string(&trace)?);
+    } else {
+        print(&trace, printer);
+    }
+    Ok(())
+}
+
+/// The user's sequence, then the titles.
+fn history(args: &RankArgs, recommender: &Recommender) -> anyhow::Result<Vec<ItemId>> {
+    let mut history = match &args.user {
+        Some(user) => user_history(user, args, recommender)?,
+        None => Vec::new(),
+    };
+    for title in &args.titles {
+        let item = recommender.catalog().find(title).map_err(|error| {
+            UserError::input(error.to_string()).hint("titles are matched without case, accents and articles; the year may be left out")
+        })?;
+        history.push(item);
+    }
+    if history.is_empty() {
+        let message = "the history is empty: there is nothing to recommend from";
+        return Err(UserError::usage(message).hint("name titles: --title \"Heat (1995)\" --title \"Toy Story (1995)\", or a user: --user 15").into());
+    }
+    Ok(history)
+}
+
+fn user_history(user: &str, args: &RankArgs, recommender: &Recommender) -> anyhow::Result<Vec<ItemId>> {
+    let dataset = data::load(args.data.as_deref())?;
+    if &dataset.catalog != recommender.catalog() {
+        let message = format!("data set {} is not the one the bundle was made from", dataset.name);
+        return Err(UserError::input(message).hint("give --data and --bundle that belong together").into());
+    }
+    let row = dataset.users.iter().position(|id| id == user).ok_or_else(|| {
+        let (first, last) = (dataset.users.first(), dataset.users.last());
+        let range = format!("{} to {}", first.map_or("", |id| id), last.map_or("", |id| id));
+        UserError::input(format!("there is no user {user} in {}", dataset.name)).hint(format!("its users are {range}"))
+    })?;
+    Ok(dataset.sequences[row].clone())
+}
+
+fn print(trace: &Trace, printer: &Printer) {
+    printer.result(&format!("History: {} items, newest {}", trace.history.len(), trace.history.last().map_or("", |item| &item.title)));
+    printer.result("");
+    printer.result(" rank  retriever  ranker  letter      p  title");
+    for line in &trace.ranking {
+        let candidate = &trace.candidates[line.retriever_rank - 1];
+        let ranker = line.ranker_rank.map_or("-".to_owned(), |rank| rank.to_string());
+        let probability = line.probability.map_or("-".to_owned(), |p| format!("{p:.3}"));
+        printer.result(&format!(
+            "{:>5}  {:>9}  {ranker:>6}  {:>6}  {probability:>5}  {}",
+            line.rank, line.retriever_rank, candidate.letter, line.title
+        ));
+    }
+    printer.result("");
+    if let (Some(ranker), Ordering::Retriever) = (&trace.ranker, trace.ordering) {
+        printer.note(&format!(
+            "The order is the retriever's: {} is an untuned base model, whose letters are at chance.",
+            trace.provenance.base.as_deref().unwrap_or("the ranker")
+        ));
+        printer.note(&format!("{} tokens in one forward pass", ranker.token_ids.len()));
+    }
+    let timings = &trace.timings;
+    printer.note(&format!(
+        "retriever {:.0} ms, prompt {:.0} ms, ranker {:.0} ms on {}",
+        timings.retrieve_ms,
+        timings.prompt_ms,
+        timings.forward_ms,
+        if trace.ranker.is_some() { trace.provenance.device.as_str() } else { "no device" }
+    ));
+}

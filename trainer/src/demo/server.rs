@@ -1,0 +1,214 @@
+//! Serves the page on this machine: files, the base model, and nothing else.
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use shared::manifest::{BaseModel, FileEntry, Manifest};
+use tower_http::services::{ServeDir, ServeFile};
+
+use crate::{fetch::sha256, report::UserError};
+
+/// Folder of the bundle's manifest, as the browser sees it.
+const BUNDLE: &str = "/models/movielens/";
+const MANIFEST: &str = "/models/movielens/manifest.json";
+/// The page's own policy, for the worker too: a worker does not inherit the page's `meta`.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+    style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// What is served: the page and a base model.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The folder that trunk built.
+    page: PathBuf,
+    /// The manifest, as it is served.
+    manifest: Manifest,
+    /// The base model's file, served under the path that the manifest names.
+    base: Option<PathBuf>,
+}
+
+impl Site {
+    /// The page in a folder, without a base model.
+    ///
+    /// # Errors
+    /// If the page has no manifest.
+    pub fn new(page: &Path) -> anyhow::Result<Self> {
+        let file = page.join(MANIFEST.trim_start_matches('/'));
+        let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let manifest = serde_json::from_slice(&text).with_context(|| format!("{} is no manifest", file.display()))?;
+        Ok(Self { page: page.to_owned(), manifest, base: None })
+    }
+
+    /// The manifest, as it is served.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Serves `base` as the base model that the manifest announces.
+    #[must_use]
+    pub fn with_base(mut self, base: &Path) -> Self {
+        self.base = Some(base.to_owned());
+        self
+    }
+
+    /// Serves `base` and announces it in the manifest, with its own name, size and sum.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn with_other_base(mut self, base: &Path) -> anyhow::Result<Self> {
+        let read = || format!("cannot read the base model {}", base.display());
+        let name = base.file_name().with_context(read)?.to_string_lossy().into_owned();
+        let bytes = fs::metadata(base).with_context(read)?.len();
+        let sum = fs::File::open(base).and_then(|file| sha256(file, |_| ())).with_context(read)?;
+        if sum != self.manifest.base.file.sha256 {
+            let file = FileEntry { path: format!("../base/{name}"), bytes, sha256: sum };
+            self.manifest.base = BaseModel { name, licence: "of your own file".into(), file };
+        }
+        Ok(self.with_base(base))
+    }
+
+    /// Answers requests until `stop` is done.
+    ///
+    /// # Errors
+    /// If the listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let router = self.router()?;
+        axum::serve(listener, router).with_graceful_shutdown(stop).await.context("the server failed")
+    }
+
+    fn router(self) -> anyhow::Result<Router> {
+        let manifest = serde_json::to_string_pretty(&self.manifest)?;
+        let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], manifest) };
+        let mut router = Router::new().route(MANIFEST, get(answer));
+        if let Some(base) = &self.base {
+            router = router.route_service(&resolve(&self.manifest.base.file.path), ServeFile::new(base));
+        }
+        Ok(router.fallback_service(ServeDir::new(&self.page)).layer(middleware::from_fn(headers)))
+    }
+}
+
+/// Takes a port of this machine; 0 takes a free one.
+///
+/// # Errors
+/// [`UserError`] with the advice to take another one, if it is in use.
+pub fn listen(port: u16) -> Result<TcpListener, UserError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).map_err(|error| {
+        let other = "choose another one, for example: --port 8081, or --port 0 for any free one";
+        match error.kind() {
+            ErrorKind::AddrInUse => UserError::failed(format!("port {port} is in use")).hint(other),
+            ErrorKind::PermissionDenied => UserError::failed(format!("port {port} needs more rights")).hint(other),
+            _ => UserError::failed(format!("cannot listen on {address}: {error}")).hint(other),
+        }
+    })
+}
+
+/// The address of a listener for people and browsers.
+///
+/// # Errors
+/// If the system does not tell the port.
+pub fn url(listener: &TcpListener) -> io::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+/// The absolute path of a path relative to the bundle.
+fn resolve(path: &str) -> String {
+    let mut parts: Vec<&str> = BUNDLE.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." | "" => {}
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// Adds what every answer needs: isolation, policy, and how long it may be kept.
+async fn headers(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        response = (StatusCode::NOT_FOUND, format!("{path} is not here\n")).into_response();
+    }
+    let kept = if has_hash(&path) && response.status().is_success() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let all = [
+        (header::CACHE_CONTROL, kept),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in all {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Whether trunk put the content's hash into a file's name, as in `base-1a2b3c4d5e6f7a8b.css`.
+fn has_hash(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let stem = name.split('.').next().unwrap_or_default().trim_end_matches("_bg");
+    let hash = stem.rsplit('-').next().unwrap_or_default();
+    stem.contains('-') && (14..=16).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hashed_names_are_kept_for_ever() {
+        assert!(has_hash("/app-4f3a2b1c0d9e8f7a_bg.wasm"));
+        assert!(has_hash("/base-4f3a2b1c0d9e8f7.css"));
+        for path in ["/", "/index.html", "/engine.js", "/engine_bg.wasm", "/models/base/SmolLM2-135M-Instruct.Q4_1.gguf"] {
+            assert!(!has_hash(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_of_the_manifest_stay_below_the_root() {
+        assert_eq!(resolve("retriever.safetensors"), "/models/movielens/retriever.safetensors");
+        assert_eq!(resolve("../base/a.gguf"), "/models/base/a.gguf");
+        assert_eq!(resolve("../../../../x"), "/x");
+    }
+
+    #[test]
+    fn a_port_in_use_is_said() {
+        let taken = listen(0).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen(port).unwrap_err();
+        assert_eq!(error.message, format!("port {port} is in use"));
+        assert!(error.hint.unwrap().contains("--port"));
+    }
+
+    #[test]
+    fn the_page_and_its_server_have_one_policy() {
+        let page = super::super::workspace().unwrap().join("web/index.html");
+        assert!(fs::read_to_string(page).unwrap().contains(POLICY));
+    }
+}

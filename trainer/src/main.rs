@@ -1,0 +1,7 @@
+//! The binary `llamarec`: see [`trainer::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trainer::cli::main()
+}

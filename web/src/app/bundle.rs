@@ -1,0 +1,82 @@
+//! The bundle as far as the page itself needs it: manifest and catalogue, and how much of the base model
+//! is already stored on this device.
+
+use leptos::prelude::window;
+use serde::de::DeserializeOwned;
+use shared::{
+    catalog::Catalog,
+    manifest::{FileEntry, Manifest},
+    protocol::{Failure, FailureCode},
+};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Cache, Response};
+
+use super::browser::{absolute, message};
+use crate::stored;
+
+/// Where the bundle lies, relative to the page.
+pub const BUNDLE: &str = "models/movielens/";
+
+/// Manifest and catalogue.
+#[derive(Debug, PartialEq)]
+pub struct Bundle {
+    /// What belongs to the bundle.
+    pub manifest: Manifest,
+    /// The films.
+    pub catalog: Catalog,
+}
+
+impl Bundle {
+    /// Fetches both.
+    pub async fn fetch() -> Result<Self, Failure> {
+        let manifest: Manifest = json(&format!("{BUNDLE}manifest.json")).await?;
+        let catalog = json(&format!("{BUNDLE}{}", manifest.catalog.path)).await?;
+        Ok(Self { manifest, catalog })
+    }
+}
+
+async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+    let unreachable = |error: JsValue| Failure {
+        code: FailureCode::Network,
+        message: format!("{path} could not be fetched: {}.", message(&error)),
+        hint: "Check the connection to the server of this page, then reload.".into(),
+    };
+    let response = JsFuture::from(window().fetch_with_str(&absolute(path))).await.map_err(unreachable)?;
+    let response: Response = response.unchecked_into();
+    if !response.ok() {
+        return Err(Failure {
+            code: FailureCode::Network,
+            message: format!("{path} could not be fetched: the server answered {}.", response.status()),
+            hint: "The page may be half installed: build it again, then reload.".into(),
+        });
+    }
+    let text = JsFuture::from(response.text().map_err(unreachable)?).await.map_err(unreachable)?;
+    serde_json::from_str(&text.as_string().unwrap_or_default()).map_err(|error| Failure {
+        code: FailureCode::Format,
+        message: format!("{path} cannot be read: {error}."),
+        hint: "The page and its data may be of different versions: build it again, then reload.".into(),
+    })
+}
+
+/// How many bytes of a file are stored on this device.
+pub async fn stored_bytes(file: &FileEntry) -> u64 {
+    // Without a cache (a private window, an insecure origin) nothing is stored.
+    count_stored(file).await.unwrap_or(0)
+}
+
+async fn count_stored(file: &FileEntry) -> Result<u64, JsValue> {
+    let caches = window().caches()?;
+    if JsFuture::from(caches.has(stored::CACHE)).await?.is_falsy() {
+        return Ok(0);
+    }
+    let cache: Cache = JsFuture::from(caches.open(stored::CACHE)).await?.unchecked_into();
+    let mut bytes = 0;
+    for n in 0..stored::chunks(file.bytes) {
+        let found = JsFuture::from(cache.match_with_str(&stored::chunk_address(&file.sha256, n))).await?;
+        if found.is_object() {
+            bytes += stored::chunk_len(file.bytes, n);
+        }
+    }
+    Ok(bytes)
+}

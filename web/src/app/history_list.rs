@@ -1,0 +1,155 @@
+//! The history: an ordered list that can be changed by pointer and by keyboard alike.
+
+use leptos::{ev, prelude::*};
+use shared::{PROMPT_HISTORY, catalog::ItemId};
+
+use super::{browser, page::Page};
+use crate::{
+    examples::EXAMPLES,
+    format::films,
+    ids,
+    state::Retriever,
+    update::Action,
+};
+
+/// The list, its buttons and the question for recommendations.
+#[component]
+pub fn HistoryList() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let items = Memo::new(move |_| page.state.with(|state| state.history.items().to_vec()));
+    let can_undo = Memo::new(move |_| page.state.with(|state| state.history.can_undo()));
+    undo_by_keyboard(page);
+    view! {
+        <Show when=move || items.with(Vec::is_empty)>
+            <Examples/>
+        </Show>
+        <ol id=ids::HISTORY class="history" aria-label="Your history, oldest first">
+            <For each=move || items.get() key=|item| item.0 let(item)>
+                <HistoryRow item items/>
+            </For>
+        </ol>
+        <Show when=move || items.with(|items| items.len() > PROMPT_HISTORY)>
+            <p class="hint">{format!("The ranker reads the last {PROMPT_HISTORY}; the retriever reads all.")}</p>
+        </Show>
+        <div class="actions">
+            <button
+                id=ids::RECOMMEND
+                type="button"
+                class="primary"
+                disabled=move || page.state.with(|state| !state.can_recommend())
+                on:click=move |_| page.act(Action::Recommend)
+            >
+                "Recommend"
+            </button>
+            <button id=ids::UNDO type="button" disabled=move || !can_undo.get() on:click=move |_| page.act(Action::Undo)>
+                "Undo"
+            </button>
+            <button
+                id=ids::CLEAR
+                type="button"
+                disabled=move || items.with(Vec::is_empty)
+                on:click=move |_| {
+                    page.act(Action::Replace(Vec::new()));
+                    browser::focus_soon(vec![ids::UNDO.into()]);
+                }
+            >
+                "Clear"
+            </button>
+        </div>
+        <p class="hint">{move || hint(page)}</p>
+    }
+}
+
+fn hint(page: Page) -> String {
+    page.state.with(|state| match state.retriever {
+        Retriever::Loading => "The retriever is on its way…".into(),
+        Retriever::Failed => "The retriever could not be loaded.".into(),
+        Retriever::Ready if state.history.items().is_empty() => "Add at least one film.".into(),
+        Retriever::Ready => format!("{}, the newest last. The order matters.", films(state.history.items().len())),
+    })
+}
+
+/// Ctrl+Z or Cmd+Z takes back, except while typing.
+fn undo_by_keyboard(page: Page) {
+    let handle = window_event_listener(ev::keydown, move |event| {
+        let typing = document().active_element().is_some_and(|element| element.tag_name() == "INPUT");
+        if event.key() == "z" && (event.ctrl_key() || event.meta_key()) && !event.shift_key() && !typing {
+            event.prevent_default();
+            page.act(Action::Undo);
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+/// One film of the history.
+#[component]
+fn HistoryRow(
+    /// The film.
+    item: ItemId,
+    /// The whole history: the row finds its own place in it.
+    items: Memo<Vec<ItemId>>,
+) -> impl IntoView {
+    let page = expect_context::<Page>();
+    let title = page.bundle.with_untracked(|bundle| {
+        bundle.as_ref().map(|bundle| bundle.catalog.title(item).to_owned()).unwrap_or_default()
+    });
+    let place = Memo::new(move |_| items.with(|items| items.iter().position(|&other| other == item)).unwrap_or(0));
+    let id = move |what: &str| format!("{what}-{}", item.0);
+    // A moved row is taken out of the page and put back, and loses the focus by that.
+    let shift = move |action: Action, button: &'static str| {
+        page.act(action);
+        browser::focus_soon(vec![id(button)]);
+    };
+    let remove = move |_| {
+        let here = place.get_untracked();
+        page.act(Action::Remove(here));
+        let left = items.get_untracked();
+        let next = left.get(here).or(left.last()).map(|next| format!("remove-{}", next.0));
+        browser::focus_soon(next.into_iter().chain([ids::SEARCH.into()]).collect());
+    };
+    view! {
+        <li>
+            <span class="film">{title.clone()}</span>
+            <span class="row-actions">
+                <button
+                    id=id("up")
+                    type="button"
+                    class="icon"
+                    aria-label=format!("Move {title} up")
+                    aria-disabled=move || (place.get() == 0).to_string()
+                    on:click=move |_| shift(Action::MoveUp(place.get_untracked()), "up")
+                >"↑"</button>
+                <button
+                    id=id("down")
+                    type="button"
+                    class="icon"
+                    aria-label=format!("Move {title} down")
+                    aria-disabled=move || (place.get() + 1 == items.with(Vec::len)).to_string()
+                    on:click=move |_| shift(Action::MoveDown(place.get_untracked()), "down")
+                >"↓"</button>
+                <button id=id("remove") type="button" class="icon" aria-label=format!("Remove {title}") on:click=remove>"×"</button>
+            </span>
+        </li>
+    }
+}
+
+/// Histories to try.
+#[component]
+fn Examples() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let buttons = move || {
+        let bundle = page.bundle.get()?;
+        let offered = EXAMPLES.iter().map(|example| (example.name, example.items(&bundle.catalog)));
+        let buttons = offered.filter(|(_, items)| items.len() > 1).map(|(name, items)| {
+            let take = move |_| page.act(Action::Replace(items.clone()));
+            view! { <button type="button" class="chip" on:click=take>{name}</button> }
+        });
+        Some(buttons.collect_view())
+    };
+    view! {
+        <div class="examples">
+            <p class="hint">"Or start from an example:"</p>
+            {buttons}
+        </div>
+    }
+}

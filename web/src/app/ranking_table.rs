@@ -1,0 +1,181 @@
+//! The twenty candidates and their order, with the letters' probabilities once a ranker has read them.
+
+use leptos::prelude::*;
+use shared::trace::Trace;
+
+use super::page::Page;
+use crate::{
+    format::{duration, percent},
+    ids,
+    rows::{RankerCell, Row, movement, order_note, rows},
+    state::{Shown, Verdict},
+    update::Action,
+};
+
+/// Note, order switch, table and times.
+#[component]
+pub fn RankingTable() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let trace = Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
+    let shown = Memo::new(move |_| page.state.with(|state| state.shown));
+    let verdict = Memo::new(move |_| page.state.with(crate::state::State::verdict));
+    let has_ranker = move || matches!(verdict.get(), Some(Verdict::UntunedBase | Verdict::Ranker));
+    view! {
+        <Show when=move || trace.with(Option::is_some) fallback=Empty>
+            <p id=ids::ORDER_NOTE class="note" class:warn=move || verdict.get() == Some(Verdict::UntunedBase)>
+                {move || trace.with(|trace| trace.as_ref().map(|trace| order_note(trace, shown.get())))}
+            </p>
+            <Progress/>
+            <Show when=has_ranker>
+                <OrderSwitch shown/>
+            </Show>
+            <table id=ids::RANKING class:stale=move || page.state.with(|state| state.is_stale() || state.awaits_ranker())>
+                <caption class="visually-hidden">"The twenty candidates in the order shown"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Place"</th>
+                        <th scope="col">"Film"</th>
+                        <th scope="col">"Retriever"</th>
+                        <Show when=has_ranker>
+                            <th scope="col">{move || if verdict.get() == Some(Verdict::UntunedBase) { "Ranker (untuned base model)" } else { "Ranker" }}</th>
+                        </Show>
+                    </tr>
+                </thead>
+                <tbody>
+                    {move || trace.with(|trace| {
+                        let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
+                        rows.into_iter().map(|row| view! { <RankingRow row/> }).collect_view()
+                    })}
+                </tbody>
+            </table>
+            <p id=ids::TIMINGS class="hint">{move || trace.with(|trace| trace.as_ref().map(timings))}</p>
+        </Show>
+    }
+}
+
+/// What stands there before the first recommendation.
+#[component]
+fn Empty() -> impl IntoView {
+    view! {
+        <p class="note">
+            "Add some films and press “Recommend”. The retriever, about a megabyte, answers at once; the ranker is a language model that you can load when you want to see it read the candidates."
+        </p>
+    }
+}
+
+/// Says that something is being computed, or that the result is of an earlier history.
+#[component]
+fn Progress() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let text = move || {
+        page.state.with(|state| {
+            if state.awaits_ranker() {
+                Some("The ranker is reading…")
+            } else if state.is_busy() {
+                Some("The retriever is searching…")
+            } else if state.is_stale() {
+                Some("Your history has changed: recommend again.")
+            } else {
+                None
+            }
+        })
+    };
+    view! { <p class="state" role="status">{text}</p> }
+}
+
+/// Whose order the table shows.
+#[component]
+fn OrderSwitch(
+    /// The order shown now.
+    shown: Memo<Shown>,
+) -> impl IntoView {
+    let page = expect_context::<Page>();
+    let option = move |id: &'static str, value: Shown, label: &'static str| {
+        view! {
+            <label>
+                <input
+                    id=id
+                    type="radio"
+                    name="order"
+                    prop:checked=move || shown.get() == value
+                    on:change=move |_| page.act(Action::Show(value))
+                />
+                <span>{label}</span>
+            </label>
+        }
+    };
+    view! {
+        <fieldset id=ids::ORDER class="segmented">
+            <legend>"Order shown"</legend>
+            {option(ids::ORDER_FINAL, Shown::Final, "Final order")}
+            {option(ids::ORDER_RANKER, Shown::Ranker, "Ranker’s letters")}
+        </fieldset>
+    }
+}
+
+/// One candidate.
+#[component]
+fn RankingRow(
+    /// What the row shows.
+    row: Row,
+) -> impl IntoView {
+    let page = expect_context::<Page>();
+    let genres = page.bundle.with_untracked(|bundle| {
+        let item = bundle.as_ref().and_then(|bundle| bundle.catalog.get(row.item));
+        item.map(|item| item.genres.join(", ")).unwrap_or_default()
+    });
+    view! {
+        <tr data-item=row.item.0>
+            <td class="place">{row.place}</td>
+            <th scope="row"><span class="film">{row.title}</span><span class="genres">{genres}</span></th>
+            <td class="retriever"><abbr title="place in the retriever’s order">"no. "</abbr>{row.retriever_rank}</td>
+            {row.ranker.map(|cell| view! { <RankerTd letter=row.letter cell/> })}
+        </tr>
+    }
+}
+
+/// What the ranker says of a candidate.
+#[component]
+fn RankerTd(
+    /// The candidate's index letter.
+    letter: char,
+    /// Probability and place.
+    cell: RankerCell,
+) -> impl IntoView {
+    let (mark, words) = movement(cell.moved);
+    let class = match cell.moved {
+        0 => "move",
+        1.. => "move up",
+        _ => "move down",
+    };
+    let steps = (cell.moved != 0).then(|| cell.moved.abs());
+    view! {
+        <td class="ranker">
+            <span class="letter">{letter.to_string()}</span>
+            <svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+                <rect class="track" width="100" height="10"/>
+                <rect class="fill" width=format!("{:.1}", 100.0 * cell.bar) height="10"/>
+            </svg>
+            <span class="percent">{percent(cell.probability)}</span>
+            <span class=class>
+                <span aria-hidden="true">{mark}{steps}</span>
+                <span class="visually-hidden">{format!("place {} by the letters, {words}", cell.rank)}</span>
+            </span>
+        </td>
+    }
+}
+
+fn timings(trace: &Trace) -> String {
+    let times = &trace.timings;
+    let retriever = format!("Retriever {}", duration(times.retrieve_ms));
+    match &trace.ranker {
+        None => format!("{retriever}."),
+        Some(ranker) => format!(
+            "{retriever}, prompt {} ({} tokens), one forward pass {} on {}.",
+            duration(times.prompt_ms),
+            ranker.token_ids.len(),
+            duration(times.forward_ms),
+            trace.provenance.device,
+        ),
+    }
+}

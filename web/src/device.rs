@@ -1,0 +1,96 @@
+//! Which device the ranker runs on, and why, in words for the visitor.
+//!
+//! A software adapter is WebGPU computed on the CPU: slower than the same work in wasm, so it is only
+//! taken when asked for.
+
+use shared::protocol::{DeviceChoice, DeviceReport, Failure, FailureCode};
+
+/// What the browser says about its WebGPU adapter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adapter {
+    /// Vendor, architecture, device and description, as far as told.
+    pub name: String,
+    /// Whether the browser calls it a fallback adapter.
+    pub fallback: bool,
+}
+
+impl Adapter {
+    /// Whether it computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        let name = self.name.to_lowercase();
+        self.fallback || ["swiftshader", "llvmpipe", "lavapipe", "basic render"].iter().any(|soft| name.contains(soft))
+    }
+}
+
+/// `backend` of a [`DeviceReport`] on WebGPU.
+pub const WEBGPU: &str = "webgpu";
+/// `backend` of a [`DeviceReport`] on the CPU.
+pub const CPU: &str = "cpu";
+
+/// Decides where the ranker runs; fails only if WebGPU is asked for and there is none.
+pub fn decide(choice: DeviceChoice, adapter: Option<Adapter>) -> Result<DeviceReport, Failure> {
+    match (choice, adapter) {
+        (DeviceChoice::Cpu, _) => Ok(cpu("you chose it")),
+        (DeviceChoice::WebGpu, Some(adapter)) => Ok(webgpu(adapter, "you chose it")),
+        (DeviceChoice::WebGpu, None) => Err(Failure {
+            code: FailureCode::Device,
+            message: "This browser offers no WebGPU adapter.".into(),
+            hint: "Choose “automatic” or “CPU”: the ranker then runs on the CPU, slower but with the same result."
+                .into(),
+        }),
+        (DeviceChoice::Auto, None) => Ok(cpu("this browser offers no WebGPU adapter")),
+        (DeviceChoice::Auto, Some(adapter)) if adapter.is_software() => {
+            let reason = format!("the WebGPU adapter “{}” is software and slower than this", adapter.name);
+            Ok(cpu(&reason))
+        }
+        (DeviceChoice::Auto, Some(adapter)) => Ok(webgpu(adapter, "this browser offers a GPU")),
+    }
+}
+
+fn cpu(reason: &str) -> DeviceReport {
+    DeviceReport { backend: CPU.into(), adapter: String::new(), reason: format!("On the CPU because {reason}.") }
+}
+
+fn webgpu(adapter: Adapter, reason: &str) -> DeviceReport {
+    DeviceReport { backend: WEBGPU.into(), adapter: adapter.name, reason: format!("On WebGPU because {reason}.") }
+}
+
+/// The short name of a device for the badge, for example `WebGPU · apple metal-3`.
+pub fn badge(device: &DeviceReport) -> String {
+    if device.backend != WEBGPU {
+        "CPU (wasm)".into()
+    } else if device.adapter.is_empty() {
+        "WebGPU".into()
+    } else {
+        format!("WebGPU · {}", device.adapter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(name: &str) -> Option<Adapter> {
+        Some(Adapter { name: name.into(), fallback: false })
+    }
+
+    #[test]
+    fn automatic_takes_a_real_gpu_and_nothing_else() {
+        let backend = |adapter| decide(DeviceChoice::Auto, adapter).unwrap().backend;
+        assert_eq!(backend(adapter("apple metal-3")), WEBGPU);
+        assert_eq!(backend(adapter("google SwiftShader")), CPU);
+        assert_eq!(backend(adapter("mesa llvmpipe (LLVM 15)")), CPU);
+        assert_eq!(backend(Some(Adapter { name: "unknown".into(), fallback: true })), CPU);
+        assert_eq!(backend(None), CPU);
+    }
+
+    #[test]
+    fn the_choice_overrides_and_the_reason_says_so() {
+        let gpu = decide(DeviceChoice::WebGpu, adapter("google swiftshader")).unwrap();
+        assert_eq!(badge(&gpu), "WebGPU · google swiftshader");
+        assert_eq!(gpu.reason, "On WebGPU because you chose it.");
+        let cpu = decide(DeviceChoice::Cpu, adapter("nvidia")).unwrap();
+        assert_eq!(badge(&cpu), "CPU (wasm)");
+        assert_eq!(decide(DeviceChoice::WebGpu, None).unwrap_err().code, FailureCode::Device);
+    }
+}

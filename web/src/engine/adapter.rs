@@ -1,0 +1,28 @@
+//! What the browser says about its WebGPU adapter. The JavaScript interface is asked directly: the bindings
+//! of `web-sys` for it are unstable.
+
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use super::scope;
+use crate::device::Adapter;
+
+/// The adapter that would be used, or none.
+pub async fn probe() -> Option<Adapter> {
+    let gpu = get(scope().navigator().as_ref(), "gpu")?;
+    let request: Function = get(&gpu, "requestAdapter")?.dyn_into().ok()?;
+    let promise: Promise = request.call0(&gpu).ok()?.dyn_into().ok()?;
+    let adapter = JsFuture::from(promise).await.ok().filter(JsValue::is_object)?;
+    let info = get(&adapter, "info")?;
+    let text = |key| get(&info, key).and_then(|value| value.as_string()).filter(|text| !text.is_empty());
+    let mut words: Vec<String> = ["vendor", "architecture", "device", "description"].into_iter().filter_map(text).collect();
+    words.dedup();
+    // The flag moved from the adapter to its info; browsers have the one or the other.
+    let flag = |object| get(object, "isFallbackAdapter").is_some_and(|value| value.is_truthy());
+    Some(Adapter { name: words.join(" "), fallback: flag(&info) || flag(&adapter) })
+}
+
+fn get(object: &JsValue, key: &str) -> Option<JsValue> {
+    Reflect::get(object, &key.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
+}

@@ -1,0 +1,169 @@
+//! What the engine has loaded, and its answers: the one place where the page meets the models.
+
+use burn::tensor::Device;
+use shared::{
+    catalog::{Catalog, ItemId},
+    manifest::Manifest,
+    protocol::{DeviceChoice, EventBody, Failure, FailureCode, LoadPhase, RequestBody},
+    ranker::{Ranker, RankerError},
+    recommender::{Options, RecommendError, Recommender},
+    retriever::lrurec::LruRec,
+};
+
+use super::{
+    adapter,
+    download::{Cancel, Stop, download},
+    fetch, message, post, scope, store,
+};
+use crate::device::{WEBGPU, badge, decide};
+
+/// Text of the small pass that compiles every kernel and shows whether the device computes.
+const WARM_UP: &str = "### Response:\n";
+
+/// What is loaded.
+#[derive(Default)]
+pub struct Session {
+    bundle: Option<Bundle>,
+    /// WebGPU is initialised once; a second time would be a second device.
+    gpu: Option<Device>,
+}
+
+struct Bundle {
+    folder: String,
+    manifest: Manifest,
+    recommender: Recommender,
+}
+
+impl Session {
+    /// Does what is asked; the last event of the answer comes back, those before it are told at once.
+    pub async fn answer(&mut self, seq: u64, body: RequestBody, cancel: &Cancel) -> Result<EventBody, Failure> {
+        match body {
+            RequestBody::LoadRetriever { bundle } => self.load_retriever(bundle).await,
+            RequestBody::LoadRanker { device } => self.load_ranker(seq, device, cancel).await,
+            RequestBody::Recommend { history, rank } => self.recommend(seq, &history, rank).await,
+            RequestBody::Explain { text } => self.explain(&text).await,
+            RequestBody::DeleteModel => {
+                let failed = |error| device_failure(&format!("the stored model cannot be deleted: {}", message(&error)));
+                store::delete_all().await.map_err(failed)?;
+                Ok(EventBody::Deleted)
+            }
+            // Passes the queue; nothing is left to do when it comes this way.
+            RequestBody::CancelDownload => Ok(EventBody::Cancelled),
+        }
+    }
+
+    async fn load_retriever(&mut self, folder: String) -> Result<EventBody, Failure> {
+        let manifest: Manifest = fetch::json(&fetch::resolve(&folder, "manifest.json")?).await?;
+        let catalog: Catalog = fetch::parse(&manifest.catalog.path, &fetch::file(&folder, &manifest.catalog).await?)?;
+        let weights = fetch::file(&folder, &manifest.retriever).await?;
+        let retriever = LruRec::from_safetensors(&weights, &Device::flex())
+            .map_err(|error| format_failure(&manifest.retriever.path, &error.to_string()))?;
+        let recommender = Recommender::new(manifest.name.clone(), catalog, retriever);
+        self.bundle = Some(Bundle { folder, manifest, recommender });
+        Ok(EventBody::RetrieverReady)
+    }
+
+    async fn load_ranker(&mut self, seq: u64, choice: DeviceChoice, cancel: &Cancel) -> Result<EventBody, Failure> {
+        let report = decide(choice, adapter::probe().await)?;
+        let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
+        // Two models at a time would take twice the memory.
+        bundle.recommender.set_ranker(None, String::new());
+        let base = &bundle.manifest.base;
+        let url = fetch::resolve(&bundle.folder, &base.file.path)?;
+        let bytes = match download(seq, &url, &base.file, cancel).await {
+            Ok(bytes) => bytes,
+            Err(Stop::Cancelled) => return Ok(EventBody::Cancelled),
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
+
+        let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
+        step(LoadPhase::Upload);
+        let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
+        let ranker = Ranker::from_gguf(bytes, &device).map_err(|error| format_failure(&base.file.path, &error.to_string()))?;
+        step(LoadPhase::WarmUp);
+        let warm = ranker.explain(WARM_UP, 0).await.map_err(|error| ranker_failure(&error))?;
+        if warm.letter_logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(device_failure(&format!("{} computes wrong numbers with this model", badge(&report))));
+        }
+        bundle.recommender.set_ranker(Some(ranker), badge(&report));
+        Ok(EventBody::RankerReady { device: report, base: base.name.clone(), adapter: None })
+    }
+
+    async fn recommend(&mut self, seq: u64, history: &[ItemId], rank: bool) -> Result<EventBody, Failure> {
+        let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
+        let clock = || scope().performance().map_or(0.0, |performance| performance.now());
+        let run = async |rank| {
+            let trace = recommender.recommend(history, &Options { rank, top: 0 }, &clock).await;
+            trace.map(Box::new).map_err(|error| recommend_failure(&error))
+        };
+        let retrieved = run(false).await?;
+        if !rank || recommender.ranker().is_none() {
+            return Ok(EventBody::Recommended { trace: retrieved });
+        }
+        post(seq, EventBody::Recommended { trace: retrieved });
+        Ok(EventBody::Recommended { trace: run(true).await? })
+    }
+
+    async fn explain(&mut self, text: &str) -> Result<EventBody, Failure> {
+        let ranker = self.bundle.as_ref().and_then(|bundle| bundle.recommender.ranker()).ok_or_else(not_ready)?;
+        let explanation = ranker.explain(text, 0).await.map_err(|error| ranker_failure(&error))?;
+        Ok(EventBody::Explained { token_ids: explanation.encoded.ids, letter_logits: explanation.letter_logits })
+    }
+}
+
+/// The WebGPU device, initialised at its first use.
+async fn gpu(slot: &mut Option<Device>) -> Result<Device, Failure> {
+    if let Some(device) = slot {
+        return Ok(device.clone());
+    }
+    let options = Device::wgpu_options();
+    let device = options.init_async().await.map_err(|error| device_failure(&format!("WebGPU does not start: {error}")))?;
+    Ok(slot.insert(device).clone())
+}
+
+fn not_ready() -> Failure {
+    Failure {
+        code: FailureCode::NotReady,
+        message: "The engine has not loaded what this needs.".into(),
+        hint: "Wait until the page says that it is ready, or reload it.".into(),
+    }
+}
+
+fn device_failure(message: &str) -> Failure {
+    Failure {
+        code: FailureCode::Device,
+        message: format!("{message}."),
+        hint: "Choose the CPU as device, or reload the page.".into(),
+    }
+}
+
+fn format_failure(path: &str, why: &str) -> Failure {
+    Failure {
+        code: FailureCode::Format,
+        message: format!("{path} cannot be used: {why}."),
+        hint: "The page and its models may be of different versions: build the page again.".into(),
+    }
+}
+
+fn ranker_failure(error: &RankerError) -> Failure {
+    match error {
+        RankerError::Empty | RankerError::TooLong { .. } => input_failure(&error.to_string()),
+        error => device_failure(&error.to_string()),
+    }
+}
+
+fn recommend_failure(error: &RecommendError) -> Failure {
+    match error {
+        RecommendError::EmptyHistory | RecommendError::UnknownItem { .. } => input_failure(&error.to_string()),
+        RecommendError::Retriever(why) => device_failure(why),
+        RecommendError::Ranker(error) => ranker_failure(error),
+    }
+}
+
+fn input_failure(message: &str) -> Failure {
+    Failure {
+        code: FailureCode::Input,
+        message: format!("{message}."),
+        hint: "Change the history and ask again.".into(),
+    }
+}

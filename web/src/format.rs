@@ -1,0 +1,54 @@
+//! Numbers as the page writes them.
+
+/// Bytes as megabytes of a million bytes, for example `98.3 MB`.
+pub fn megabytes(bytes: u64) -> String {
+    let mb = bytes as f64 / 1e6;
+    if mb < 0.1 {
+        format!("{:.0} kB", bytes as f64 / 1e3)
+    } else if mb < 99.95 {
+        format!("{mb:.1} MB")
+    } else {
+        format!("{mb:.0} MB")
+    }
+}
+
+/// A probability as per cent, for example `31 %` or `0.4 %`.
+pub fn percent(probability: f32) -> String {
+    let percent = f64::from(probability) * 100.0;
+    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+/// Milliseconds, for example `3 ms` or `2.4 s`.
+pub fn duration(ms: f64) -> String {
+    if ms < 1.0 {
+        "under 1 ms".into()
+    } else if ms < 1000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1000.0)
+    }
+}
+
+/// `1 film` or `n films`.
+pub fn films(n: usize) -> String {
+    format!("{n} film{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_two_or_three_figures() {
+        assert_eq!(megabytes(98_288_640), "98.3 MB");
+        assert_eq!(megabytes(812_000_000), "812 MB");
+        assert_eq!(megabytes(41_200), "41 kB");
+        assert_eq!(percent(0.314), "31 %");
+        assert_eq!(percent(0.0042), "0.4 %");
+        assert_eq!(duration(0.2), "under 1 ms");
+        assert_eq!(duration(37.2), "37 ms");
+        assert_eq!(duration(2400.0), "2.4 s");
+        assert_eq!(films(1), "1 film");
+        assert_eq!(films(0), "0 films");
+    }
+}

@@ -1,0 +1,23 @@
+//! The page and its engine worker.
+//!
+//! What the page knows ([`state`]) and how it changes ([`update`]) is plain data and logic, compiled and
+//! tested natively. The browser parts are two binaries: `app` (feature `app`, Leptos, no Burn) draws the
+//! state; `engine` (feature `engine`, Burn) answers requests in a dedicated worker. They speak
+//! [`shared::protocol`] and nothing else.
+
+pub mod device;
+pub mod examples;
+pub mod format;
+pub mod help;
+pub mod history;
+pub mod ids;
+pub mod link;
+pub mod rows;
+pub mod state;
+pub mod stored;
+pub mod update;
+
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
+pub mod app;
+#[cfg(all(target_arch = "wasm32", feature = "engine"))]
+pub mod engine;

@@ -1,0 +1,164 @@
+//! The table of recommendations: one row a candidate, in the order that is shown.
+
+use shared::{catalog::ItemId, ranking::Ordering, trace::Trace};
+
+use crate::state::Shown;
+
+/// One candidate as the table shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Place in the order shown, from 1.
+    pub place: usize,
+    /// The item.
+    pub item: ItemId,
+    /// Its title.
+    pub title: String,
+    /// Place in the retriever's order, from 1.
+    pub retriever_rank: usize,
+    /// Its index letter.
+    pub letter: char,
+    /// The ranker's part; absent when no ranker ran.
+    pub ranker: Option<RankerCell>,
+}
+
+/// What the ranker says of one candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RankerCell {
+    /// Probability over the letters.
+    pub probability: f32,
+    /// Its share of the largest probability, 0 to 1: the length of the bar.
+    pub bar: f32,
+    /// Place by the letters alone, from 1.
+    pub rank: usize,
+    /// Places won (positive) or lost against the retriever's order.
+    pub moved: i64,
+}
+
+/// The rows of a Trace in the order asked for.
+pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
+    let largest = trace.ranking.iter().filter_map(|ranked| ranked.probability).fold(f32::MIN_POSITIVE, f32::max);
+    let mut rows: Vec<Row> = trace
+        .ranking
+        .iter()
+        .map(|ranked| {
+            let cell = ranked.probability.zip(ranked.ranker_rank).map(|(probability, rank)| RankerCell {
+                probability,
+                bar: probability / largest,
+                rank,
+                moved: ranked.retriever_rank as i64 - rank as i64,
+            });
+            let place = match shown {
+                Shown::Final => ranked.rank,
+                Shown::Ranker => ranked.ranker_rank.unwrap_or(ranked.rank),
+            };
+            let candidate = trace.candidates.iter().find(|candidate| candidate.item == ranked.item);
+            Row {
+                place,
+                item: ranked.item,
+                title: ranked.title.clone(),
+                retriever_rank: ranked.retriever_rank,
+                letter: candidate.map_or(' ', |candidate| candidate.letter),
+                ranker: cell,
+            }
+        })
+        .collect();
+    rows.sort_by_key(|row| row.place);
+    rows
+}
+
+/// A move as the table marks it and as a screen reader says it.
+pub fn movement(moved: i64) -> (&'static str, String) {
+    match moved {
+        0 => ("=", "same place as the retriever's".into()),
+        1.. => ("▲", format!("{moved} up")),
+        _ => ("▼", format!("{} down", -moved)),
+    }
+}
+
+/// Whose order the table shows, in one sentence.
+pub fn order_note(trace: &Trace, shown: Shown) -> &'static str {
+    match (&trace.ranker, trace.ordering, shown) {
+        (None, ..) => "The order is the retriever’s. Load the ranker to see it read these candidates.",
+        (Some(_), Ordering::Retriever, Shown::Final) => {
+            "Untuned base model: the order shown is the retriever’s. Before tuning, the letters are at chance."
+        }
+        (Some(_), Ordering::Retriever, Shown::Ranker) => {
+            "Untuned base model: this is the order of its letters, which is at chance. It decides nothing."
+        }
+        (Some(_), Ordering::Ranker, _) => "The order is the ranker’s.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        prompt::Prompt,
+        ranking::Ranked,
+        trace::{Candidate, Provenance, RankerTrace, TRACE_VERSION, Timings},
+    };
+
+    use super::*;
+
+    fn ranked(id: u32, rank: usize, ranker: Option<(usize, f32)>) -> Ranked {
+        Ranked {
+            item: ItemId(id),
+            title: format!("Film {id}"),
+            rank,
+            retriever_rank: rank,
+            ranker_rank: ranker.map(|(rank, _)| rank),
+            probability: ranker.map(|(_, probability)| probability),
+        }
+    }
+
+    fn trace(ranking: Vec<Ranked>) -> Trace {
+        let candidates = ranking
+            .iter()
+            .zip('A'..)
+            .map(|(r, letter)| Candidate { item: r.item, title: r.title.clone(), letter, score: 1.0 })
+            .collect();
+        let has_ranker = ranking.iter().any(|r| r.probability.is_some());
+        Trace {
+            version: TRACE_VERSION,
+            history: vec![],
+            candidates,
+            ranker: has_ranker.then(|| RankerTrace {
+                prompt: Prompt::render(&["Film 1"], &["Film 2"]),
+                token_ids: vec![],
+                token_offsets: vec![],
+                label_ids: vec![],
+                letter_logits: vec![],
+                probabilities: vec![],
+                top: vec![],
+                letter_mass: None,
+            }),
+            ordering: Ordering::Retriever,
+            ranking,
+            timings: Timings::default(),
+            provenance: Provenance::default(),
+        }
+    }
+
+    #[test]
+    fn both_orders_and_the_moves_between_them() {
+        let trace = trace(vec![
+            ranked(7, 1, Some((3, 0.1))),
+            ranked(5, 2, Some((2, 0.3))),
+            ranked(9, 3, Some((1, 0.6))),
+        ]);
+        let order = |shown| -> Vec<char> { rows(&trace, shown).iter().map(|row| row.letter).collect() };
+        assert_eq!(order(Shown::Final), ['A', 'B', 'C']);
+        assert_eq!(order(Shown::Ranker), ['C', 'B', 'A']);
+        let first = rows(&trace, Shown::Ranker)[0].ranker.unwrap();
+        assert_eq!((first.moved, first.bar), (2, 1.0));
+        assert_eq!(movement(first.moved), ("▲", "2 up".into()));
+        assert_eq!(movement(-2).1, "2 down");
+        assert!(order_note(&trace, Shown::Final).starts_with("Untuned base model"));
+    }
+
+    #[test]
+    fn without_a_ranker_both_orders_are_the_retrievers() {
+        let trace = trace(vec![ranked(7, 1, None), ranked(5, 2, None)]);
+        assert_eq!(rows(&trace, Shown::Final), rows(&trace, Shown::Ranker));
+        assert!(rows(&trace, Shown::Final).iter().all(|row| row.ranker.is_none()));
+    }
+}

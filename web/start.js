@@ -1,0 +1,13 @@
+// Starts the app: the names of its files carry their content's hash, so the build writes them into the tag.
+const { js, wasm } = document.querySelector("script[data-js]").dataset;
+try {
+  const { default: init } = await import(js);
+  await init({ module_or_path: wasm });
+} catch (error) {
+  const starting = document.getElementById("starting");
+  if (starting) {
+    starting.setAttribute("role", "alert");
+    starting.textContent = `The page could not start: ${error}. It needs a browser with WebAssembly.`;
+  }
+  throw error;
+}
