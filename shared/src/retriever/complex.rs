@@ -1,5 +1,7 @@
 //! Complex numbers as pairs of real tensors (Burn has no complex element type).
 
+use std::ops::{Add, Mul};
+
 use burn::tensor::Tensor;
 
 /// A complex tensor: real and imaginary parts of one shape.
@@ -11,22 +13,28 @@ pub struct Complex<const D: usize> {
     pub im: Tensor<D>,
 }
 
-impl<const D: usize> Complex<D> {
-    /// `self · other`, broadcast.
-    #[must_use]
-    pub fn mul(self, other: Self) -> Self {
+/// Product, broadcast.
+impl<const D: usize> Mul for Complex<D> {
+    type Output = Self;
+
+    fn mul(self, other: Self) -> Self {
         Self {
             re: self.re.clone() * other.re.clone() - self.im.clone() * other.im.clone(),
             im: self.re * other.im + self.im * other.re,
         }
     }
+}
 
-    /// `self + other`, broadcast.
-    #[must_use]
-    pub fn add(self, other: Self) -> Self {
+/// Sum, broadcast.
+impl<const D: usize> Add for Complex<D> {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
         Self { re: self.re + other.re, im: self.im + other.im }
     }
+}
 
+impl<const D: usize> Complex<D> {
     /// `self · factor` with a real factor, broadcast.
     #[must_use]
     pub fn scale(self, factor: Tensor<D>) -> Self {

@@ -69,7 +69,10 @@ impl LruRecConfig {
         for (name, value) in sizes {
             // Item ids are 32-bit.
             if value == 0 || u32::try_from(value).is_err() {
-                return Err(RetrieverError::Config(format!("{name} is {value}, allowed are 1 to {}", u32::MAX)));
+                return Err(RetrieverError::Config(format!(
+                    "{name} is {value}, allowed are 1 to {}",
+                    u32::MAX
+                )));
             }
         }
         for (name, value) in [("dropout", self.dropout), ("attn_dropout", self.attn_dropout)] {

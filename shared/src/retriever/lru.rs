@@ -74,7 +74,7 @@ impl Lru {
     pub(super) fn step(&self, x: Tensor<3>, state: &mut Option<Complex<3>>) -> Tensor<3> {
         let input = self.input(x.clone()); // [1, 1, state]
         let next = match state.take() {
-            Some(before) => input.add(before.mul(self.lambda().map(|part| part.unsqueeze::<3>()))),
+            Some(before) => input + before * self.lambda().map(Tensor::unsqueeze::<3>),
             None => input,
         };
         *state = Some(next.clone());

@@ -136,9 +136,10 @@ impl LruRec {
     pub fn push(&self, item: ItemId, state: &mut StreamState) -> Result<Tensor<2>, RetrieverError> {
         let id = self.check(item)?;
         let ids = Tensor::from_data(TensorData::new(vec![id], [1, 1]), &self.embedding.device());
-        let x = self.blocks.iter().zip(&mut state.blocks).fold(self.embed(ids), |x, (block, state)| {
-            block.feed_forward.forward(block.lru.step(x, state))
-        });
+        let x =
+            self.blocks.iter().zip(&mut state.blocks).fold(self.embed(ids), |x, (block, state)| {
+                block.feed_forward.forward(block.lru.step(x, state))
+            });
         Ok(x.squeeze_dim::<2>(1))
     }
 

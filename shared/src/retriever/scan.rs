@@ -27,7 +27,7 @@ impl Scan {
     /// - padding: `[batch, length]`, 1 at padding positions, else 0
     /// - output: `[batch, length, state]`
     pub fn run(self, u: Complex<3>, lambda: Complex<1>, padding: Tensor<2, Int>) -> Complex<3> {
-        let lambda = lambda.map(|part| part.unsqueeze::<3>());
+        let lambda = lambda.map(Tensor::unsqueeze::<3>);
         match self {
             Self::Sequential => sequential(&u, &lambda, &padding),
             Self::Parallel => parallel(u, &lambda, padding),
@@ -43,7 +43,7 @@ fn sequential(u: &Complex<3>, lambda: &Complex<3>, padding: &Tensor<2, Int>) -> 
     let mut states = vec![state.clone()];
     for t in 1..length {
         let kept = state.scale(keep.clone().narrow(1, t - 1, 1));
-        state = u.narrow(1, t, 1).add(kept.mul(lambda.clone()));
+        state = u.narrow(1, t, 1) + kept * lambda.clone();
         states.push(state.clone());
     }
     let (re, im) = states.into_iter().map(|state| (state.re, state.im)).unzip();
@@ -71,13 +71,13 @@ fn parallel(u: Complex<3>, lambda: &Complex<3>, padding: Tensor<2, Int>) -> Comp
         let connected = resets.narrow(1, half, half).equal(boundary).float(); // [segments, half, 1]
 
         let first = segment.narrow(1, 0, half);
-        let carry = powers.clone().mul(first.narrow(1, half - 1, 1)); // [segments, half, state]
-        let second = segment.narrow(1, half, half).add(carry.scale(connected));
+        let carry = powers.clone() * first.narrow(1, half - 1, 1); // [segments, half, state]
+        let second = segment.narrow(1, half, half) + carry.scale(connected);
         states = Complex::cat(first, second, 1);
 
         half *= 2;
         if half < padded {
-            let next = powers.clone().mul(powers.narrow(1, half / 2 - 1, 1));
+            let next = powers.clone() * powers.narrow(1, half / 2 - 1, 1);
             powers = Complex::cat(powers, next, 1);
         }
     }

@@ -1,6 +1,6 @@
 //! Weights as one safetensors file: tensors by module path, the config as JSON in the metadata.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
@@ -18,7 +18,7 @@ const MODEL: &str = "lrurec";
 const CONFIG_KEY: &str = "config";
 
 impl LruRec {
-    /// Reads a model that [`Self::to_safetensors`] wrote; f32 and f16 tensors are understood.
+    /// Reads a model that [`Self::to_safetensors`] wrote.
     ///
     /// The tensors must be exactly those of the config, so a wrong config cannot claim more memory than
     /// the file has.
@@ -26,8 +26,7 @@ impl LruRec {
         let unreadable = |error| RetrieverError::Weights(format!("not a readable safetensors file: {error}"));
         let config = read_config(bytes)?;
         let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
-        let stored: usize =
-            file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
+        let stored: usize = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
         if config.parameters() != Some(stored) {
             return Err(RetrieverError::Weights(format!(
                 "the config needs {} numbers, the file has {stored}",
@@ -53,14 +52,32 @@ impl LruRec {
             .map(|(name, (shape, data))| Ok((name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
             .collect::<Result<_, _>>()
             .map_err(unwritable)?;
-        let config = serde_json::to_string(self.config())
-            .map_err(|error| RetrieverError::Weights(format!("cannot write the config: {error}")))?;
-        let metadata = HashMap::from([
-            (MODEL_KEY.to_owned(), MODEL.to_owned()),
-            (CONFIG_KEY.to_owned(), config),
-        ]);
-        safetensors::serialize(tensors, Some(metadata)).map_err(unwritable)
+        let file = safetensors::serialize(tensors, None).map_err(unwritable)?;
+        let metadata = serde_json::to_string(self.config()).and_then(|config| {
+            serde_json::to_string(&BTreeMap::from([(MODEL_KEY, MODEL), (CONFIG_KEY, &config)]))
+        });
+        metadata
+            .map(|metadata| with_metadata(&file, &metadata))
+            .map_err(|error| RetrieverError::Weights(format!("cannot write the config: {error}")))
     }
+}
+
+/// Puts metadata, a JSON object, into a safetensors file that has none.
+///
+/// The library takes metadata in an order that differs from run to run; equal models shall be equal files.
+fn with_metadata(file: &[u8], metadata: &str) -> Vec<u8> {
+    // A file is the header's length as a 64-bit number, the header as a JSON object, the data.
+    let (length, rest) = file.split_at(8);
+    let length = length.iter().rev().fold(0, |length, &byte| length << 8 | usize::from(byte));
+    let (header, data) = rest.split_at(length);
+    let mut longer = format!("{{\"__metadata__\":{metadata},").into_bytes();
+    longer.extend(header[1..].trim_ascii_end());
+    // The data shall start at a multiple of 8.
+    longer.resize(longer.len().next_multiple_of(8), b' ');
+    let mut file = (longer.len() as u64).to_le_bytes().to_vec();
+    file.extend(longer);
+    file.extend(data);
+    file
 }
 
 fn read_config(bytes: &[u8]) -> Result<LruRecConfig, RetrieverError> {
@@ -140,22 +157,17 @@ impl ModuleMapper for Loader<'_> {
     }
 }
 
-/// A tensor's values, if it has the shape and a supported type.
+/// A tensor's values, if it has this shape and all are finite f32 numbers.
 fn values(file: &SafeTensors, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
     let tensor = file.tensor(name).map_err(|_| format!("tensor {name} is missing"))?;
     if tensor.shape() != shape {
         return Err(format!("tensor {name} has shape {:?}, the config needs {shape:?}", tensor.shape()));
     }
-    let values: Vec<f32> = match tensor.dtype() {
-        Dtype::F32 => {
-            tensor.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
-        }
-        Dtype::F16 => {
-            let (halves, _) = tensor.data().as_chunks::<2>();
-            halves.iter().map(|&bytes| half::f16::from_le_bytes(bytes).to_f32()).collect()
-        }
-        other => return Err(format!("tensor {name} has type {other:?}; supported are F32 and F16")),
-    };
+    if tensor.dtype() != Dtype::F32 {
+        return Err(format!("tensor {name} has type {:?}, must be F32", tensor.dtype()));
+    }
+    let (numbers, _) = tensor.data().as_chunks::<4>();
+    let values: Vec<f32> = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     if let Some(place) = values.iter().position(|value| !value.is_finite()) {
         return Err(format!("tensor {name} holds {} at place {place}", values[place]));
     }

@@ -1,7 +1,5 @@
 //! The engine worker itself, asked without the page: its numbers are those of the native build.
 
-use std::path::PathBuf;
-
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use shared::{

@@ -60,10 +60,14 @@ impl Served {
     }
 }
 
-/// The folder of the page, built at most once a run and only if its sources have changed.
+/// The folder of the page, built at most once a run and only if its sources have changed; `LLAMAREC_PAGE`
+/// names one that is built already.
 fn built() -> &'static Path {
     static PAGE: OnceLock<PathBuf> = OnceLock::new();
     PAGE.get_or_init(|| {
+        if let Some(page) = env::var_os("LLAMAREC_PAGE") {
+            return page.into();
+        }
         let root = trainer::demo::workspace().unwrap();
         let tools = env::var_os("LLAMAREC_TOOLS").map_or_else(|| root.join(".tools"), PathBuf::from);
         let printer = Printer::new(Verbosity::Normal);

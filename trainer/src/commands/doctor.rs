@@ -33,33 +33,17 @@ struct Check {
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            name,
-            ok: true,
-            found: found.into(),
-            remedy: None,
-        }
+        Self { name, ok: true, found: found.into(), remedy: None }
     }
 
     fn missing(name: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            name,
-            ok: false,
-            found: found.into(),
-            remedy: Some(remedy.into()),
-        }
+        Self { name, ok: false, found: found.into(), remedy: Some(remedy.into()) }
     }
 }
 
 /// Runs `llamarec doctor`: an error only if not even the embedded data can be used.
 pub fn run(_args: &DoctorArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    let mut checks = vec![
-        program(),
-        cpu(),
-        gpu(),
-        embedded_data(),
-        base_model(printer),
-    ];
+    let mut checks = vec![program(), cpu(), gpu(), embedded_data(), base_model(printer)];
     checks.extend(tools::checks());
     let text = if common.json {
         serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "checks": checks }).to_string()
@@ -68,9 +52,7 @@ pub fn run(_args: &DoctorArgs, common: &Common, printer: &Printer) -> anyhow::Re
     };
     printer.result(&text);
     match checks.iter().find(|check| check.name == DATA && !check.ok) {
-        Some(check) => {
-            Err(UserError::failed(format!("the embedded data set: {}", check.found)).into())
-        }
+        Some(check) => Err(UserError::failed(format!("the embedded data set: {}", check.found)).into()),
         None => Ok(()),
     }
 }
@@ -85,18 +67,8 @@ fn line(check: &Check) -> String {
 }
 
 fn program() -> Check {
-    let profile = if cfg!(debug_assertions) {
-        "with checks"
-    } else {
-        "release"
-    };
-    Check::ok(
-        "llamarec",
-        format!(
-            "{} for {ARCH} {OS}, built {profile}",
-            env!("CARGO_PKG_VERSION")
-        ),
-    )
+    let profile = if cfg!(debug_assertions) { "with checks" } else { "release" };
+    Check::ok("llamarec", format!("{} for {ARCH} {OS}, built {profile}", env!("CARGO_PKG_VERSION")))
 }
 
 fn cpu() -> Check {
@@ -117,35 +89,26 @@ fn vector_units() -> &'static str {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn vector_units() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "NEON"
-    } else {
-        "no known vector unit"
-    }
+    if cfg!(target_arch = "aarch64") { "NEON" } else { "no known vector unit" }
 }
-
-const GPU_REMEDY: &str = "optional; cargo build --release -p trainer --features wgpu (or cuda)";
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn gpu() -> Check {
     let adapters = adapters();
     if adapters.is_empty() {
         let found = format!("no adapter; built with {}", gpu_features());
-        return Check::missing(
-            "gpu",
-            found,
-            "optional; install the driver of the graphics card",
-        );
+        return Check::missing("gpu", found, "optional; install the driver of the graphics card");
     }
-    Check::ok(
-        "gpu",
-        format!("{}; built with {}", adapters.join(", "), gpu_features()),
-    )
+    Check::ok("gpu", format!("{}; built with {}", adapters.join(", "), gpu_features()))
 }
 
 #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
 fn gpu() -> Check {
-    Check::missing("gpu", "this build runs on the CPU only", GPU_REMEDY)
+    Check::missing(
+        "gpu",
+        "this build runs on the CPU only",
+        "optional; cargo build --release -p trainer --features wgpu (or cuda)",
+    )
 }
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
@@ -170,11 +133,7 @@ fn adapters() -> Vec<String> {
     types
         .into_iter()
         .flat_map(Device::enumerate)
-        .map(|device| {
-            device
-                .identity()
-                .map_or_else(|| format!("{device:?}"), |identity| identity.name)
-        })
+        .map(|device| device.identity().map_or_else(|| format!("{device:?}"), |identity| identity.name))
         .collect()
 }
 
@@ -183,23 +142,10 @@ const DATA: &str = "data";
 fn embedded_data() -> Check {
     match data::load(None) {
         Ok(data) => {
-            let Stats {
-                name,
-                users,
-                items,
-                interactions,
-                ..
-            } = Stats::of(&data);
-            Check::ok(
-                DATA,
-                format!("{name}: {users} users, {items} items, {interactions} interactions"),
-            )
+            let Stats { name, users, items, interactions, .. } = Stats::of(&data);
+            Check::ok(DATA, format!("{name}: {users} users, {items} items, {interactions} interactions"))
         }
-        Err(error) => Check::missing(
-            DATA,
-            format!("{error:#}"),
-            "build llamarec again from clean sources",
-        ),
+        Err(error) => Check::missing(DATA, format!("{error:#}"), "build llamarec again from clean sources"),
     }
 }
 
@@ -207,15 +153,8 @@ fn base_model(printer: &Printer) -> Check {
     const NAME: &str = "base model";
     let verified = Fetcher::base_model(None).and_then(|fetcher| fetcher.verify(printer));
     match verified {
-        Ok(path) => Check::ok(
-            NAME,
-            format!("{BASE_MODEL_NAME}, verified: {}", path.display()),
-        ),
-        Err(error) => Check::missing(
-            NAME,
-            error.to_string(),
-            "llamarec model fetch (98 MB, once)",
-        ),
+        Ok(path) => Check::ok(NAME, format!("{BASE_MODEL_NAME}, verified: {}", path.display())),
+        Err(error) => Check::missing(NAME, error.to_string(), "llamarec model fetch (98 MB, once)"),
     }
 }
 
@@ -226,23 +165,15 @@ mod tests {
     #[test]
     fn a_missing_thing_is_shown_with_its_remedy() {
         let check = Check::missing("trunk", "builds the page", "cargo install trunk");
-        let expected = "missing  trunk          builds the page\n                        -> cargo install trunk";
+        let expected =
+            "missing  trunk          builds the page\n                        -> cargo install trunk";
         assert_eq!(line(&check), expected);
-        assert_eq!(
-            line(&Check::ok("cpu", "2 threads")),
-            "ok       cpu            2 threads"
-        );
+        assert_eq!(line(&Check::ok("cpu", "2 threads")), "ok       cpu            2 threads");
     }
 
     #[test]
     fn the_embedded_data_is_usable() {
         let check = embedded_data();
-        assert!(
-            check.ok
-                && check
-                    .found
-                    .contains("671 users, 3496 items, 90072 interactions"),
-            "{check:?}"
-        );
+        assert!(check.ok && check.found.contains("671 users, 3496 items, 90072 interactions"), "{check:?}");
     }
 }

@@ -55,7 +55,8 @@ pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::R
     let dataset = data::load(args.data.as_deref())?;
     let (known, items) = (model.config().num_items, dataset.catalog.len());
     if known != items {
-        let message = format!("the retriever {path} knows {known} items, the data set {} has {items}", dataset.name);
+        let message =
+            format!("the retriever {path} knows {known} items, the data set {} has {items}", dataset.name);
         return Err(UserError::input(message).hint("give the --data it was trained on").into());
     }
     let ranks = model_ranks(&model, &dataset, args.split)?;
@@ -85,7 +86,8 @@ fn text(evaluation: &Evaluation) -> String {
         let _ = writeln!(text, "{name:<12}{:>8}{:>8}{:>9}{:>9}{:>9}", "k", "users", "Recall", "MRR", "NDCG");
         for at in &measured.summary.at {
             let (k, hits) = (at.k, at.hits);
-            let _ = writeln!(text, "{:<12}{k:>8}{hits:>8}{:>9.4}{:>9.4}{:>9.4}", "", at.recall, at.mrr, at.ndcg);
+            let _ =
+                writeln!(text, "{:<12}{k:>8}{hits:>8}{:>9.4}{:>9.4}{:>9.4}", "", at.recall, at.mrr, at.ndcg);
         }
     }
     let lines = [

@@ -63,7 +63,8 @@ impl AdamW {
         let mut squares = Squares { gradients: &gradients, sum: None };
         module.visit(&mut squares);
         // The factor stays on the device: reading it back would wait for the whole backward pass.
-        let clip = squares.sum.map(|sum| (sum.sqrt() + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0));
+        let clip =
+            squares.sum.map(|sum| (sum.sqrt() + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0));
         self.steps += 1;
         module.map(&mut Update { adam: self, gradients, clip, path: Vec::new() })
     }
@@ -136,7 +137,10 @@ impl ModuleMapper for Update<'_> {
 
 #[cfg(test)]
 mod tests {
-    use burn::{nn::{Linear, LinearConfig}, tensor::{Device, TensorData}};
+    use burn::{
+        nn::{Linear, LinearConfig},
+        tensor::{Device, TensorData},
+    };
 
     use super::*;
 
@@ -178,7 +182,8 @@ mod tests {
                 let (first, second) = (0.9 * moments[n].0 + 0.1 * g, 0.999 * moments[n].1 + 0.001 * g * g);
                 moments[n] = (first, second);
                 let t = t as i32 + 1;
-                let step = first / (1.0 - 0.9_f64.powi(t)) / ((second / (1.0 - 0.999_f64.powi(t))).sqrt() + 1e-9);
+                let step =
+                    first / (1.0 - 0.9_f64.powi(t)) / ((second / (1.0 - 0.999_f64.powi(t))).sqrt() + 1e-9);
                 // The bias is the third; it is not decayed.
                 let decay = if n == 2 { 0.0 } else { 0.01 };
                 *value = *value * (1.0 - 0.1 * decay) - 0.1 * step;

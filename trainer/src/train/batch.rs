@@ -25,13 +25,10 @@ impl Batch {
         let mut rows: Vec<Row> = Vec::new();
         for window in windows {
             let needed = window.inputs.len() + 1;
-            let row = match rows.iter().position(|row| row.ids.len() + needed <= row_len) {
-                Some(row) => row,
-                None => {
-                    rows.push(Row::default());
-                    rows.len() - 1
-                }
-            };
+            let row = rows.iter().position(|row| row.ids.len() + needed <= row_len).unwrap_or_else(|| {
+                rows.push(Row::default());
+                rows.len() - 1
+            });
             rows[row].push(window);
         }
         let mut batch = Self { row_len, ids: Vec::new(), places: Vec::new(), labels: Vec::new() };
@@ -100,7 +97,8 @@ mod tests {
 
     #[test]
     fn windows_share_rows() {
-        let windows = [window(&[0, 1, 2], &[1, 2, 3]), window(&[7, 8, 9, 1], &[8, 9, 1, 2]), window(&[0, 5], &[5, 6])];
+        let windows =
+            [window(&[0, 1, 2], &[1, 2, 3]), window(&[7, 8, 9, 1], &[8, 9, 1, 2]), window(&[0, 5], &[5, 6])];
         let batch = Batch::pack(&windows, 4);
         assert_eq!(batch.row_len, 8);
         assert_eq!(batch.ids, [0, 0, 1, 2, 0, 0, 5, 0, 0, 7, 8, 9, 1, 0, 0, 0]);
@@ -113,7 +111,8 @@ mod tests {
         let device = Device::flex();
         let config = LruRecConfig { d_model: 8, max_len: 4, ..LruRecConfig::new(9) };
         let model = LruRec::new(config, 3, &device).expect("valid config");
-        let windows = [window(&[0, 1, 2], &[1, 2, 3]), window(&[7, 8, 9, 1], &[8, 9, 1, 2]), window(&[0, 5], &[5, 6])];
+        let windows =
+            [window(&[0, 1, 2], &[1, 2, 3]), window(&[7, 8, 9, 1], &[8, 9, 1, 2]), window(&[0, 5], &[5, 6])];
         let packed = Batch::pack(&windows, 4);
         let packed = packed.labelled(model.forward(packed.ids(&device)));
         // The reference's form: one row a window, padding on the left.

@@ -32,7 +32,8 @@ pub fn tied_cross_entropy(
     let mut d_b = b.zeros_like();
     for (n, labels) in labels.chunks(ROWS).enumerate() {
         let x = x.clone().narrow(0, n * ROWS, labels.len()); // [rows, d_model]
-        let targets = Tensor::<1, Int>::from_data(TensorData::new(labels.to_vec(), [labels.len()]), &x.device());
+        let targets =
+            Tensor::<1, Int>::from_data(TensorData::new(labels.to_vec(), [labels.len()]), &x.device());
 
         let logits = x.clone().matmul(transposed.clone()) + b.clone().unsqueeze::<2>(); // [rows, vocabulary]
         let max = logits.clone().max_dim(1); // [rows, 1]

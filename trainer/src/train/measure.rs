@@ -152,8 +152,9 @@ mod tests {
 
     #[test]
     fn batched_ranks_equal_those_of_each_user_alone() {
-        let sequences: Vec<Vec<u32>> =
-            (0..70_u32).map(|user| (0..3 + user % 9).map(|t| (user * 7 + t * 5) % 30 + 1).collect()).collect();
+        let sequences: Vec<Vec<u32>> = (0..70_u32)
+            .map(|user| (0..3 + user % 9).map(|t| (user * 7 + t * 5) % 30 + 1).collect())
+            .collect();
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let dataset = dataset(&sequences, 30);
         let config = LruRecConfig { d_model: 8, max_len: 5, ..LruRecConfig::new(30) };

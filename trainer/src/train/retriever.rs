@@ -183,7 +183,8 @@ impl<'a> Run<'a> {
         }
         let Checkpoint { progress, model, best, moments } = Checkpoint::load(path, device)?;
         if !config.continues(&progress.config) {
-            let message = format!("checkpoint {} belongs to other settings: {:?}", path.display(), progress.config);
+            let message =
+                format!("checkpoint {} belongs to other settings: {:?}", path.display(), progress.config);
             let hint = "repeat the settings of the run, or leave --resume out to start a new one";
             return Err(UserError::usage(message).hint(hint).into());
         }
@@ -232,8 +233,7 @@ impl<'a> Run<'a> {
         let at = Summary::new(&ranks).at(10).copied().context("10 is a cut-off")?;
         let best = self.best_hits();
         let step = self.progress.step;
-        let validation =
-            Validation { step, loss, hits_10: at.hits, recall_10: at.recall, ndcg_10: at.ndcg };
+        let validation = Validation { step, loss, hits_10: at.hits, recall_10: at.recall, ndcg_10: at.ndcg };
         if best.is_none_or(|best| at.hits > best) {
             self.best = self.model.to_safetensors()?;
             self.progress.best_step = step;

@@ -1,6 +1,6 @@
 //! The golden vectors of the reference behaviour, the three forms of the recurrence, the weight file.
 
-use burn::module::{ModuleMapper, ModuleVisitor, ParamId};
+use burn::module::{ModuleMapper, ModuleVisitor};
 use burn::tensor::activation::log_softmax;
 
 use super::*;
@@ -10,9 +10,8 @@ const GOLDEN: LruRecConfig =
 
 /// Order in which the reference's golden model is filled, with `[out, in]` for its matrices.
 fn fill_order() -> Vec<(String, bool)> {
-    let mut names: Vec<(String, bool)> = ["embedding", "norm.gamma", "norm.beta", "score_bias"]
-        .map(|name| (name.to_owned(), false))
-        .to_vec();
+    let mut names: Vec<(String, bool)> =
+        ["embedding", "norm.gamma", "norm.beta", "score_bias"].map(|name| (name.to_owned(), false)).to_vec();
     for block in 0..2 {
         let parts = [
             ("lru.log_nu", false),
@@ -221,7 +220,10 @@ fn unknown_items_are_refused() {
     let model = golden();
     for id in [0, 8, u32::MAX] {
         let error = futures_block(model.score_history(&[ItemId(1), ItemId(id)])).expect_err("no such item");
-        assert_eq!(error.to_string(), format!("item {id} is unknown to this retriever, its items are 1 to 7"));
+        assert_eq!(
+            error.to_string(),
+            format!("item {id} is unknown to this retriever, its items are 1 to 7")
+        );
     }
 }
 
@@ -233,7 +235,7 @@ fn weights_survive_the_file() {
     assert_eq!(loaded.config(), model.config());
     let row = ids(&[&[0, 0, 3, 1, 5]]);
     assert_eq!(vec(loaded.last_scores(row.clone())), vec(model.last_scores(row)));
-    assert_eq!(loaded.to_safetensors().expect("f32 weights"), bytes);
+    assert!(loaded.to_safetensors().expect("f32 weights") == bytes, "equal models are equal files");
 }
 
 #[test]
@@ -245,9 +247,8 @@ fn the_config_counts_its_parameters() {
 #[test]
 fn damaged_files_are_refused_with_a_reason() {
     let bytes = golden().to_safetensors().expect("f32 weights");
-    let refused = |bytes: &[u8]| {
-        LruRec::from_safetensors(bytes, &Device::flex()).expect_err("damaged").to_string()
-    };
+    let refused =
+        |bytes: &[u8]| LruRec::from_safetensors(bytes, &Device::flex()).expect_err("damaged").to_string();
     assert!(refused(&[]).contains("not a readable safetensors file"));
     assert!(refused(&bytes[..bytes.len() - 1]).contains("not a readable safetensors file"));
 
@@ -278,8 +279,7 @@ fn biases_and_norms_have_names_that_say_so() {
         fn exit_module(&mut self, _: &str, _: &str) {
             self.0.pop();
         }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let _: ParamId = param.id;
+        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
             self.1.push(self.0.join("."));
         }
     }

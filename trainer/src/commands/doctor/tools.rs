@@ -22,19 +22,9 @@ const CHROMIUMS: [&str; 5] = [
 /// Looks for each program.
 pub fn checks() -> Vec<Check> {
     vec![
-        simple(
-            "rustc",
-            &["rustc"],
-            "builds everything",
-            "install Rust with rustup",
-        ),
+        simple("rustc", &["rustc"], "builds everything", "install Rust with rustup"),
         wasm_target(),
-        simple(
-            "trunk",
-            &["trunk"],
-            "builds the page",
-            "cargo install trunk --version 0.21.14 --locked",
-        ),
+        simple("trunk", &["trunk"], "builds the page", "cargo install trunk --version 0.21.14 --locked"),
         wasm_bindgen(),
         simple(
             "wasm-opt",
@@ -42,18 +32,8 @@ pub fn checks() -> Vec<Check> {
             "optional; makes the page smaller",
             "install the package binaryen of your system or of npm",
         ),
-        simple(
-            "node",
-            &["node", "nodejs"],
-            "optional; runs a wasm-opt from npm",
-            "install Node.js",
-        ),
-        simple(
-            "chromium",
-            &CHROMIUMS,
-            "optional; the browser tests",
-            "install Chromium or Chrome",
-        ),
+        simple("node", &["node", "nodejs"], "optional; runs a wasm-opt from npm", "install Node.js"),
+        simple("chromium", &CHROMIUMS, "optional; the browser tests", "install Chromium or Chrome"),
     ]
 }
 
@@ -66,22 +46,10 @@ fn simple(name: &'static str, programs: &[&str], purpose: &str, remedy: &str) ->
 
 fn wasm_target() -> Check {
     const NAME: &str = "wasm target";
-    let folder = output(
-        "rustc",
-        &[
-            "--print",
-            "target-libdir",
-            "--target",
-            "wasm32-unknown-unknown",
-        ],
-    );
+    let folder = output("rustc", &["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]);
     match folder {
         Some(folder) if Path::new(&folder).is_dir() => Check::ok(NAME, "wasm32-unknown-unknown"),
-        _ => Check::missing(
-            NAME,
-            "builds the page",
-            "rustup target add wasm32-unknown-unknown",
-        ),
+        _ => Check::missing(NAME, "builds the page", "rustup target add wasm32-unknown-unknown"),
     }
 }
 
@@ -89,32 +57,20 @@ fn wasm_bindgen() -> Check {
     const NAME: &str = "wasm-bindgen";
     let remedy = format!("cargo install wasm-bindgen-cli --version {WASM_BINDGEN} --locked");
     match version(&["wasm-bindgen"]) {
-        Some(found) if found.split_whitespace().any(|word| word == WASM_BINDGEN) => {
-            Check::ok(NAME, found)
-        }
-        Some(found) => Check::missing(
-            NAME,
-            format!("{found} where {WASM_BINDGEN} is needed"),
-            remedy,
-        ),
+        Some(found) if found.split_whitespace().any(|word| word == WASM_BINDGEN) => Check::ok(NAME, found),
+        Some(found) => Check::missing(NAME, format!("{found} where {WASM_BINDGEN} is needed"), remedy),
         None => Check::missing(NAME, "builds the page", remedy),
     }
 }
 
 /// First line of `--version` of the first of the programs that is there.
 fn version(programs: &[&str]) -> Option<String> {
-    programs
-        .iter()
-        .find_map(|program| output(program, &["--version"]))
+    programs.iter().find_map(|program| output(program, &["--version"]))
 }
 
 /// First line of what a program prints, if it runs and ends well.
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(find(program))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Command::new(find(program)).args(arguments).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap_or_default().trim();
     (output.status.success() && !line.is_empty()).then(|| line.to_owned())
