@@ -57,7 +57,11 @@ fn page(folder: &Path) {
         data_licence: "none".into(),
         catalog: entry("catalog.json"),
         retriever: entry("retriever.safetensors"),
-        base: BaseModel { name: "announced".into(), licence: "none".into(), file: entry("../base/announced.gguf") },
+        base: BaseModel {
+            name: "announced".into(),
+            licence: "none".into(),
+            file: entry("../base/announced.gguf"),
+        },
         adapter: None,
     };
     fs::write(bundle.join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
@@ -119,7 +123,8 @@ async fn a_model_of_ones_own_is_announced_as_it_is() {
     let base = folder.path().join("mine.gguf");
     fs::write(&base, "0123456789").unwrap();
     let port = serve(Site::new(folder.path()).unwrap().with_other_base(&base).unwrap());
-    let manifest: Manifest = serde_json::from_slice(&get(port, "/models/movielens/manifest.json", None).body).unwrap();
+    let manifest: Manifest =
+        serde_json::from_slice(&get(port, "/models/movielens/manifest.json", None).body).unwrap();
     assert_eq!((manifest.base.name.as_str(), manifest.base.file.bytes), ("mine.gguf", 10));
     // The SHA-256 of the ten digits.
     assert_eq!(manifest.base.file.sha256, "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882");

@@ -18,7 +18,8 @@ impl Adapter {
     /// Whether it computes on the CPU.
     pub fn is_software(&self) -> bool {
         let name = self.name.to_lowercase();
-        self.fallback || ["swiftshader", "llvmpipe", "lavapipe", "basic render"].iter().any(|soft| name.contains(soft))
+        self.fallback
+            || ["swiftshader", "llvmpipe", "lavapipe", "basic render"].iter().any(|soft| name.contains(soft))
     }
 }
 
@@ -48,11 +49,19 @@ pub fn decide(choice: DeviceChoice, adapter: Option<Adapter>) -> Result<DeviceRe
 }
 
 fn cpu(reason: &str) -> DeviceReport {
-    DeviceReport { backend: CPU.into(), adapter: String::new(), reason: format!("On the CPU because {reason}.") }
+    DeviceReport {
+        backend: CPU.into(),
+        adapter: String::new(),
+        reason: format!("On the CPU because {reason}."),
+    }
 }
 
 fn webgpu(adapter: Adapter, reason: &str) -> DeviceReport {
-    DeviceReport { backend: WEBGPU.into(), adapter: adapter.name, reason: format!("On WebGPU because {reason}.") }
+    DeviceReport {
+        backend: WEBGPU.into(),
+        adapter: adapter.name,
+        reason: format!("On WebGPU because {reason}."),
+    }
 }
 
 /// The short name of a device for the badge, for example `WebGPU · apple metal-3`.

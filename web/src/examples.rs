@@ -33,7 +33,13 @@ pub const EXAMPLES: [Example; 3] = [
     },
     Example {
         name: "Animation",
-        titles: &["The Lion King (1994)", "Toy Story (1995)", "Shrek (2001)", "Finding Nemo (2003)", "WALL·E (2008)"],
+        titles: &[
+            "The Lion King (1994)",
+            "Toy Story (1995)",
+            "Shrek (2001)",
+            "Finding Nemo (2003)",
+            "WALL·E (2008)",
+        ],
     },
 ];
 

@@ -12,10 +12,16 @@ pub fn megabytes(bytes: u64) -> String {
     }
 }
 
-/// A probability as per cent, for example `31 %` or `0.4 %`.
+/// A probability as per cent, for example `31 %`, `0.4 %` or `< 0.1 %`.
 pub fn percent(probability: f32) -> String {
     let percent = f64::from(probability) * 100.0;
-    if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+    if percent < 0.1 {
+        "< 0.1 %".into()
+    } else if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
 }
 
 /// Milliseconds, for example `3 ms` or `2.4 s`.
@@ -29,9 +35,12 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
-/// `1 film` or `n films`.
+/// `1 film` or `3,496 films`.
 pub fn films(n: usize) -> String {
-    format!("{n} film{}", if n == 1 { "" } else { "s" })
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    format!("{} film{}", groups.join(","), if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -45,10 +54,13 @@ mod tests {
         assert_eq!(megabytes(41_200), "41 kB");
         assert_eq!(percent(0.314), "31 %");
         assert_eq!(percent(0.0042), "0.4 %");
+        assert_eq!(percent(0.0004), "< 0.1 %");
         assert_eq!(duration(0.2), "under 1 ms");
         assert_eq!(duration(37.2), "37 ms");
         assert_eq!(duration(2400.0), "2.4 s");
         assert_eq!(films(1), "1 film");
         assert_eq!(films(0), "0 films");
+        assert_eq!(films(3496), "3,496 films");
+        assert_eq!(films(1_003_496), "1,003,496 films");
     }
 }

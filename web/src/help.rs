@@ -6,7 +6,9 @@ use shared::protocol::FailureCode;
 pub fn meaning(code: FailureCode) -> &'static str {
     match code {
         FailureCode::Network => "A file that this page needs did not arrive.",
-        FailureCode::Checksum => "A file arrived, but it is not the file that was announced; it was thrown away.",
+        FailureCode::Checksum => {
+            "A file arrived, but it is not the file that was announced; it was thrown away."
+        }
         FailureCode::Format => "A file arrived whole, but it cannot be read.",
         FailureCode::Input => "The history cannot be used as it is.",
         FailureCode::Device => "The device that should compute is not there or stopped.",

@@ -7,11 +7,8 @@ const KEY: &str = "history=";
 
 /// The part of the address after `#` for a history; empty for an empty history.
 pub fn write(history: &[ItemId], catalog: &Catalog) -> String {
-    let raw: Vec<&str> = history
-        .iter()
-        .filter_map(|&item| catalog.get(item))
-        .map(|item| item.raw.as_str())
-        .collect();
+    let raw: Vec<&str> =
+        history.iter().filter_map(|&item| catalog.get(item)).map(|item| item.raw.as_str()).collect();
     if raw.is_empty() { String::new() } else { format!("{KEY}{}", raw.join(",")) }
 }
 

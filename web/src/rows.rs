@@ -36,7 +36,8 @@ pub struct RankerCell {
 
 /// The rows of a Trace in the order asked for.
 pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
-    let largest = trace.ranking.iter().filter_map(|ranked| ranked.probability).fold(f32::MIN_POSITIVE, f32::max);
+    let largest =
+        trace.ranking.iter().filter_map(|ranked| ranked.probability).fold(f32::MIN_POSITIVE, f32::max);
     let mut rows: Vec<Row> = trace
         .ranking
         .iter()

@@ -55,7 +55,11 @@ fn trace(with_ranker: bool) -> Box<Trace> {
 }
 
 fn device() -> DeviceReport {
-    DeviceReport { backend: "cpu".into(), adapter: String::new(), reason: "On the CPU because you chose it.".into() }
+    DeviceReport {
+        backend: "cpu".into(),
+        adapter: String::new(),
+        reason: "On the CPU because you chose it.".into(),
+    }
 }
 
 fn ranker_ready(seq: u64) -> Event {
@@ -63,7 +67,8 @@ fn ranker_ready(seq: u64) -> Event {
 }
 
 fn failed(seq: u64) -> Event {
-    let failure = Failure { code: FailureCode::Network, message: "No answer.".into(), hint: "Try again.".into() };
+    let failure =
+        Failure { code: FailureCode::Network, message: "No answer.".into(), hint: "Try again.".into() };
     Event { seq, body: EventBody::Failed(failure) }
 }
 

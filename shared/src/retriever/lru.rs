@@ -99,4 +99,11 @@ impl Lru {
         let angle = self.log_theta.val().exp();
         Complex { re: magnitude.clone() * angle.clone().cos(), im: magnitude * angle.sin() }
     }
+
+    /// Gradients of the decays and gains, for tests.
+    #[cfg(all(test, feature = "train"))]
+    pub(super) fn ring_gradients(&self, gradients: &burn::tensor::Gradients) -> [Tensor<1>; 3] {
+        [&self.log_nu, &self.log_theta, &self.log_gamma]
+            .map(|ring| ring.val().grad(gradients).expect("the decays are trained"))
+    }
 }

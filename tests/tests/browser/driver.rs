@@ -131,14 +131,19 @@ impl Visitor {
         }
         let mut options = json!({ "binary": browser, "args": args });
         if settings.narrow {
-            options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 320, "height": 800, "pixelRatio": 2.0 } });
+            options["mobileEmulation"] =
+                json!({ "deviceMetrics": { "width": 320, "height": 800, "pixelRatio": 2.0 } });
         }
-        let capabilities = json!({ "goog:chromeOptions": options, "timeouts": { "script": COMPUTES.as_millis() } });
+        let capabilities =
+            json!({ "goog:chromeOptions": options, "timeouts": { "script": COMPUTES.as_millis() } });
         let Value::Object(capabilities) = capabilities else { unreachable!("an object was written") };
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities);
         let url = format!("http://127.0.0.1:{}", driver.port);
-        let client = tokio::time::timeout(START_LIMIT * 2, builder.connect(&url)).await.expect("chromium starts").unwrap();
+        let client = tokio::time::timeout(START_LIMIT * 2, builder.connect(&url))
+            .await
+            .expect("chromium starts")
+            .unwrap();
         Some(Self { client, _driver: driver })
     }
 
@@ -192,7 +197,9 @@ impl Visitor {
 
     /// The texts of all elements that a CSS selector finds.
     pub async fn texts(&self, selector: &str) -> Vec<String> {
-        let texts = self.value(&format!("[...document.querySelectorAll({selector:?})].map(e => e.innerText.trim())")).await;
+        let texts = self
+            .value(&format!("[...document.querySelectorAll({selector:?})].map(e => e.innerText.trim())"))
+            .await;
         serde_json::from_value(texts).unwrap()
     }
 
@@ -230,9 +237,11 @@ impl Visitor {
         element.select_by_value(value).await.unwrap();
     }
 
-    /// Saves a picture of the whole page, if `LLAMAREC_SCREENSHOTS` names a folder.
+    /// Saves a picture of what is visible, if `LLAMAREC_SCREENSHOTS` names a folder.
     pub async fn screenshot(&self, name: &str) {
         if let Some(folder) = env::var_os("LLAMAREC_SCREENSHOTS") {
+            // What fades in has faded in by then.
+            tokio::time::sleep(Duration::from_millis(400)).await;
             let picture = self.client.screenshot().await.unwrap();
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(PathBuf::from(folder).join(format!("{name}.png")), picture).unwrap();

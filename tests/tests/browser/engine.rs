@@ -47,11 +47,35 @@ pub const CONVERSATION: &str = "
     return answers;
 ";
 
+/// Loads the ranker, stops the download once more than a chunk has arrived, and loads it again.
+const INTERRUPTED: &str = "
+    const [url, bundle, chunk] = args;
+    const worker = new Worker(new URL('engine_loader.js', url), { type: 'module' });
+    const answer = (seq, body, onLoading) => new Promise(resolve => {
+      worker.onmessage = message => {
+        const event = JSON.parse(message.data);
+        if (event.seq !== seq) return;
+        if (event.body.type === 'loading') onLoading(event.body); else resolve(event.body);
+      };
+      worker.postMessage(JSON.stringify({ seq, body }));
+    });
+    await new Promise(resolve => { worker.onmessage = resolve; });
+    await answer(1, { type: 'load_retriever', bundle }, () => {});
+    const stop = ({ done }) => { if (done > chunk) worker.postMessage(JSON.stringify({ seq: 0, body: { type: 'cancel_download' } })); };
+    const first = await answer(2, { type: 'load_ranker', device: 'cpu' }, stop);
+    const steps = [];
+    const second = await answer(3, { type: 'load_ranker', device: 'cpu' }, step => steps.push(step));
+    worker.terminate();
+    return { first, second, resumed_at: steps[0].done, phases: [...new Set(steps.map(step => step.phase))] };
+";
+
 const HISTORY: [u32; 5] = [3, 17, 40, 111, 256];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_browsers_trace_is_the_native_one() {
-    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else { return };
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else {
+        return;
+    };
     let gguf = tiny_llama::gguf(11);
     let site = Served::with_base(&gguf);
     visitor.open(&site.url).await;
@@ -76,9 +100,30 @@ async fn the_browsers_trace_is_the_native_one() {
     visitor.leave().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_download_goes_on_where_it_stopped() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    // Large enough to be stopped on its way, and no model.
+    let site = Served::with_base(&vec![0; 64 << 20]);
+    visitor.open(&site.url).await;
+    let bundle = format!("{}/models/movielens/", site.url);
+    let chunk = web::stored::CHUNK;
+    let told = visitor.resolve(INTERRUPTED, vec![json!(site.url), json!(bundle), json!(chunk)]).await;
+    assert_eq!(told["first"], json!({ "type": "cancelled" }), "{told}");
+    assert!(told["resumed_at"].as_u64().is_some_and(|done| done >= chunk), "{told}");
+    assert_eq!(told["phases"], json!(["download", "verify", "upload"]));
+    assert_eq!(
+        (&told["second"]["type"], &told["second"]["code"]),
+        (&json!("failed"), &json!("format")),
+        "{told}"
+    );
+    visitor.leave().await;
+}
+
 fn compare(trace: &Trace, expected: &Trace, tolerance: f32) {
     let (got, wanted) = (trace.ranker.as_ref().unwrap(), expected.ranker.as_ref().unwrap());
-    let items = |trace: &Trace| -> Vec<ItemId> { trace.candidates.iter().map(|candidate| candidate.item).collect() };
+    let items =
+        |trace: &Trace| -> Vec<ItemId> { trace.candidates.iter().map(|candidate| candidate.item).collect() };
     assert_eq!(items(trace), items(expected));
     assert_eq!(got.prompt, wanted.prompt);
     assert_eq!(got.token_ids, wanted.token_ids);
@@ -97,7 +142,9 @@ fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
 #[ignore = "slow: run with --ignored"]
 async fn the_real_base_model_gives_the_native_logits() {
     let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
-    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else { return };
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else {
+        return;
+    };
     let text = short_prompt();
     let native = Ranker::from_gguf(std::fs::read(&base).unwrap(), &Device::flex()).unwrap();
     let expected = native.explain(&text, 0).await.unwrap();

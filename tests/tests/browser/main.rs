@@ -52,9 +52,16 @@ async fn a_history_gives_twenty_proposals_and_survives_a_reload() {
     visitor.open(&site.url).await;
     add_films(&visitor).await;
     assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, FILMS);
+    visitor.click(ids::SEARCH).await;
+    visitor.type_text("star").await;
+    visitor.screenshot("search").await;
+    visitor.press(Key::Escape).await;
     recommend(&visitor).await;
     let first = order(&visitor).await;
-    assert!(FILMS.iter().all(|film| !first.contains(&(*film).to_owned())), "seen films are not proposed: {first:?}");
+    assert!(
+        FILMS.iter().all(|film| !first.contains(&(*film).to_owned())),
+        "seen films are not proposed: {first:?}"
+    );
     assert!(visitor.text(ids::ORDER_NOTE).await.contains("retriever"));
     visitor.screenshot("retriever").await;
 
@@ -74,15 +81,24 @@ async fn the_keyboard_alone_is_enough() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
     let site = Served::without_base();
     visitor.open(&site.url).await;
-    visitor.wait("the catalogue", &format!("document.getElementById('{}')?.disabled === false", ids::SEARCH), SOON).await;
+    visitor
+        .wait(
+            "the catalogue",
+            &format!("document.getElementById('{}')?.disabled === false", ids::SEARCH),
+            SOON,
+        )
+        .await;
     for (film, down) in [("toy story", 1), ("heat", 0)] {
         visitor.tab_to(ids::SEARCH).await;
         visitor.type_text(film).await;
-        visitor.wait("offers", &format!("!!document.getElementById('{}')", ids::search_option(1)), SOON).await;
+        visitor
+            .wait("offers", &format!("!!document.getElementById('{}')", ids::search_option(1)), SOON)
+            .await;
         for _ in 0..down {
             visitor.press(Key::Down).await;
         }
-        let active = format!("document.getElementById('{}').getAttribute('aria-activedescendant')", ids::SEARCH);
+        let active =
+            format!("document.getElementById('{}').getAttribute('aria-activedescendant')", ids::SEARCH);
         assert_eq!(visitor.value(&active).await, json!(ids::search_option(down)));
         visitor.press(Key::Enter).await;
     }
@@ -98,7 +114,8 @@ async fn the_keyboard_alone_is_enough() {
     let button = visitor.value(&newest).await.as_str().unwrap().to_owned();
     visitor.tab_to(&button).await;
     visitor.press(Key::Enter).await;
-    let moved = format!("document.querySelector('#{} li:first-child button').id === {button:?}", ids::HISTORY);
+    let moved =
+        format!("document.querySelector('#{} li:first-child button').id === {button:?}", ids::HISTORY);
     visitor.wait("the film to move", &moved, SOON).await;
     visitor.wait("the focus to stay", &format!("document.activeElement.id === {button:?}"), SOON).await;
     assert!(visitor.text(ids::LIVE).await.ends_with("is now number 1 of 2."));
@@ -130,7 +147,9 @@ async fn an_unknown_title_and_a_foreign_link_are_said() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tiny_ranker_ranks_on_webgpu() {
-    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else { return };
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else {
+        return;
+    };
     let site = Served::with_base(&tiny_llama::gguf(7));
     visitor.open(&site.url).await;
     add_films(&visitor).await;
@@ -145,7 +164,10 @@ async fn the_tiny_ranker_ranks_on_webgpu() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_software_adapter_is_passed_over_with_a_reason() {
-    let Some(visitor) = Visitor::start(Settings { webgpu: true, narrow: true, ..Settings::default() }).await else { return };
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, narrow: true, ..Settings::default() }).await
+    else {
+        return;
+    };
     let site = Served::with_base(&tiny_llama::gguf(7));
     visitor.open(&site.url).await;
     add_films(&visitor).await;
@@ -156,6 +178,8 @@ async fn a_software_adapter_is_passed_over_with_a_reason() {
     let wide = visitor.value("document.documentElement.scrollWidth").await;
     assert!(wide.as_u64().is_some_and(|width| width <= 320), "the page is {wide} wide on a screen of 320");
     visitor.screenshot("narrow").await;
+    visitor.value(&format!("document.getElementById('{}').scrollIntoView()", ids::ORDER_NOTE)).await;
+    visitor.screenshot("narrow-ranking").await;
     visitor.leave().await;
 }
 
@@ -172,6 +196,9 @@ async fn without_webgpu_the_cpu_ranks_and_a_second_visit_downloads_nothing() {
     ranked_as_an_untuned_base(&visitor).await;
     visitor.click(ids::PROMPT).await;
     assert!(visitor.text(ids::PROMPT_TEXT).await.starts_with("### Instruction:"));
+    visitor.value(&format!("document.getElementById('{}').scrollIntoView()", ids::PROMPT)).await;
+    visitor.screenshot("dark-prompt").await;
+    visitor.value("scrollTo(0, 0)").await;
     visitor.screenshot("dark").await;
 
     visitor.reload().await;
@@ -183,17 +210,31 @@ async fn without_webgpu_the_cpu_ranks_and_a_second_visit_downloads_nothing() {
 
 /// What the page must say and show of a base model that was never tuned.
 async fn ranked_as_an_untuned_base(visitor: &Visitor) {
-    assert!(visitor.text(ids::ORDER_NOTE).await.starts_with("Untuned base model: the order shown is the retriever’s"));
+    assert!(
+        visitor
+            .text(ids::ORDER_NOTE)
+            .await
+            .starts_with("Untuned base model: the order shown is the retriever’s")
+    );
     let retrieved = order(visitor).await;
     let places = visitor.texts(&format!("#{} tbody .retriever", ids::RANKING)).await;
     assert_eq!(places, (1..=20).map(|place| format!("no. {place}")).collect::<Vec<_>>());
-    let percent = |text: &String| text.trim_end_matches(" %").parse::<f64>().unwrap();
+    let percent = |text: &String| text.trim_end_matches(" %").parse::<f64>().unwrap_or(0.0);
     let sum: f64 = visitor.texts(&format!("#{} .percent", ids::RANKING)).await.iter().map(percent).sum();
     assert!((sum - 100.0).abs() < 3.0, "the probabilities sum to {sum} %");
 
     let ranker = format!("document.getElementById('{}')", ids::ORDER_RANKER);
     visitor.value(&format!("{ranker}.click()")).await;
-    visitor.wait("the ranker's order", &format!("{ranker}.checked && document.querySelector('#{} .place').innerText === '1'", ids::RANKING), SOON).await;
+    visitor
+        .wait(
+            "the ranker's order",
+            &format!(
+                "{ranker}.checked && document.querySelector('#{} .place').innerText === '1'",
+                ids::RANKING
+            ),
+            SOON,
+        )
+        .await;
     let ranked = order(visitor).await;
     assert_ne!(ranked, retrieved, "the order changes");
     let sorted = |mut films: Vec<String>| {
@@ -237,6 +278,21 @@ async fn webgpu_asked_for_where_there_is_none_is_said() {
     visitor.click(ids::LOAD_MODEL).await;
     visitor.wait_for_text(ids::DEVICE_BADGE, "CPU", COMPUTES).await;
     visitor.leave().await;
+}
+
+#[test]
+fn the_page_is_small_and_holds_no_burn() {
+    if driver::programs().is_none() {
+        return;
+    }
+    let files = std::fs::read_dir(site::built()).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let is_app = |path: &std::path::PathBuf| name(path).starts_with("app-") && name(path).ends_with(".wasm");
+    let app = std::fs::read(files.into_iter().find(is_app).unwrap()).unwrap();
+    assert!(app.len() < 1_000_000, "the page's own module has {} bytes", app.len());
+    let holds = |text: &str| app.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("leptos"), "names are searched where there are some");
+    assert!(!holds("burn-") && !holds("cubecl"));
 }
 
 /// Asks the engine worker itself, without the page.

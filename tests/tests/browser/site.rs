@@ -6,7 +6,6 @@ use std::{
     sync::OnceLock,
 };
 
-use shared::manifest::Manifest;
 use tempfile::TempDir;
 use trainer::{
     demo::{
@@ -21,8 +20,6 @@ use trainer::{
 pub struct Served {
     /// Its address, without a slash at the end.
     pub url: String,
-    /// The manifest, as it is served.
-    pub manifest: Manifest,
     _base: TempDir,
 }
 
@@ -54,15 +51,14 @@ impl Served {
         let site = complete(Site::new(built()).unwrap(), &base);
         let listener = server::listen(0).unwrap();
         let url = server::url(&listener).unwrap();
-        let manifest = site.manifest().clone();
         tokio::spawn(site.serve(listener, std::future::pending()));
-        Self { url, manifest, _base: folder }
+        Self { url, _base: folder }
     }
 }
 
 /// The folder of the page, built at most once a run and only if its sources have changed; `LLAMAREC_PAGE`
 /// names one that is built already.
-fn built() -> &'static Path {
+pub fn built() -> &'static Path {
     static PAGE: OnceLock<PathBuf> = OnceLock::new();
     PAGE.get_or_init(|| {
         if let Some(page) = env::var_os("LLAMAREC_PAGE") {

@@ -2,7 +2,6 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 use shared::{
@@ -51,7 +50,9 @@ pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::R
         UserError::input(format!("cannot read the retriever {path}: {error}"))
             .hint("train one with: llamarec train retriever --out FILE")
     })?;
-    let model = LruRec::from_safetensors(&bytes, &device).with_context(|| format!("in {path}"))?;
+    let model = LruRec::from_safetensors(&bytes, &device).map_err(|error| {
+        UserError::input(format!("{path}: {error}")).hint("give a file that llamarec train retriever wrote")
+    })?;
     let dataset = data::load(args.data.as_deref())?;
     let (known, items) = (model.config().num_items, dataset.catalog.len());
     if known != items {
@@ -79,11 +80,13 @@ pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::R
 
 fn text(evaluation: &Evaluation) -> String {
     let mut text = format!(
-        "{}, {:?} items of {} users, all items ranked, seen ones left out\n\n",
-        evaluation.data, evaluation.split, evaluation.retriever.summary.users
+        "{}: {} item of {} users among all items, seen ones left out\n\n",
+        evaluation.data,
+        evaluation.split.name(),
+        evaluation.retriever.summary.users
     );
     for (name, measured) in [("retriever", &evaluation.retriever), ("popularity", &evaluation.popularity)] {
-        let _ = writeln!(text, "{name:<12}{:>8}{:>8}{:>9}{:>9}{:>9}", "k", "users", "Recall", "MRR", "NDCG");
+        let _ = writeln!(text, "{name:<12}{:>8}{:>8}{:>9}{:>9}{:>9}", "k", "hits", "Recall", "MRR", "NDCG");
         for at in &measured.summary.at {
             let (k, hits) = (at.k, at.hits);
             let _ =

@@ -19,7 +19,8 @@ pub fn run(what: &str, command: &mut Command, quiet: bool) -> anyhow::Result<()>
     command.stdin(Stdio::null());
     let (status, words) = if quiet {
         let output = command.output().with_context(start)?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.lines().collect();
         (output.status, lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"))
     } else {
@@ -31,7 +32,9 @@ pub fn run(what: &str, command: &mut Command, quiet: bool) -> anyhow::Result<()>
     }
     let message = format!("{program} could not {what} ({status})");
     let error = UserError::failed(if words.is_empty() { message } else { format!("{message}\n{words}") });
-    Err(error.hint("its last lines say why; what was built so far is kept, so the same command goes on from there").into())
+    Err(error
+        .hint("its last lines say why; what was built so far is kept, so the same command goes on from there")
+        .into())
 }
 
 /// What a program prints for these arguments; nothing if it cannot be run or fails.
@@ -47,7 +50,8 @@ mod tests {
     #[test]
     fn a_failure_shows_the_last_words() {
         let mut command = Command::new("sh");
-        let error = run("try", command.args(["-c", "echo first; echo second >&2; exit 3"]), true).unwrap_err();
+        let error =
+            run("try", command.args(["-c", "echo first; echo second >&2; exit 3"]), true).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("sh could not try (exit status: 3)"), "{text}");
         assert!(text.contains("first") && text.contains("second"), "{text}");

@@ -14,8 +14,16 @@ use super::{children::run, tools::Tools};
 use crate::report::Printer;
 
 /// Everything that the page is made of, relative to the workspace.
-const SOURCES: [&str; 8] =
-    ["web", "shared", "public/models", ".cargo", "Cargo.toml", "Cargo.lock", "Trunk.toml", "rust-toolchain.toml"];
+const SOURCES: [&str; 8] = [
+    "web",
+    "shared",
+    "public/models",
+    ".cargo",
+    "Cargo.toml",
+    "Cargo.lock",
+    "Trunk.toml",
+    "rust-toolchain.toml",
+];
 /// Where the sum of the sources is kept beside what was built from them.
 const STAMP: &str = ".sources";
 
@@ -92,7 +100,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         for source in SOURCES {
             let path = root.path().join(source);
-            let file = if source.contains(".toml") || source.ends_with(".lock") { path } else { path.join("file") };
+            let file =
+                if source.contains(".toml") || source.ends_with(".lock") { path } else { path.join("file") };
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, source).unwrap();
         }

@@ -47,7 +47,8 @@ impl Site {
     pub fn new(page: &Path) -> anyhow::Result<Self> {
         let file = page.join(MANIFEST.trim_start_matches('/'));
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let manifest = serde_json::from_slice(&text).with_context(|| format!("{} is no manifest", file.display()))?;
+        let manifest =
+            serde_json::from_slice(&text).with_context(|| format!("{} is no manifest", file.display()))?;
         Ok(Self { page: page.to_owned(), manifest, base: None })
     }
 
@@ -115,7 +116,9 @@ pub fn listen(port: u16) -> Result<TcpListener, UserError> {
         let other = "choose another one, for example: --port 8081, or --port 0 for any free one";
         match error.kind() {
             ErrorKind::AddrInUse => UserError::failed(format!("port {port} is in use")).hint(other),
-            ErrorKind::PermissionDenied => UserError::failed(format!("port {port} needs more rights")).hint(other),
+            ErrorKind::PermissionDenied => {
+                UserError::failed(format!("port {port} needs more rights")).hint(other)
+            }
             _ => UserError::failed(format!("cannot listen on {address}: {error}")).hint(other),
         }
     })
@@ -185,7 +188,13 @@ mod tests {
     fn only_hashed_names_are_kept_for_ever() {
         assert!(has_hash("/app-4f3a2b1c0d9e8f7a_bg.wasm"));
         assert!(has_hash("/base-4f3a2b1c0d9e8f7.css"));
-        for path in ["/", "/index.html", "/engine.js", "/engine_bg.wasm", "/models/base/SmolLM2-135M-Instruct.Q4_1.gguf"] {
+        for path in [
+            "/",
+            "/index.html",
+            "/engine.js",
+            "/engine_bg.wasm",
+            "/models/base/SmolLM2-135M-Instruct.Q4_1.gguf",
+        ] {
             assert!(!has_hash(path), "{path}");
         }
     }

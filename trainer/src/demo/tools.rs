@@ -16,12 +16,16 @@ use super::children::{ask, run};
 use crate::report::{Printer, UserError};
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const TRUNK: Crate =
-    Crate { name: "trunk", program: "trunk", version: "0.21.14", locked: true, minutes: 6 };
+const TRUNK: Crate = Crate { name: "trunk", program: "trunk", version: "0.21.14", locked: true, minutes: 6 };
 /// Its version must equal that of the crate `wasm-bindgen` in the workspace. Its lock file names yanked
 /// versions, so it is built without.
-const WASM_BINDGEN: Crate =
-    Crate { name: "wasm-bindgen-cli", program: "wasm-bindgen", version: "0.2.130", locked: false, minutes: 3 };
+const WASM_BINDGEN: Crate = Crate {
+    name: "wasm-bindgen-cli",
+    program: "wasm-bindgen",
+    version: "0.2.130",
+    locked: false,
+    minutes: 3,
+};
 /// The npm package that carries wasm-opt as JavaScript, and the oldest wasm-opt that reads what rustc writes.
 const BINARYEN: (&str, u32) = ("binaryen@132.0.0", 130);
 
@@ -69,7 +73,10 @@ impl Crate {
             return Ok(());
         }
         let Self { name, version, minutes, .. } = self;
-        printer.note(&format!("building {name} {version} into {}: about {minutes} minutes, once", folder.display()));
+        printer.note(&format!(
+            "building {name} {version} into {}: about {minutes} minutes, once",
+            folder.display()
+        ));
         // A build folder of its own, kept until the end: an interrupted build goes on where it stopped.
         let build = folder.join("build");
         let mut cargo = Command::new("cargo");
@@ -125,7 +132,9 @@ fn ensure_wasm_opt(folder: &Path, path: &OsString, quiet: bool, printer: &Printe
         let prefix = folder.join("npm");
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&prefix).arg(package);
-        let installed = fs::create_dir_all(&prefix).map_err(Into::into).and_then(|()| run("install wasm-opt", &mut npm, quiet));
+        let installed = fs::create_dir_all(&prefix)
+            .map_err(Into::into)
+            .and_then(|()| run("install wasm-opt", &mut npm, quiet));
         match installed {
             Ok(()) if usable() => return true,
             Ok(()) => printer.note("npm installed it, but it does not run"),

@@ -32,6 +32,14 @@ pub enum Part {
 }
 
 impl Part {
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "validation",
+            Self::Test => "test",
+        }
+    }
+
     /// The items before the target, and the target, of the n-th user.
     fn of(self, dataset: &Dataset, user: usize) -> (&[ItemId], ItemId) {
         let split = dataset.split(user);

@@ -151,7 +151,8 @@ pub fn train(
     bar.finish_and_clear();
     run.progress.seconds = before + start.elapsed().as_secs_f64();
     let report = run.report(device)?;
-    write_atomic(&out.with_extension("metrics.json"), &serde_json::to_vec_pretty(&report)?)?;
+    let text = serde_json::to_string_pretty(&report)? + "\n";
+    write_atomic(&out.with_extension("metrics.json"), text.as_bytes())?;
     Ok(report)
 }
 

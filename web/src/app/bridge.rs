@@ -35,7 +35,8 @@ impl Bridge {
     pub fn start(hear: impl Fn(News) + Clone + 'static) -> Result<Self, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(&absolute(WORKER), &options).map_err(|error| message(&error))?;
+        let worker =
+            Worker::new_with_options(&absolute(WORKER), &options).map_err(|error| message(&error))?;
         let ran = Rc::new(Cell::new(false));
         let on_message = Closure::new({
             let (hear, ran) = (hear.clone(), Rc::clone(&ran));

@@ -4,13 +4,7 @@ use leptos::{ev, prelude::*};
 use shared::{PROMPT_HISTORY, catalog::ItemId};
 
 use super::{browser, page::Page};
-use crate::{
-    examples::EXAMPLES,
-    format::films,
-    ids,
-    state::Retriever,
-    update::Action,
-};
+use crate::{examples::EXAMPLES, format::films, ids, state::Retriever, update::Action};
 
 /// The list, its buttons and the question for recommendations.
 #[component]
@@ -41,7 +35,12 @@ pub fn HistoryList() -> impl IntoView {
             >
                 "Recommend"
             </button>
-            <button id=ids::UNDO type="button" disabled=move || !can_undo.get() on:click=move |_| page.act(Action::Undo)>
+            <button
+                id=ids::UNDO
+                type="button"
+                disabled=move || !can_undo.get()
+                on:click=move |_| page.act(Action::Undo)
+            >
                 "Undo"
             </button>
             <button
@@ -65,7 +64,9 @@ fn hint(page: Page) -> String {
         Retriever::Loading => "The retriever is on its way…".into(),
         Retriever::Failed => "The retriever could not be loaded.".into(),
         Retriever::Ready if state.history.items().is_empty() => "Add at least one film.".into(),
-        Retriever::Ready => format!("{}, the newest last. The order matters.", films(state.history.items().len())),
+        Retriever::Ready => {
+            format!("{}, the newest last. The order matters.", films(state.history.items().len()))
+        }
     })
 }
 
@@ -93,7 +94,8 @@ fn HistoryRow(
     let title = page.bundle.with_untracked(|bundle| {
         bundle.as_ref().map(|bundle| bundle.catalog.title(item).to_owned()).unwrap_or_default()
     });
-    let place = Memo::new(move |_| items.with(|items| items.iter().position(|&other| other == item)).unwrap_or(0));
+    let place =
+        Memo::new(move |_| items.with(|items| items.iter().position(|&other| other == item)).unwrap_or(0));
     let id = move |what: &str| format!("{what}-{}", item.0);
     // A moved row is taken out of the page and put back, and loses the focus by that.
     let shift = move |action: Action, button: &'static str| {
@@ -127,7 +129,13 @@ fn HistoryRow(
                     aria-disabled=move || (place.get() + 1 == items.with(Vec::len)).to_string()
                     on:click=move |_| shift(Action::MoveDown(place.get_untracked()), "down")
                 >"↓"</button>
-                <button id=id("remove") type="button" class="icon" aria-label=format!("Remove {title}") on:click=remove>"×"</button>
+                <button
+                    id=id("remove")
+                    type="button"
+                    class="icon"
+                    aria-label=format!("Remove {title}")
+                    on:click=remove
+                >"×"</button>
             </span>
         </li>
     }

@@ -37,25 +37,24 @@ fn App() -> impl IntoView {
     view! {
         <header class="masthead">
             <h1>"LlamaRec"</h1>
-            <p>"Films you liked in, films to see next out: a small retriever proposes twenty, a Llama reads them and answers with one letter. All of it runs on your device."</p>
+            <p>
+                "Films you liked in, films to see next out: a small retriever proposes twenty, a Llama reads them \
+                and answers with one letter. All of it runs on your device."
+            </p>
         </header>
         <Alert/>
         <main>
-            <div class="column">
-                <section class="panel" aria-labelledby="history-title">
-                    <h2 id="history-title">"Your history"</h2>
-                    <SearchBox/>
-                    <HistoryList/>
-                </section>
-                <ModelPanel/>
-            </div>
-            <div class="column wide">
-                <section class="panel" aria-labelledby="ranking-title">
-                    <h2 id="ranking-title">"Recommendations"</h2>
-                    <RankingTable/>
-                    <PromptView/>
-                </section>
-            </div>
+            <section class="panel" aria-labelledby="history-title">
+                <h2 id="history-title">"Your history"</h2>
+                <SearchBox/>
+                <HistoryList/>
+            </section>
+            <section class="panel wide" aria-labelledby="ranking-title">
+                <h2 id="ranking-title">"Recommendations"</h2>
+                <RankingTable/>
+                <PromptView/>
+            </section>
+            <ModelPanel/>
         </main>
         <Footer/>
         <div id=ids::LIVE class="visually-hidden" role="status" aria-live="polite">
@@ -75,7 +74,10 @@ fn Footer() -> impl IntoView {
     };
     view! {
         <footer>
-            <p>"Your history never leaves this device: the page and the models come from one place, and nothing is sent anywhere."</p>
+            <p>
+                "Your history never leaves this device: the page and the models come from one place, and nothing \
+                is sent anywhere."
+            </p>
             <p>{data}</p>
             <p>
                 "Method: LlamaRec, Yue et al. 2023, "

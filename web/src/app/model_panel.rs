@@ -54,13 +54,18 @@ fn Gate() -> impl IntoView {
             format!("Download and load ({})", megabytes(missing))
         };
         Some(view! {
-            <p>"The second stage is " <strong>{base.name.clone()}</strong> ": a language model that reads your history and the twenty candidates as text."</p>
+            <p>
+                "The second stage is " <strong>{base.name.clone()}</strong>
+                ": a language model that reads your history and the twenty candidates as text."
+            </p>
             <dl class="facts">
                 <div><dt>"Size"</dt><dd>{megabytes(total)}</dd></div>
                 <div><dt>"Licence"</dt><dd>{base.licence.clone()}</dd></div>
                 <div><dt>"Kept"</dt><dd>"stays on this device"</dd></div>
             </dl>
-            <button id=ids::LOAD_MODEL type="button" class="primary" on:click=move |_| page.act(Action::LoadModel)>{label}</button>
+            <button id=ids::LOAD_MODEL type="button" class="primary" on:click=move |_| page.act(Action::LoadModel)>
+                {label}
+            </button>
         })
     };
     view! { {offer} }
@@ -96,7 +101,9 @@ fn Loading(
         <div class="actions">
             <span class="hint grow">{detail}</span>
             {(current == LoadPhase::Download).then(|| view! {
-                <button id=ids::CANCEL_LOAD type="button" on:click=move |_| page.act(Action::CancelLoad)>"Stop"</button>
+                <button id=ids::CANCEL_LOAD type="button" on:click=move |_| page.act(Action::CancelLoad)>
+                    "Stop"
+                </button>
             })}
         </div>
     }
@@ -141,7 +148,11 @@ fn DeviceChooser() -> impl IntoView {
     view! {
         <p class="field">
             <label for=ids::DEVICE>"Runs on"</label>
-            <select id=ids::DEVICE disabled=move || loading.get() on:change:target=move |event| choose(event.target().value())>
+            <select
+                id=ids::DEVICE
+                disabled=move || loading.get()
+                on:change:target=move |event| choose(event.target().value())
+            >
                 {option("auto", DeviceChoice::Auto, "automatic")}
                 {option("webgpu", DeviceChoice::WebGpu, "WebGPU")}
                 {option("cpu", DeviceChoice::Cpu, "CPU")}
@@ -158,8 +169,17 @@ fn StoredModel() -> impl IntoView {
     view! {
         <Show when=move || { page.stored.get() > 0 }>
             <p class="field">
-                <span class="hint grow">{move || format!("{} of it are stored on this device.", megabytes(page.stored.get()))}</span>
-                <button id=ids::DELETE_MODEL type="button" disabled=move || loading.get() on:click=move |_| page.act(Action::DeleteModel)>"Delete"</button>
+                <span class="hint grow">
+                    {move || format!("{} of it are stored on this device.", megabytes(page.stored.get()))}
+                </span>
+                <button
+                    id=ids::DELETE_MODEL
+                    type="button"
+                    disabled=move || loading.get()
+                    on:click=move |_| page.act(Action::DeleteModel)
+                >
+                    "Delete"
+                </button>
             </p>
         </Show>
     }

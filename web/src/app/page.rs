@@ -3,11 +3,7 @@
 
 use std::sync::Arc;
 
-use leptos::{
-    leptos_dom::helpers::set_timeout,
-    prelude::*,
-    task::spawn_local,
-};
+use leptos::{leptos_dom::helpers::set_timeout, prelude::*, task::spawn_local};
 use shared::protocol::{Event, EventBody, Failure, FailureCode, RequestBody};
 
 use super::{

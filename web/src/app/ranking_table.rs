@@ -16,28 +16,31 @@ use crate::{
 #[component]
 pub fn RankingTable() -> impl IntoView {
     let page = expect_context::<Page>();
-    let trace = Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
+    let trace =
+        Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
     let shown = Memo::new(move |_| page.state.with(|state| state.shown));
     let verdict = Memo::new(move |_| page.state.with(crate::state::State::verdict));
     let has_ranker = move || matches!(verdict.get(), Some(Verdict::UntunedBase | Verdict::Ranker));
+    let untuned = move || verdict.get() == Some(Verdict::UntunedBase);
+    let outdated = move || page.state.with(|state| state.is_stale() || state.awaits_ranker());
     view! {
         <Show when=move || trace.with(Option::is_some) fallback=Empty>
-            <p id=ids::ORDER_NOTE class="note" class:warn=move || verdict.get() == Some(Verdict::UntunedBase)>
+            <p id=ids::ORDER_NOTE class="note" class:warn=untuned>
                 {move || trace.with(|trace| trace.as_ref().map(|trace| order_note(trace, shown.get())))}
             </p>
             <Progress/>
             <Show when=has_ranker>
                 <OrderSwitch shown/>
             </Show>
-            <table id=ids::RANKING class:stale=move || page.state.with(|state| state.is_stale() || state.awaits_ranker())>
+            <table id=ids::RANKING class:stale=outdated>
                 <caption class="visually-hidden">"The twenty candidates in the order shown"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Place"</th>
                         <th scope="col">"Film"</th>
-                        <th scope="col">"Retriever"</th>
                         <Show when=has_ranker>
-                            <th scope="col">{move || if verdict.get() == Some(Verdict::UntunedBase) { "Ranker (untuned base model)" } else { "Ranker" }}</th>
+                            <th scope="col">"Retriever"</th>
+                            <th scope="col">{move || if untuned() { "Ranker (untuned base model)" } else { "Ranker" }}</th>
                         </Show>
                     </tr>
                 </thead>
@@ -58,7 +61,8 @@ pub fn RankingTable() -> impl IntoView {
 fn Empty() -> impl IntoView {
     view! {
         <p class="note">
-            "Add some films and press “Recommend”. The retriever, about a megabyte, answers at once; the ranker is a language model that you can load when you want to see it read the candidates."
+            "Add some films and press “Recommend”. The retriever, about a megabyte, answers at once; the ranker is a \
+            language model that you can load when you want to see it read the candidates."
         </p>
     }
 }
@@ -128,8 +132,13 @@ fn RankingRow(
         <tr data-item=row.item.0>
             <td class="place">{row.place}</td>
             <th scope="row"><span class="film">{row.title}</span><span class="genres">{genres}</span></th>
-            <td class="retriever"><abbr title="place in the retriever’s order">"no. "</abbr>{row.retriever_rank}</td>
-            {row.ranker.map(|cell| view! { <RankerTd letter=row.letter cell/> })}
+            {row.ranker.map(|cell| view! {
+                <td class="retriever">
+                    <abbr title="place in the retriever’s order">"no. "</abbr>
+                    {row.retriever_rank}
+                </td>
+                <RankerTd letter=row.letter cell/>
+            })}
         </tr>
     }
 }
@@ -158,7 +167,7 @@ fn RankerTd(
             </svg>
             <span class="percent">{percent(cell.probability)}</span>
             <span class=class>
-                <span aria-hidden="true">{mark}{steps}</span>
+                <span aria-hidden="true">{mark} " " {steps}</span>
                 <span class="visually-hidden">{format!("place {} by the letters, {words}", cell.rank)}</span>
             </span>
         </td>

@@ -84,7 +84,13 @@ pub fn SearchBox() -> impl IntoView {
                 on:focus=move |_| open.set(true)
                 on:blur=move |_| open.set(false)
             />
-            <ul id=ids::SEARCH_LIST class="offers" role="listbox" aria-label="Films found" hidden=move || !shown.get() || offers.with(Vec::is_empty)>
+            <ul
+                id=ids::SEARCH_LIST
+                class="offers"
+                role="listbox"
+                aria-label="Films found"
+                hidden=move || !shown.get() || offers.with(Vec::is_empty)
+            >
                 {move || {
                     let options = offers.get().into_iter().enumerate();
                     options.map(|(n, offer)| view! {
@@ -97,7 +103,9 @@ pub fn SearchBox() -> impl IntoView {
                             on:click=move |_| choose(n)
                         >
                             <span class="film">{offer.title}</span>
-                            <span class="genres">{if offer.known { "in your history".into() } else { offer.genres }}</span>
+                            <span class="genres">
+                                {if offer.known { "in your history".into() } else { offer.genres }}
+                            </span>
                         </li>
                     }).collect_view()
                 }}

@@ -16,7 +16,8 @@ pub async fn probe() -> Option<Adapter> {
     let adapter = JsFuture::from(promise).await.ok().filter(JsValue::is_object)?;
     let info = get(&adapter, "info")?;
     let text = |key| get(&info, key).and_then(|value| value.as_string()).filter(|text| !text.is_empty());
-    let mut words: Vec<String> = ["vendor", "architecture", "device", "description"].into_iter().filter_map(text).collect();
+    let mut words: Vec<String> =
+        ["vendor", "architecture", "device", "description"].into_iter().filter_map(text).collect();
     words.dedup();
     // The flag moved from the adapter to its info; browsers have the one or the other.
     let flag = |object| get(object, "isFallbackAdapter").is_some_and(|value| value.is_truthy());

@@ -160,5 +160,9 @@ fn reader(response: &Response) -> Result<ReadableStreamDefaultReader, JsValue> {
 async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, JsValue> {
     let piece = JsFuture::from(reader.read()).await?;
     let done = Reflect::get(&piece, &"done".into())?.is_truthy();
-    if done { Ok(None) } else { Reflect::get(&piece, &"value".into()).map(|value| Some(value.unchecked_into())) }
+    if done {
+        Ok(None)
+    } else {
+        Reflect::get(&piece, &"value".into()).map(|value| Some(value.unchecked_into()))
+    }
 }

@@ -14,7 +14,11 @@ use super::{digest, message, scope};
 /// Asks for a file from byte `from` on.
 pub async fn request(url: &str, from: u64, signal: Option<&AbortSignal>) -> Result<Response, Failure> {
     let response = send(url, from, signal).await.map_err(|error| unreachable(url, &message(&error)))?;
-    if response.ok() { Ok(response) } else { Err(unreachable(url, &format!("the server answered {}", response.status()))) }
+    if response.ok() {
+        Ok(response)
+    } else {
+        Err(unreachable(url, &format!("the server answered {}", response.status())))
+    }
 }
 
 async fn send(url: &str, from: u64, signal: Option<&AbortSignal>) -> Result<Response, JsValue> {
@@ -32,7 +36,8 @@ pub fn unreachable(url: &str, why: &str) -> Failure {
     Failure {
         code: FailureCode::Network,
         message: format!("{url} could not be fetched: {why}."),
-        hint: "Check the connection to the server of this page and try again; what has arrived is kept.".into(),
+        hint: "Check the connection to the server of this page and try again; what has arrived is kept."
+            .into(),
     }
 }
 
@@ -60,7 +65,9 @@ pub fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, Failure
 
 /// The address of a path relative to a folder.
 pub fn resolve(folder: &str, path: &str) -> Result<String, Failure> {
-    Url::new_with_base(path, folder).map(|url| url.href()).map_err(|error| unreachable(path, &message(&error)))
+    Url::new_with_base(path, folder)
+        .map(|url| url.href())
+        .map_err(|error| unreachable(path, &message(&error)))
 }
 
 async fn body(url: &str) -> Result<Vec<u8>, Failure> {

@@ -36,14 +36,21 @@ struct Bundle {
 
 impl Session {
     /// Does what is asked; the last event of the answer comes back, those before it are told at once.
-    pub async fn answer(&mut self, seq: u64, body: RequestBody, cancel: &Cancel) -> Result<EventBody, Failure> {
+    pub async fn answer(
+        &mut self,
+        seq: u64,
+        body: RequestBody,
+        cancel: &Cancel,
+    ) -> Result<EventBody, Failure> {
         match body {
             RequestBody::LoadRetriever { bundle } => self.load_retriever(bundle).await,
             RequestBody::LoadRanker { device } => self.load_ranker(seq, device, cancel).await,
             RequestBody::Recommend { history, rank } => self.recommend(seq, &history, rank).await,
             RequestBody::Explain { text } => self.explain(&text).await,
             RequestBody::DeleteModel => {
-                let failed = |error| device_failure(&format!("the stored model cannot be deleted: {}", message(&error)));
+                let failed = |error| {
+                    device_failure(&format!("the stored model cannot be deleted: {}", message(&error)))
+                };
                 store::delete_all().await.map_err(failed)?;
                 Ok(EventBody::Deleted)
             }
@@ -54,7 +61,8 @@ impl Session {
 
     async fn load_retriever(&mut self, folder: String) -> Result<EventBody, Failure> {
         let manifest: Manifest = fetch::json(&fetch::resolve(&folder, "manifest.json")?).await?;
-        let catalog: Catalog = fetch::parse(&manifest.catalog.path, &fetch::file(&folder, &manifest.catalog).await?)?;
+        let catalog: Catalog =
+            fetch::parse(&manifest.catalog.path, &fetch::file(&folder, &manifest.catalog).await?)?;
         let weights = fetch::file(&folder, &manifest.retriever).await?;
         let retriever = LruRec::from_safetensors(&weights, &Device::flex())
             .map_err(|error| format_failure(&manifest.retriever.path, &error.to_string()))?;
@@ -63,7 +71,12 @@ impl Session {
         Ok(EventBody::RetrieverReady)
     }
 
-    async fn load_ranker(&mut self, seq: u64, choice: DeviceChoice, cancel: &Cancel) -> Result<EventBody, Failure> {
+    async fn load_ranker(
+        &mut self,
+        seq: u64,
+        choice: DeviceChoice,
+        cancel: &Cancel,
+    ) -> Result<EventBody, Failure> {
         let report = decide(choice, adapter::probe().await)?;
         let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
         // Two models at a time would take twice the memory.
@@ -79,11 +92,15 @@ impl Session {
         let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
         step(LoadPhase::Upload);
         let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
-        let ranker = Ranker::from_gguf(bytes, &device).map_err(|error| format_failure(&base.file.path, &error.to_string()))?;
+        let ranker = Ranker::from_gguf(bytes, &device)
+            .map_err(|error| format_failure(&base.file.path, &error.to_string()))?;
         step(LoadPhase::WarmUp);
         let warm = ranker.explain(WARM_UP, 0).await.map_err(|error| ranker_failure(&error))?;
         if warm.letter_logits.iter().any(|logit| !logit.is_finite()) {
-            return Err(device_failure(&format!("{} computes wrong numbers with this model", badge(&report))));
+            return Err(device_failure(&format!(
+                "{} computes wrong numbers with this model",
+                badge(&report)
+            )));
         }
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
         Ok(EventBody::RankerReady { device: report, base: base.name.clone(), adapter: None })
@@ -105,9 +122,13 @@ impl Session {
     }
 
     async fn explain(&mut self, text: &str) -> Result<EventBody, Failure> {
-        let ranker = self.bundle.as_ref().and_then(|bundle| bundle.recommender.ranker()).ok_or_else(not_ready)?;
+        let ranker =
+            self.bundle.as_ref().and_then(|bundle| bundle.recommender.ranker()).ok_or_else(not_ready)?;
         let explanation = ranker.explain(text, 0).await.map_err(|error| ranker_failure(&error))?;
-        Ok(EventBody::Explained { token_ids: explanation.encoded.ids, letter_logits: explanation.letter_logits })
+        Ok(EventBody::Explained {
+            token_ids: explanation.encoded.ids,
+            letter_logits: explanation.letter_logits,
+        })
     }
 }
 
@@ -117,7 +138,10 @@ async fn gpu(slot: &mut Option<Device>) -> Result<Device, Failure> {
         return Ok(device.clone());
     }
     let options = Device::wgpu_options();
-    let device = options.init_async().await.map_err(|error| device_failure(&format!("WebGPU does not start: {error}")))?;
+    let device = options
+        .init_async()
+        .await
+        .map_err(|error| device_failure(&format!("WebGPU does not start: {error}")))?;
     Ok(slot.insert(device).clone())
 }
 
@@ -154,7 +178,9 @@ fn ranker_failure(error: &RankerError) -> Failure {
 
 fn recommend_failure(error: &RecommendError) -> Failure {
     match error {
-        RecommendError::EmptyHistory | RecommendError::UnknownItem { .. } => input_failure(&error.to_string()),
+        RecommendError::EmptyHistory | RecommendError::UnknownItem { .. } => {
+            input_failure(&error.to_string())
+        }
         RecommendError::Retriever(why) => device_failure(why),
         RecommendError::Ranker(error) => ranker_failure(error),
     }

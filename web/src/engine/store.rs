@@ -71,5 +71,7 @@ async fn put(cache: &Cache, address: &str, bytes: &[u8]) -> Result<(), JsValue> 
 }
 
 fn note(what: &str, error: &JsValue) {
-    web_sys::console::warn_1(&format!("the model is not kept: cannot {what} the cache: {}", message(error)).into());
+    web_sys::console::warn_1(
+        &format!("the model is not kept: cannot {what} the cache: {}", message(error)).into(),
+    );
 }

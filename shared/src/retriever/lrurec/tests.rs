@@ -182,6 +182,27 @@ fn sequential_and_parallel_agree_at_every_length_and_padding() {
     }
 }
 
+#[cfg(feature = "train")]
+#[test]
+fn sequential_and_parallel_have_the_same_gradients() {
+    let device = Device::flex().autodiff();
+    let config = LruRecConfig { d_model: 8, dropout: 0.0, attn_dropout: 0.0, ..LruRecConfig::new(50) };
+    let model = LruRec::new(config, 5, &device).expect("valid config");
+    let gradients = |scan| {
+        let ids = Tensor::from_data(TensorData::new(rows(3, 21, 50).concat(), [3, 21]), &device);
+        let hidden = model.forward_with(ids, scan);
+        // Weights that differ between places, so that no gradient cancels.
+        let weights = Tensor::<1, Int>::arange(0..3 * 21 * 8, &device).float().sin().reshape([3, 21, 8]);
+        let gradients = (hidden * weights).sum().backward();
+        let embedding = vec(model.embedding.val().grad(&gradients).expect("the embedding is trained"));
+        let rings = model.blocks.iter().flat_map(|block| block.lru.ring_gradients(&gradients));
+        embedding.into_iter().chain(rings.flat_map(vec)).collect::<Vec<f32>>()
+    };
+    let (sequential, parallel) = (gradients(Scan::Sequential), gradients(Scan::Parallel));
+    let largest = sequential.iter().fold(0.0, |max: f32, value| max.max(value.abs()));
+    assert_close(&parallel, &sequential, 1e-3 * largest);
+}
+
 #[test]
 fn streaming_agrees_with_the_whole_sequence() {
     let model = golden();
