@@ -149,10 +149,8 @@ fn derive_verbalizer(tokens: &Tokens) -> Result<Verbalizer, RankerError> {
 
 /// Reads a tensor without blocking, as a browser requires.
 async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, RankerError> {
-    let data: TensorData = tensor
-        .into_data_async()
-        .await
-        .map_err(|error| RankerError::Device(format!("{error:?}")))?;
+    let data: TensorData =
+        tensor.into_data_async().await.map_err(|error| RankerError::Device(format!("{error:?}")))?;
     data.try_to_vec::<f32>().map_err(|error| RankerError::Device(format!("{error:?}")))
 }
 

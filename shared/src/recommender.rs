@@ -181,8 +181,7 @@ impl Recommender {
         let shown = &history[history.len().saturating_sub(PROMPT_HISTORY)..];
         let history: Result<Vec<String>, _> =
             shown.iter().map(|&item| cut(self.catalog.title(item))).collect();
-        let pool: Result<Vec<String>, _> =
-            candidates.iter().map(|candidate| cut(&candidate.title)).collect();
+        let pool: Result<Vec<String>, _> = candidates.iter().map(|candidate| cut(&candidate.title)).collect();
         Ok(Prompt::render(&history?, &pool?))
     }
 }

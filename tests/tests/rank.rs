@@ -45,14 +45,28 @@ fn rank_gives_a_whole_trace() {
     let folder = TempDir::new().unwrap();
     let base = tiny_base(&folder);
     let output = run(&[
-        "rank", "--title", "Heat (1995)", "--title", "toy story", "--base", text(&base), "--top", "5", "--json",
+        "rank",
+        "--title",
+        "Heat (1995)",
+        "--title",
+        "toy story",
+        "--base",
+        text(&base),
+        "--top",
+        "5",
+        "--json",
     ]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let trace: Trace = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(trace.history.len(), 2);
     assert_eq!(trace.history[1].title, "Toy Story (1995)");
     assert_eq!(trace.candidates.len(), 20);
-    assert!(trace.candidates.iter().all(|candidate| !trace.history.iter().any(|seen| seen.item == candidate.item)));
+    assert!(
+        trace
+            .candidates
+            .iter()
+            .all(|candidate| !trace.history.iter().any(|seen| seen.item == candidate.item))
+    );
     assert!(trace.candidates.is_sorted_by(|a, b| a.score >= b.score));
     // An untuned base model is at chance: it is shown, it does not decide.
     assert_eq!(trace.ordering, Ordering::Retriever);
@@ -93,9 +107,17 @@ fn bad_input_is_named_with_its_remedy() {
     refused(&["rank", "--user", "9999", "--retriever-only"], 3, &["no user 9999", "1 to 671"]);
     refused(&["rank", "--title", "Heat", "--base", text(&cut)], 3, &["cut.gguf", "truncated", "model fetch"]);
     refused(&["rank", "--title", "Heat", "--base", "absent.gguf"], 3, &["absent.gguf"]);
-    refused(&["rank", "--title", "Heat", "--adapter", "x.safetensors"], 2, &["x.safetensors", "--adapter none"]);
+    refused(
+        &["rank", "--title", "Heat", "--adapter", "x.safetensors"],
+        2,
+        &["x.safetensors", "--adapter none"],
+    );
     refused(&["rank", "--title", "Heat", "--retriever-only", "--bundle", home], 3, &["manifest.json"]);
-    refused(&["rank", "--title", "Heat", "--base", text(&base), "--device", "cuda"], 4, &["without cuda", "--features cuda"]);
+    refused(
+        &["rank", "--title", "Heat", "--base", text(&base), "--device", "cuda"],
+        4,
+        &["without cuda", "--features cuda"],
+    );
     refused(&["explain", "--prompt-file", "absent.txt"], 3, &["absent.txt"]);
     refused(&["explain", "--prompt-file", text(&empty), "--base", text(&base)], 3, &["empty"]);
 
@@ -184,6 +206,9 @@ fn the_paper_data_set_gives_the_paper_statistics() {
     let Some(data) = shared_data("data/ml-latest-small") else { return };
     let output = run(&["data", "stats", "--data", text(&data), "--json"]);
     let object: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&object["users"], &object["items"], &object["interactions"]), (&610.into(), &3650.into(), &90274.into()));
+    assert_eq!(
+        (&object["users"], &object["items"], &object["interactions"]),
+        (&610.into(), &3650.into(), &90274.into())
+    );
     assert!((object["mean_length"].as_f64().unwrap() - 147.99).abs() < 0.005);
 }

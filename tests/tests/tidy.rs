@@ -57,9 +57,11 @@ fn every_command_in_the_readme_exists() {
     let mut checked = 0;
     for line in text.lines().chain(quoted(&text)) {
         let Some(call) = line.trim().strip_prefix("llamarec ") else { continue };
-        let words: Vec<&str> = call.split_whitespace().take_while(|word| word.starts_with(char::is_alphabetic)).collect();
+        let words: Vec<&str> =
+            call.split_whitespace().take_while(|word| word.starts_with(char::is_alphabetic)).collect();
         // The first words are commands; an argument in capitals or a file ends them.
-        let commands = words.iter().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let commands =
+            words.iter().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
         let output = llamarec().args(commands).arg("--help").output().unwrap();
         assert!(output.status.success(), "README names `llamarec {call}`, which has no --help");
         checked += 1;

@@ -91,7 +91,8 @@ fn hugging_face_file(gguf: &Gguf) -> Vec<u8> {
         }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
-        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap();
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap();
         (name.clone(), view)
     });
     safetensors::serialize(views, None).unwrap()

@@ -13,11 +13,7 @@ use shared::{
     retriever::LruRec,
 };
 
-use crate::{
-    data::Dataset,
-    fetch,
-    report::UserError,
-};
+use crate::{data::Dataset, fetch, report::UserError};
 
 const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";
@@ -60,7 +56,8 @@ pub fn write(folder: &Path, name: &str, dataset: &Dataset, retriever: &[u8]) -> 
     let manifest = Manifest {
         name: name.to_owned(),
         data: dataset.name.clone(),
-        data_licence: "GroupLens terms for MovieLens: research and education, no commercial use; see NOTICE".to_owned(),
+        data_licence: "GroupLens terms for MovieLens: research and education, no commercial use; see NOTICE"
+            .to_owned(),
         catalog: entry(CATALOG, &catalog),
         retriever: entry(RETRIEVER, retriever),
         base: BaseModel {

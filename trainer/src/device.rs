@@ -42,7 +42,8 @@ impl DeviceArg {
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<Device, UserError> {
     Device::wgpu_options().init().map_err(|error| {
-        UserError::device(format!("there is no usable GPU: {error}")).hint("install a Vulkan driver, or use --device cpu")
+        UserError::device(format!("there is no usable GPU: {error}"))
+            .hint("install a Vulkan driver, or use --device cpu")
     })
 }
 
@@ -71,8 +72,5 @@ fn missing(feature: &str) -> UserError {
 /// Limits the CPU's worker threads; call it before any model is made.
 pub fn limit_threads(threads: usize) {
     // Burn's CPU backend runs on the global rayon pool, which reads this once.
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .ok();
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().ok();
 }

@@ -28,19 +28,14 @@ fn commands(help: &str) -> Vec<&str> {
 fn every_command_has_help() {
     let top = help(&[]);
     let names = commands(&top);
-    for expected in [
-        "data", "model", "train", "evaluate", "rank", "explain", "demo", "doctor",
-    ] {
+    for expected in ["data", "model", "train", "evaluate", "rank", "explain", "demo", "doctor"] {
         assert!(names.contains(&expected), "{expected} is not in\n{top}");
     }
     for name in names {
         let text = help(&[name]);
         assert!(text.contains("Usage: llamarec "), "{name}:\n{text}");
         for inner in commands(&text) {
-            assert!(
-                help(&[name, inner]).contains("Usage: llamarec "),
-                "{name} {inner}"
-            );
+            assert!(help(&[name, inner]).contains("Usage: llamarec "), "{name} {inner}");
         }
     }
 }

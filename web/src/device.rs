@@ -79,26 +79,26 @@ pub fn badge(device: &DeviceReport) -> String {
 mod tests {
     use super::*;
 
-    fn adapter(name: &str) -> Option<Adapter> {
-        Some(Adapter { name: name.into(), fallback: false })
+    fn adapter(name: &str) -> Adapter {
+        Adapter { name: name.into(), fallback: false }
     }
 
     #[test]
     fn automatic_takes_a_real_gpu_and_nothing_else() {
         let backend = |adapter| decide(DeviceChoice::Auto, adapter).unwrap().backend;
-        assert_eq!(backend(adapter("apple metal-3")), WEBGPU);
-        assert_eq!(backend(adapter("google SwiftShader")), CPU);
-        assert_eq!(backend(adapter("mesa llvmpipe (LLVM 15)")), CPU);
+        assert_eq!(backend(Some(adapter("apple metal-3"))), WEBGPU);
+        assert_eq!(backend(Some(adapter("google SwiftShader"))), CPU);
+        assert_eq!(backend(Some(adapter("mesa llvmpipe (LLVM 15)"))), CPU);
         assert_eq!(backend(Some(Adapter { name: "unknown".into(), fallback: true })), CPU);
         assert_eq!(backend(None), CPU);
     }
 
     #[test]
     fn the_choice_overrides_and_the_reason_says_so() {
-        let gpu = decide(DeviceChoice::WebGpu, adapter("google swiftshader")).unwrap();
+        let gpu = decide(DeviceChoice::WebGpu, Some(adapter("google swiftshader"))).unwrap();
         assert_eq!(badge(&gpu), "WebGPU · google swiftshader");
         assert_eq!(gpu.reason, "On WebGPU because you chose it.");
-        let cpu = decide(DeviceChoice::Cpu, adapter("nvidia")).unwrap();
+        let cpu = decide(DeviceChoice::Cpu, Some(adapter("nvidia"))).unwrap();
         assert_eq!(badge(&cpu), "CPU (wasm)");
         assert_eq!(decide(DeviceChoice::WebGpu, None).unwrap_err().code, FailureCode::Device);
     }

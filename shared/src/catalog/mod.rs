@@ -65,9 +65,6 @@ impl Catalog {
 
     /// Items with their ids, in id order.
     pub fn iter(&self) -> impl Iterator<Item = (ItemId, &Item)> {
-        self.items
-            .iter()
-            .enumerate()
-            .map(|(row, item)| (ItemId(row as u32 + 1), item))
+        self.items.iter().enumerate().map(|(row, item)| (ItemId(row as u32 + 1), item))
     }
 }

@@ -47,14 +47,9 @@ impl Catalog {
         if query.words.is_empty() || limit == 0 {
             return Vec::new();
         }
-        let titles: Vec<_> = self
-            .iter()
-            .map(|(id, item)| (id, Folded::new(&item.title)))
-            .collect();
-        let mut hits: Vec<(Rank, ItemId)> = titles
-            .iter()
-            .filter_map(|(id, title)| Some((query.rank(title)?, *id)))
-            .collect();
+        let titles: Vec<_> = self.iter().map(|(id, item)| (id, Folded::new(&item.title))).collect();
+        let mut hits: Vec<(Rank, ItemId)> =
+            titles.iter().filter_map(|(id, title)| Some((query.rank(title)?, *id))).collect();
         if hits.is_empty() {
             let misspelt = |(id, title): &(_, _)| Some((query.rank_misspelt(title)?, *id));
             hits.extend(titles.iter().filter_map(misspelt));
@@ -83,14 +78,8 @@ impl Catalog {
         let written = Folded::new(trimmed);
         let plain = Folded::new(&without_remarks(trimmed));
         let with_year = written.with_bare_year();
-        let titles: Vec<_> = self
-            .iter()
-            .map(|(id, item)| (id, Folded::new(&item.title)))
-            .collect();
-        for reading in [Some(written), Some(plain), with_year]
-            .into_iter()
-            .flatten()
-        {
+        let titles: Vec<_> = self.iter().map(|(id, item)| (id, Folded::new(&item.title))).collect();
+        for reading in [Some(written), Some(plain), with_year].into_iter().flatten() {
             if reading.name.is_empty() {
                 continue;
             }
@@ -100,11 +89,8 @@ impl Catalog {
                         && (reading.year.is_empty() || candidate.year == reading.year)
                         && (!article_matters || candidate.article == reading.article)
                 };
-                let found: Vec<ItemId> = titles
-                    .iter()
-                    .filter(|(_, title)| fits(title))
-                    .map(|(id, _)| *id)
-                    .collect();
+                let found: Vec<ItemId> =
+                    titles.iter().filter(|(_, title)| fits(title)).map(|(id, _)| *id).collect();
                 match found[..] {
                     [] => {}
                     [id] => return Ok(id),
@@ -138,11 +124,7 @@ impl Catalog {
     fn unknown(&self, title: &str, nearest: Vec<ItemId>) -> UnknownTitle {
         UnknownTitle {
             title: title.to_owned(),
-            nearest: nearest
-                .into_iter()
-                .take(SUGGESTIONS)
-                .map(|id| self.title(id).to_owned())
-                .collect(),
+            nearest: nearest.into_iter().take(SUGGESTIONS).map(|id| self.title(id).to_owned()).collect(),
         }
     }
 }
@@ -185,11 +167,7 @@ impl Query {
         Self {
             with_article: join(folded.article, &text),
             squeezed: text.replace(' ', ""),
-            words: text
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            words: text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
             folded,
             text,
         }
@@ -210,9 +188,7 @@ impl Query {
             return rank(Kind::Equal, 0);
         }
         let with_article = join(title.article, &full);
-        let rest = full
-            .strip_prefix(&self.text)
-            .or_else(|| with_article.strip_prefix(&self.with_article));
+        let rest = full.strip_prefix(&self.text).or_else(|| with_article.strip_prefix(&self.with_article));
         if let Some(rest) = rest {
             return rank(Kind::Prefix, usize::from(!rest.starts_with(' ')));
         }
@@ -220,9 +196,7 @@ impl Query {
             if full.split(' ').any(|other| other == word) {
                 Some(0)
             } else {
-                full.split(' ')
-                    .any(|other| other.starts_with(word.as_str()))
-                    .then_some(1)
+                full.split(' ').any(|other| other.starts_with(word.as_str())).then_some(1)
             }
         };
         if let Some(distance) = self.words.iter().map(begun).sum::<Option<usize>>() {
@@ -240,11 +214,7 @@ impl Query {
         let distance = self
             .words
             .iter()
-            .map(|word| {
-                full.split(' ')
-                    .filter_map(|other| misspelling(word, other))
-                    .min()
-            })
+            .map(|word| full.split(' ').filter_map(|other| misspelling(word, other)).min())
             .sum::<Option<usize>>()?;
         Some(Rank {
             kind: Kind::Misspelt,
@@ -270,21 +240,14 @@ fn misspelling(word: &str, other: &str) -> Option<usize> {
             .then(|| osa_distance(word, other))
             .filter(|distance| *distance <= tolerated)
     };
-    let beginning = other
-        .char_indices()
-        .nth(length)
-        .map(|(end, _)| &other[..end]);
+    let beginning = other.char_indices().nth(length).map(|(end, _)| &other[..end]);
     let whole = distance_to(other);
-    whole
-        .into_iter()
-        .chain(beginning.and_then(distance_to))
-        .min()
+    whole.into_iter().chain(beginning.and_then(distance_to)).min()
 }
 
 /// The set of letters and digits of a word, different ones possibly sharing a bit.
 fn letters(word: &str) -> u64 {
-    word.chars()
-        .fold(0, |set, c| set | 1 << (u32::from(c) % 64))
+    word.chars().fold(0, |set, c| set | 1 << (u32::from(c) % 64))
 }
 
 #[cfg(test)]

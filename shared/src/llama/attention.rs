@@ -66,10 +66,11 @@ impl Attention {
         }
 
         // Query heads that share a key head are stacked, so that one product serves the group.
-        let q = q
-            .reshape([queries, n_kv, group, d_head])
-            .permute([1, 2, 0, 3])
-            .reshape([n_kv, group * queries, d_head]);
+        let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([
+            n_kv,
+            group * queries,
+            d_head,
+        ]);
         let k = k.permute([1, 2, 0]); // [n_kv, d_head, tokens]
         let v = v.reshape([tokens, n_kv, d_head]).permute([1, 0, 2]); // [n_kv, tokens, d_head]
 

@@ -107,7 +107,11 @@ impl LlamaConfig {
 
     fn checked(self) -> Result<Self, WeightError> {
         let sizes = [self.n_vocab, self.d_model, self.n_layers, self.n_kv_heads, self.d_ff, self.max_len];
-        if sizes.contains(&0) || !self.n_heads.is_multiple_of(self.n_kv_heads) || self.d_head == 0 || !self.d_head.is_multiple_of(2) {
+        if sizes.contains(&0)
+            || !self.n_heads.is_multiple_of(self.n_kv_heads)
+            || self.d_head == 0
+            || !self.d_head.is_multiple_of(2)
+        {
             return Err(WeightError::Format(format!("the model's sizes do not fit together: {self:?}")));
         }
         Ok(self)
@@ -125,7 +129,8 @@ mod tests {
         let config = LlamaConfig::from_hugging_face(json).unwrap();
         assert_eq!((config.n_kv_heads, config.d_head, config.group()), (4, 16, 1));
         assert_eq!(config.rope_pairs, RopePairs::HalfSplit);
-        let odd = json.replace("\"num_attention_heads\": 4", "\"num_attention_heads\": 4, \"num_key_value_heads\": 3");
+        let odd = json
+            .replace("\"num_attention_heads\": 4", "\"num_attention_heads\": 4, \"num_key_value_heads\": 3");
         assert!(LlamaConfig::from_hugging_face(&odd).unwrap_err().to_string().contains("do not fit"));
     }
 }

@@ -26,7 +26,11 @@ impl Llama {
     /// Takes the weights of `source` to `device`.
     ///
     /// The naming follows the rotary convention: both are properties of the file's origin.
-    pub fn load(config: LlamaConfig, source: &dyn TensorSource, device: &Device) -> Result<Self, WeightError> {
+    pub fn load(
+        config: LlamaConfig,
+        source: &dyn TensorSource,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
         let names = match config.rope_pairs {
             RopePairs::Interleaved => names::GGUF,
             RopePairs::HalfSplit => names::HUGGING_FACE,

@@ -55,10 +55,7 @@ impl Rope {
 
 /// (a, b) turned by the angle: `(a cos - b sin, a sin + b cos)`, all `[tokens, n, d_head / 2]`.
 fn rotate(a: Tensor<3>, b: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-    (
-        a.clone() * cos.clone() - b.clone() * sin.clone(),
-        a * sin + b * cos,
-    )
+    (a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin + b * cos)
 }
 
 #[cfg(test)]

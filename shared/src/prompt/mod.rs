@@ -61,10 +61,8 @@ mod tests {
 
     #[test]
     fn golden_prompt_of_the_reference() {
-        let prompt = Prompt::render(
-            &["Toy Story (1995)", "Heat (1995)"],
-            &["Jumanji (1995)", "Seven (1995)"],
-        );
+        let prompt =
+            Prompt::render(&["Toy Story (1995)", "Heat (1995)"], &["Jumanji (1995)", "Seven (1995)"]);
         assert_eq!(
             prompt.text,
             "### Instruction:\nGiven user history in chronological order, recommend an item from the \
@@ -83,11 +81,7 @@ mod tests {
             end = span.end;
         }
         assert_eq!(end, prompt.text.len());
-        let candidate = prompt
-            .spans
-            .iter()
-            .find(|span| span.kind == SpanKind::Candidate { n: 0 })
-            .unwrap();
+        let candidate = prompt.spans.iter().find(|span| span.kind == SpanKind::Candidate { n: 0 }).unwrap();
         assert_eq!(&prompt.text[candidate.start..candidate.end], "(A) León (1994)");
     }
 }

@@ -64,7 +64,9 @@ impl Weight {
         }
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
         match weight.format {
-            Format::Q4_1 => return Self::Q4(super::q4_weight::Q4Weight::upload(weight.bytes(), weight.shape, device)),
+            Format::Q4_1 => {
+                return Self::Q4(super::q4_weight::Q4Weight::upload(weight.bytes(), weight.shape, device));
+            }
             Format::Q4_0 => {
                 let blocks = super::blocks::q4_0_to_q4_1(weight.bytes());
                 return Self::Q4(super::q4_weight::Q4Weight::upload(&blocks, weight.shape, device));

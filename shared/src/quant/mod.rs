@@ -8,6 +8,6 @@ mod q4_weight;
 
 pub use blocks::{BLOCK, Format};
 pub use linear::Linear;
+pub(crate) use linear::is_cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(crate) use q4_weight::cube_tensor;
-pub(crate) use linear::is_cpu;

@@ -5,10 +5,7 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::{
-    CubeBackend,
-    kernel::into_contiguous,
-    ops::numeric::empty_device_contiguous_dtype,
-    tensor::CubeTensor,
+    CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
 };
 use cubecl::prelude::{CubeCount, CubeDim};
 

@@ -1,10 +1,7 @@
 //! GGUF, the file format of llama.cpp (ggml `docs/gguf.md`, versions 2 and 3), read with every length
 //! checked against the file before it is used.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{TensorBytes, TensorSource, WeightError};
 use crate::quant::Format;
@@ -51,7 +48,9 @@ impl Gguf {
         }
         let version = reader.u32("version")?;
         if !(2..=3).contains(&version) {
-            return Err(WeightError::Format(format!("GGUF version {version} is not supported, only 2 and 3")));
+            return Err(WeightError::Format(format!(
+                "GGUF version {version} is not supported, only 2 and 3"
+            )));
         }
         let tensor_count = reader.count("tensor count", 24)?;
         let metadata_count = reader.count("metadata count", 12)?;
@@ -181,7 +180,11 @@ impl TensorInfo {
                 let cols = reader.size(&name)?;
                 [reader.size(&name)?, cols]
             }
-            _ => return Err(WeightError::Format(format!("tensor {name} has {dims} dimensions, must be 1 or 2"))),
+            _ => {
+                return Err(WeightError::Format(format!(
+                    "tensor {name} has {dims} dimensions, must be 1 or 2"
+                )));
+            }
         };
         let code = reader.u32(&name)?;
         let format = Format::from_ggml(code).ok_or_else(|| {

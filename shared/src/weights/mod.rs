@@ -72,7 +72,9 @@ pub enum WeightError {
     #[error("{0}")]
     Format(String),
     /// The file ends before what its header promises.
-    #[error("file ends early: {what} needs bytes {start}..{end}, the file has {len}; it is truncated, fetch it again")]
+    #[error(
+        "file ends early: {what} needs bytes {start}..{end}, the file has {len}; it is truncated, fetch it again"
+    )]
     Truncated {
         /// What was being read.
         what: String,

@@ -24,7 +24,9 @@ impl Checkpoint {
                 [cols] => [1, cols],
                 [rows, cols] => [rows, cols],
                 ref shape => {
-                    return Err(WeightError::Format(format!("tensor {name} has shape {shape:?}, must be 1 or 2 long")));
+                    return Err(WeightError::Format(format!(
+                        "tensor {name} has shape {shape:?}, must be 1 or 2 long"
+                    )));
                 }
             };
             let data = view.data();
@@ -36,7 +38,8 @@ impl Checkpoint {
                     TensorBytes::new(Arc::clone(&file), start..start + data.len(), format, shape)
                 }
                 Dtype::BF16 => {
-                    let wide: Vec<u8> = data.chunks_exact(2).flat_map(|half| [0, 0, half[0], half[1]]).collect();
+                    let wide: Vec<u8> =
+                        data.chunks_exact(2).flat_map(|half| [0, 0, half[0], half[1]]).collect();
                     let range = 0..wide.len();
                     TensorBytes::new(Arc::new(wide), range, Format::F32, shape)
                 }

@@ -19,12 +19,12 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// The patience for what takes milliseconds on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
 /// The patience for what computes.
-pub const COMPUTES: Duration = Duration::from_secs(240);
+pub const COMPUTES: Duration = Duration::from_mins(4);
 
 /// Chromium and chromedriver, if both are there; what is skipped and how to get them is printed otherwise.
 #[expect(clippy::print_stderr, reason = "a skipped test must say so; tests have no printer")]
 pub fn programs() -> Option<(PathBuf, PathBuf)> {
-    let browser = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| find(name));
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find);
     let found = browser.zip(find("chromedriver"));
     if found.is_none() {
         eprintln!(

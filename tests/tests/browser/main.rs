@@ -280,6 +280,24 @@ async fn webgpu_asked_for_where_there_is_none_is_said() {
     visitor.leave().await;
 }
 
+/// The whole way with the real base model and a prompt of full length, on the CPU in wasm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: run with --ignored"]
+async fn the_real_base_model_ranks_on_the_page() {
+    let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::with_real_base(&base);
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    let start = std::time::Instant::now();
+    load_ranker(&visitor).await;
+    eprintln!("loaded and ranked in {:.1?}: {}", start.elapsed(), visitor.text(ids::TIMINGS).await);
+    ranked_as_an_untuned_base(&visitor).await;
+    visitor.screenshot("real").await;
+    visitor.leave().await;
+}
+
 #[test]
 fn the_page_is_small_and_holds_no_burn() {
     if driver::programs().is_none() {
@@ -287,7 +305,8 @@ fn the_page_is_small_and_holds_no_burn() {
     }
     let files = std::fs::read_dir(site::built()).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    let is_app = |path: &std::path::PathBuf| name(path).starts_with("app-") && name(path).ends_with(".wasm");
+    let is_app =
+        |path: &std::path::PathBuf| name(path).starts_with("app-") && name(path).ends_with("_bg.wasm");
     let app = std::fs::read(files.into_iter().find(is_app).unwrap()).unwrap();
     assert!(app.len() < 1_000_000, "the page's own module has {} bytes", app.len());
     let holds = |text: &str| app.windows(text.len()).any(|window| window == text.as_bytes());

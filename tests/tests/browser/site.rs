@@ -31,7 +31,7 @@ impl Served {
 
     /// The page with these bytes in place of the base model that the manifest announces.
     pub fn with_false_base(bytes: &[u8]) -> Self {
-        Self::start(bytes, |site, base| site.with_base(base))
+        Self::start(bytes, Site::with_base)
     }
 
     /// The page without a base model.

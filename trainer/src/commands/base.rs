@@ -6,11 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use shared::ranker::Ranker;
 
-use crate::{
-    device::DeviceArg,
-    fetch,
-    report::UserError,
-};
+use crate::{device::DeviceArg, fetch, report::UserError};
 
 /// Which base model and adapter rank.
 #[derive(Debug, Args)]
@@ -27,8 +23,13 @@ impl BaseArgs {
     /// Reads the base model and takes it to the device.
     pub fn load(&self, device: DeviceArg) -> anyhow::Result<Ranker> {
         if self.adapter != "none" {
-            let message = format!("adapter {} cannot be used: this version ranks with the untuned base model only", self.adapter);
-            return Err(UserError::usage(message).hint("leave out --adapter, or give: --adapter none").into());
+            let message = format!(
+                "adapter {} cannot be used: this version ranks with the untuned base model only",
+                self.adapter
+            );
+            return Err(UserError::usage(message)
+                .hint("leave out --adapter, or give: --adapter none")
+                .into());
         }
         let path = fetch::base_model_path(self.base.as_deref())?;
         let device = device.resolve()?;

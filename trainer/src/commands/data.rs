@@ -41,11 +41,7 @@ pub fn run(args: &DataArgs, common: &Common, printer: &Printer) -> anyhow::Resul
     match &args.command {
         DataCommand::Stats { data } => {
             let stats = Stats::of(&data::load(data.as_deref())?);
-            let text = if common.json {
-                serde_json::to_string(&stats)?
-            } else {
-                table(&stats)
-            };
+            let text = if common.json { serde_json::to_string(&stats)? } else { table(&stats) };
             printer.result(&text);
         }
         DataCommand::ImportDslabs { package, out } => {
@@ -70,15 +66,7 @@ pub fn run(args: &DataArgs, common: &Common, printer: &Printer) -> anyhow::Resul
 /// The data set above the rows of the paper's Table 2.
 fn table(stats: &Stats) -> String {
     let mut rows = vec![
-        [
-            "data set",
-            "users",
-            "items",
-            "interactions",
-            "mean length",
-            "density",
-        ]
-        .map(str::to_owned),
+        ["data set", "users", "items", "interactions", "mean length", "density"].map(str::to_owned),
         [
             stats.name.clone(),
             grouped(stats.users),
@@ -98,25 +86,14 @@ fn table(stats: &Stats) -> String {
             format!("{:.0e}", row.density),
         ]
     }));
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
+    let widths: [usize; 6] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let mut lines: Vec<String> = rows
         .iter()
         .map(|row| {
             let cells = row.iter().zip(widths).skip(1);
-            let right: Vec<String> = cells
-                .map(|(cell, width)| format!("{cell:>width$}"))
-                .collect();
-            format!(
-                "{:<width$}  {}",
-                row[0],
-                right.join("  "),
-                width = widths[0]
-            )
+            let right: Vec<String> = cells.map(|(cell, width)| format!("{cell:>width$}")).collect();
+            format!("{:<width$}  {}", row[0], right.join("  "), width = widths[0])
         })
         .collect();
     lines.push(format!(
@@ -169,24 +146,10 @@ data set         users   items  interactions  mean length  density
 mine               671   3,496        90,072       134.24   3.84e-2
 paper: ML-100k     610   3,650          100K       147.99     4e-2";
         let table = table(&stats);
-        let squeeze = |text: &str| {
-            text.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            squeeze(&table)[..squeeze(expected).len()],
-            squeeze(expected)
-        );
-        let widths: Vec<usize> = table
-            .lines()
-            .take(5)
-            .map(|line| line.chars().count())
-            .collect();
+        let squeeze = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(squeeze(&table)[..squeeze(expected).len()], squeeze(expected));
+        let widths: Vec<usize> = table.lines().take(5).map(|line| line.chars().count()).collect();
         assert_eq!(widths, [widths[0]; 5], "{table}");
-        assert!(
-            table.ends_with("\nsequence lengths: 16 to 1,449, median 66"),
-            "{table}"
-        );
+        assert!(table.ends_with("\nsequence lengths: 16 to 1,449, median 66"), "{table}");
     }
 }

@@ -60,8 +60,9 @@ fn read(args: &ExplainArgs) -> Result<String, UserError> {
     };
     let name = args.prompt_file.display();
     let bytes = bytes.map_err(|error| UserError::input(format!("cannot read {name}: {error}")))?;
-    String::from_utf8(bytes)
-        .map_err(|error| UserError::input(format!("{name} is not UTF-8: {error}")).hint("save it as UTF-8 text"))
+    String::from_utf8(bytes).map_err(|error| {
+        UserError::input(format!("{name} is not UTF-8: {error}")).hint("save it as UTF-8 text")
+    })
 }
 
 fn print(explanation: &Explanation, label_ids: &[u32], printer: &Printer) {

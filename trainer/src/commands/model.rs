@@ -57,11 +57,7 @@ pub fn run(args: &ModelArgs, common: &Common, printer: &Printer) -> anyhow::Resu
         bytes: fetcher.file.bytes,
         sha256: &fetcher.file.sha256,
     };
-    printer.result(&if common.json {
-        serde_json::to_string(&found)?
-    } else {
-        found.text()
-    });
+    printer.result(&if common.json { serde_json::to_string(&found)? } else { found.text() });
     Ok(())
 }
 

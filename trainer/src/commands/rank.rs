@@ -71,13 +71,16 @@ fn history(args: &RankArgs, recommender: &Recommender) -> anyhow::Result<Vec<Ite
     };
     for title in &args.titles {
         let item = recommender.catalog().find(title).map_err(|error| {
-            UserError::input(error.to_string()).hint("titles are matched without case, accents and articles; the year may be left out")
+            UserError::input(error.to_string())
+                .hint("titles are matched without case, accents and articles; the year may be left out")
         })?;
         history.push(item);
     }
     if history.is_empty() {
         let message = "the history is empty: there is nothing to recommend from";
-        return Err(UserError::usage(message).hint("name titles: --title \"Heat (1995)\" --title \"Toy Story (1995)\", or a user: --user 15").into());
+        return Err(UserError::usage(message)
+            .hint("name titles: --title \"Heat (1995)\" --title \"Toy Story (1995)\", or a user: --user 15")
+            .into());
     }
     Ok(history)
 }
@@ -91,13 +94,18 @@ fn user_history(user: &str, args: &RankArgs, recommender: &Recommender) -> anyho
     let row = dataset.users.iter().position(|id| id == user).ok_or_else(|| {
         let (first, last) = (dataset.users.first(), dataset.users.last());
         let range = format!("{} to {}", first.map_or("", |id| id), last.map_or("", |id| id));
-        UserError::input(format!("there is no user {user} in {}", dataset.name)).hint(format!("its users are {range}"))
+        UserError::input(format!("there is no user {user} in {}", dataset.name))
+            .hint(format!("its users are {range}"))
     })?;
     Ok(dataset.sequences[row].clone())
 }
 
 fn print(trace: &Trace, printer: &Printer) {
-    printer.result(&format!("History: {} items, newest {}", trace.history.len(), trace.history.last().map_or("", |item| &item.title)));
+    printer.result(&format!(
+        "History: {} items, newest {}",
+        trace.history.len(),
+        trace.history.last().map_or("", |item| &item.title)
+    ));
     printer.result("");
     printer.result(" rank  retriever  ranker  letter      p  title");
     for line in &trace.ranking {

@@ -62,10 +62,8 @@ pub fn load(path: Option<&Path>) -> anyhow::Result<Dataset> {
     let Some(folder) = path else {
         return embedded::load();
     };
-    let name = folder.file_name().map_or_else(
-        || "data".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    );
+    let name =
+        folder.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
     if folder.join("ratings.csv").is_file() {
         let ratings = movielens::read_ratings_file(&folder.join("ratings.csv"))?;
         let movies = movielens::read_movies_file(&folder.join("movies.csv"))?;
@@ -73,11 +71,7 @@ pub fn load(path: Option<&Path>) -> anyhow::Result<Dataset> {
     } else if folder.join("sequences.tsv.gz").is_file() {
         split::load(&name, folder)
     } else {
-        let what = if folder.is_dir() {
-            "has no ratings.csv"
-        } else {
-            "is not a folder"
-        };
+        let what = if folder.is_dir() { "has no ratings.csv" } else { "is not a folder" };
         Err(UserError::input(format!("data set {} {what}", folder.display()))
             .hint(
                 "give a folder with ratings.csv (userId,movieId,rating,timestamp) and movies.csv \

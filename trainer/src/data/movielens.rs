@@ -71,11 +71,7 @@ pub fn read_movies(reader: impl Read, file: &str) -> Result<Vec<Movie>, UserErro
             "" | NO_GENRES => Vec::new(),
             genres => genres.split('|').map(str::to_owned).collect(),
         };
-        movies.push(Movie {
-            id: row.number(0)?,
-            title: row.text(1).trim().to_owned(),
-            genres,
-        });
+        movies.push(Movie { id: row.number(0)?, title: row.text(1).trim().to_owned(), genres });
         Ok(())
     })?;
     Ok(movies)
@@ -112,12 +108,7 @@ impl<'a, R: Read, const N: usize> Table<'a, R, N> {
                         .hint(format!("the first line must be {}", names.join(",")))
                 })?;
         }
-        Ok(Self {
-            csv,
-            file,
-            names,
-            at,
-        })
+        Ok(Self { csv, file, names, at })
     }
 
     fn for_each(
@@ -125,17 +116,8 @@ impl<'a, R: Read, const N: usize> Table<'a, R, N> {
         mut take: impl FnMut(Row<'_, N>) -> Result<(), UserError>,
     ) -> Result<(), UserError> {
         let mut record = StringRecord::new();
-        while self
-            .csv
-            .read_record(&mut record)
-            .map_err(|error| unreadable(self.file, &error))?
-        {
-            take(Row {
-                record: &record,
-                file: self.file,
-                names: &self.names,
-                at: &self.at,
-            })?;
+        while self.csv.read_record(&mut record).map_err(|error| unreadable(self.file, &error))? {
+            take(Row { record: &record, file: self.file, names: &self.names, at: &self.at })?;
         }
         Ok(())
     }
@@ -160,19 +142,13 @@ impl<const N: usize> Row<'_, N> {
     }
 
     fn number<T: FromStr>(&self, column: usize) -> Result<T, UserError> {
-        self.text(column)
-            .trim()
-            .parse()
-            .map_err(|_| self.error(column, "is not a valid number"))
+        self.text(column).trim().parse().map_err(|_| self.error(column, "is not a valid number"))
     }
 
     fn error(&self, column: usize, what: &str) -> UserError {
         let line = self.record.position().map_or(0, csv::Position::line);
         let (name, value) = (self.names[column], self.text(column));
-        UserError::input(format!(
-            "{} line {line}: {name} \"{value}\" {what}",
-            self.file
-        ))
+        UserError::input(format!("{} line {line}: {name} \"{value}\" {what}", self.file))
     }
 }
 
@@ -184,15 +160,7 @@ mod tests {
     fn reads_ratings_and_movies() {
         let ratings = "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\r\n7,2,5,-1\n";
         let ratings = read_ratings(ratings.as_bytes(), "ratings.csv").unwrap();
-        assert_eq!(
-            ratings[0],
-            Rating {
-                user: 1,
-                movie: 31,
-                stars: 2.5,
-                timestamp: 1_260_759_144
-            }
-        );
+        assert_eq!(ratings[0], Rating { user: 1, movie: 31, stars: 2.5, timestamp: 1_260_759_144 });
         assert_eq!(ratings[1].timestamp, -1);
 
         let movies = "\u{feff}title,movieId,genres\n\"Heat, The (1995)\",6,Action|Crime\nX (1990),7,(no genres listed)\n";
@@ -226,9 +194,6 @@ mod tests {
     fn text_that_is_not_utf8_is_named() {
         let bytes = b"movieId,title,genres\n1,L\xe9on (1994),Action\n";
         let error = read_movies(bytes.as_slice(), "movies.csv").unwrap_err();
-        assert!(
-            error.message.contains("line 2") && error.message.contains("UTF-8"),
-            "{error}"
-        );
+        assert!(error.message.contains("line 2") && error.message.contains("UTF-8"), "{error}");
     }
 }

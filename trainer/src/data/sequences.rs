@@ -35,24 +35,13 @@ pub fn prepare(name: &str, ratings: Vec<Rating>, movies: Vec<Movie>) -> anyhow::
             "none of the {rated} ratings of {name} is left when users and items with fewer than \
              {MIN_INTERACTIONS} ratings are dropped"
         );
-        return Err(UserError::input(message)
-            .hint("use a larger data set")
-            .into());
+        return Err(UserError::input(message).hint("use a larger data set").into());
     }
 
     let items: BTreeSet<u32> = kept.iter().map(|rating| rating.movie).collect();
-    let dense: BTreeMap<u32, ItemId> = items
-        .iter()
-        .enumerate()
-        .map(|(row, &raw)| (raw, ItemId(row as u32 + 1)))
-        .collect();
-    let catalog = Catalog::new(
-        items
-            .iter()
-            .filter_map(|raw| titled.remove(raw))
-            .map(item)
-            .collect(),
-    );
+    let dense: BTreeMap<u32, ItemId> =
+        items.iter().enumerate().map(|(row, &raw)| (raw, ItemId(row as u32 + 1))).collect();
+    let catalog = Catalog::new(items.iter().filter_map(|raw| titled.remove(raw)).map(item).collect());
 
     kept.sort_by_key(|rating| (rating.user, rating.timestamp, rating.movie));
     let (users, sequences) = kept
@@ -62,20 +51,11 @@ pub fn prepare(name: &str, ratings: Vec<Rating>, movies: Vec<Movie>) -> anyhow::
             (rows[0].user.to_string(), sequence)
         })
         .unzip();
-    Ok(Dataset {
-        name: name.to_owned(),
-        catalog,
-        users,
-        sequences,
-    })
+    Ok(Dataset { name: name.to_owned(), catalog, users, sequences })
 }
 
 fn item(movie: Movie) -> Item {
-    Item {
-        raw: movie.id.to_string(),
-        title: clean_title(&movie.title),
-        genres: movie.genres,
-    }
+    Item { raw: movie.id.to_string(), title: clean_title(&movie.title), genres: movie.genres }
 }
 
 /// Leave-last-two-out (paper section 4.0.3).
@@ -94,12 +74,9 @@ impl<'a> Split<'a> {
     /// Splits a sequence; `None` if it has fewer than three items.
     pub fn of(sequence: &'a [ItemId]) -> Option<Self> {
         match sequence {
-            [train @ .., valid, test] if !train.is_empty() => Some(Self {
-                train,
-                valid: *valid,
-                test: *test,
-                sequence,
-            }),
+            [train @ .., valid, test] if !train.is_empty() => {
+                Some(Self { train, valid: *valid, test: *test, sequence })
+            }
             _ => None,
         }
     }
@@ -115,24 +92,13 @@ mod tests {
     use super::*;
 
     fn movie(id: u32, title: &str) -> Movie {
-        Movie {
-            id,
-            title: title.to_owned(),
-            genres: Vec::new(),
-        }
+        Movie { id, title: title.to_owned(), genres: Vec::new() }
     }
 
     /// Five users who all rated the movies 10, 20, .. 50, each second one at the same time.
     fn ratings() -> Vec<Rating> {
-        let rating = |user, movie| Rating {
-            user,
-            movie,
-            stars: 3.0,
-            timestamp: i64::from(movie / 20),
-        };
-        (1..=5)
-            .flat_map(|user| [50, 40, 10, 30, 20].map(|movie| rating(user, movie)))
-            .collect()
+        let rating = |user, movie| Rating { user, movie, stars: 3.0, timestamp: i64::from(movie / 20) };
+        (1..=5).flat_map(|user| [50, 40, 10, 30, 20].map(|movie| rating(user, movie))).collect()
     }
 
     #[test]
@@ -155,21 +121,13 @@ mod tests {
     fn items_without_title_fall_out_before_the_core() {
         let movies = vec![movie(10, "A (1990)"), movie(20, ""), movie(30, "C (1990)")];
         let error = prepare("few", ratings(), movies).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("none of the 25 ratings of few is left"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("none of the 25 ratings of few is left"), "{error}");
     }
 
     #[test]
     fn a_movie_listed_twice_is_an_error() {
         let error = prepare("x", ratings(), vec![movie(1, "A"), movie(1, "B")]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "movieId 1 occurs twice in the movies of x"
-        );
+        assert_eq!(error.to_string(), "movieId 1 occurs twice in the movies of x");
     }
 
     #[test]

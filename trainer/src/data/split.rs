@@ -25,48 +25,28 @@ struct Line {
 pub fn load(name: &str, folder: &Path) -> anyhow::Result<Dataset> {
     let mut items = Vec::new();
     for_each_line(&folder.join("items.jsonl.gz"), |text| {
-        let Line { id, asin, title } =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let Line { id, asin, title } = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if id as usize != items.len() + 1 {
-            return Err(format!(
-                "item id {id} where {} was expected",
-                items.len() + 1
-            ));
+            return Err(format!("item id {id} where {} was expected", items.len() + 1));
         }
-        items.push(Item {
-            raw: asin,
-            title: title.trim().to_owned(),
-            genres: Vec::new(),
-        });
+        items.push(Item { raw: asin, title: title.trim().to_owned(), genres: Vec::new() });
         Ok(())
     })?;
 
     let mut users = Vec::new();
     let mut sequences = Vec::new();
     for_each_line(&folder.join("sequences.tsv.gz"), |text| {
-        let (user, sequence) = text
-            .split_once('\t')
-            .ok_or("no tab between user and items")?;
-        let sequence: Vec<ItemId> = sequence
-            .split(' ')
-            .map(|item| known_item(item, items.len()))
-            .collect::<Result<_, _>>()?;
+        let (user, sequence) = text.split_once('\t').ok_or("no tab between user and items")?;
+        let sequence: Vec<ItemId> =
+            sequence.split(' ').map(|item| known_item(item, items.len())).collect::<Result<_, _>>()?;
         if Split::of(&sequence).is_none() {
-            return Err(format!(
-                "user {user} has {} items, at least 3 are needed",
-                sequence.len()
-            ));
+            return Err(format!("user {user} has {} items, at least 3 are needed", sequence.len()));
         }
         users.push(user.to_owned());
         sequences.push(sequence);
         Ok(())
     })?;
-    Ok(Dataset {
-        name: name.to_owned(),
-        catalog: Catalog::new(items),
-        users,
-        sequences,
-    })
+    Ok(Dataset { name: name.to_owned(), catalog: Catalog::new(items), users, sequences })
 }
 
 fn known_item(text: &str, items: usize) -> Result<ItemId, String> {
@@ -77,10 +57,7 @@ fn known_item(text: &str, items: usize) -> Result<ItemId, String> {
         .ok_or_else(|| format!("item \"{text}\" is not one of the {items} items"))
 }
 
-fn for_each_line(
-    path: &Path,
-    mut take: impl FnMut(&str) -> Result<(), String>,
-) -> Result<(), UserError> {
+fn for_each_line(path: &Path, mut take: impl FnMut(&str) -> Result<(), String>) -> Result<(), UserError> {
     let name = path.display();
     let unreadable = |error| UserError::input(format!("cannot read {name}: {error}"));
     let file = File::open(path).map_err(unreadable)?;
@@ -123,15 +100,9 @@ mod tests {
     #[test]
     fn wrong_lines_are_named() {
         for (sequences, what) in [
-            (
-                "7\t2 1 2\n8\t1 3 1\n",
-                "line 2: item \"3\" is not one of the 2 items",
-            ),
+            ("7\t2 1 2\n8\t1 3 1\n", "line 2: item \"3\" is not one of the 2 items"),
             ("7 2\n", "line 1: no tab between user and items"),
-            (
-                "7\t1 2\n",
-                "line 1: user 7 has 2 items, at least 3 are needed",
-            ),
+            ("7\t1 2\n", "line 1: user 7 has 2 items, at least 3 are needed"),
         ] {
             let folder = folder(ITEMS, sequences);
             let error = load("tiny", folder.path()).unwrap_err().to_string();

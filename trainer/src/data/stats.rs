@@ -59,14 +59,7 @@ const fn row(
     mean_length: f64,
     density: f64,
 ) -> PaperRow {
-    PaperRow {
-        name,
-        users,
-        items,
-        interactions,
-        mean_length,
-        density,
-    }
+    PaperRow { name, users, items, interactions, mean_length, density }
 }
 
 impl Stats {
@@ -77,11 +70,7 @@ impl Stats {
         let (users, items) = (lengths.len(), data.catalog.len());
         let interactions: usize = lengths.iter().sum();
         let per = |count: usize| {
-            if count == 0 {
-                0.0
-            } else {
-                interactions as f64 / count as f64
-            }
+            if count == 0 { 0.0 } else { interactions as f64 / count as f64 }
         };
         Self {
             name: data.name.clone(),
@@ -114,11 +103,7 @@ mod tests {
 
     #[test]
     fn counts_by_hand() {
-        let item = Item {
-            raw: String::new(),
-            title: "A".into(),
-            genres: Vec::new(),
-        };
+        let item = Item { raw: String::new(), title: "A".into(), genres: Vec::new() };
         let data = Dataset {
             name: "hand".into(),
             catalog: Catalog::new(vec![item; 10]),
@@ -128,18 +113,12 @@ mod tests {
         let stats = Stats::of(&data);
         assert_eq!((stats.users, stats.items, stats.interactions), (2, 10, 9));
         assert_eq!((stats.mean_length, stats.density), (4.5, 0.45));
-        assert_eq!(
-            (stats.min_length, stats.median_length, stats.max_length),
-            (3, 4.5, 6)
-        );
+        assert_eq!((stats.min_length, stats.median_length, stats.max_length), (3, 4.5, 6));
     }
 
     #[test]
     fn an_empty_set_has_no_division_by_zero() {
         let stats = Stats::of(&Dataset::default());
-        assert_eq!(
-            (stats.mean_length, stats.density, stats.median_length),
-            (0.0, 0.0, 0.0)
-        );
+        assert_eq!((stats.mean_length, stats.density, stats.median_length), (0.0, 0.0, 0.0));
     }
 }

@@ -15,11 +15,7 @@ pub fn clean_title(raw: &str) -> String {
         _ => name.to_owned(),
     };
     // A title that is nothing but a remark stays as it is.
-    if name.is_empty() {
-        raw.to_owned()
-    } else {
-        format!("{name}{year}")
-    }
+    if name.is_empty() { raw.to_owned() } else { format!("{name}{year}") }
 }
 
 /// Splits off ` (1995)` with its leading blank.
@@ -52,9 +48,7 @@ fn without_parentheses(title: &str) -> String {
 }
 
 fn is_article(word: &str) -> bool {
-    ["a", "an", "the"]
-        .iter()
-        .any(|article| word.eq_ignore_ascii_case(article))
+    ["a", "an", "the"].iter().any(|article| word.eq_ignore_ascii_case(article))
 }
 
 #[cfg(test)]
@@ -65,24 +59,15 @@ mod tests {
     fn titles_are_rewritten_as_in_the_reference() {
         for (raw, clean) in [
             ("Heat (1995)", "Heat (1995)"),
-            (
-                "American President, The (1995)",
-                "The American President (1995)",
-            ),
+            ("American President, The (1995)", "The American President (1995)"),
             (
                 "City of Lost Children, The (Cité des enfants perdus, La) (1995)",
                 "The City of Lost Children (1995)",
             ),
             ("Seven (a.k.a. Se7en) (1995)", "Seven (1995)"),
             ("Misérables, Les (1995)", "Misérables, Les (1995)"),
-            (
-                "Good, the Bad and the Ugly, The (1966)",
-                "The Good, the Bad and the Ugly (1966)",
-            ),
-            (
-                "Léon: The Professional (a.k.a. The Professional) (1994)",
-                "Léon: The Professional (1994)",
-            ),
+            ("Good, the Bad and the Ugly, The (1966)", "The Good, the Bad and the Ugly (1966)"),
+            ("Léon: The Professional (a.k.a. The Professional) (1994)", "Léon: The Professional (1994)"),
         ] {
             assert_eq!(clean_title(raw), clean);
         }
@@ -90,25 +75,12 @@ mod tests {
 
     #[test]
     fn odd_titles_lose_nothing() {
-        for title in [
-            "",
-            "Babylon 5",
-            "(500) (2009)",
-            "Foo (bar (1999)",
-            "é",
-            "日本 (1999)",
-        ] {
-            assert!(
-                !clean_title(title).is_empty() || title.is_empty(),
-                "{title}"
-            );
+        for title in ["", "Babylon 5", "(500) (2009)", "Foo (bar (1999)", "é", "日本 (1999)"] {
+            assert!(!clean_title(title).is_empty() || title.is_empty(), "{title}");
         }
         assert_eq!(clean_title("Babylon 5"), "Babylon 5");
         assert_eq!(clean_title("(500) (2009)"), "(500) (2009)");
-        assert_eq!(
-            clean_title("(500) Days of Summer (2009)"),
-            "Days of Summer (2009)"
-        );
+        assert_eq!(clean_title("(500) Days of Summer (2009)"), "Days of Summer (2009)");
         assert_eq!(clean_title("Foo (bar"), "Foo (bar");
     }
 }

@@ -13,17 +13,19 @@ use sha2::{Digest, Sha256};
 use super::{children::run, tools::Tools};
 use crate::report::Printer;
 
-/// Everything that the page is made of, relative to the workspace.
+/// Everything that the page is built from, relative to the workspace.
 const SOURCES: [&str; 8] = [
     "web",
-    "shared",
-    "public/models",
+    "shared/Cargo.toml",
+    "shared/src",
     ".cargo",
     "Cargo.toml",
     "Cargo.lock",
     "Trunk.toml",
     "rust-toolchain.toml",
 ];
+/// What the page loads: copied as it is at every start, so that a new retriever needs no build.
+const MODELS: (&str, &str) = ("public/models", "models");
 /// Where the sum of the sources is kept beside what was built from them.
 const STAMP: &str = ".sources";
 
@@ -34,8 +36,12 @@ const STAMP: &str = ".sources";
 pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyhow::Result<PathBuf> {
     let page = root.join("dist");
     let stamp = page.join(STAMP);
+    // Two builds at a time, say of a demo and of the tests, would mix their files.
+    let lock = fs::File::open(root.join("Trunk.toml")).context("cannot open Trunk.toml")?;
+    lock.lock().context("cannot lock Trunk.toml")?;
     let sources = fingerprint(root, tools)?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) && page.join("index.html").is_file() {
+        copy_models(root, &page)?;
         return Ok(page);
     }
     printer.note("building the page: about 8 minutes on two cores the first time, 3 when something changed");
@@ -56,8 +62,25 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
         }
     }
     run("build the page", &mut trunk, quiet)?;
+    copy_models(root, &page)?;
     fs::write(&stamp, sources).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(page)
+}
+
+fn copy_models(root: &Path, page: &Path) -> anyhow::Result<()> {
+    let (from, to) = (root.join(MODELS.0), page.join(MODELS.1));
+    copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir_all(to)?;
+    fs::read_dir(from)?.try_for_each(|entry| {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))
+    })
 }
 
 /// One sum of all sources and of the tools that matter.
@@ -98,10 +121,11 @@ mod tests {
 
     fn workspace() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for source in SOURCES {
+        for source in SOURCES.into_iter().chain([MODELS.0]) {
             let path = root.path().join(source);
-            let file =
-                if source.contains(".toml") || source.ends_with(".lock") { path } else { path.join("file") };
+            let is_file =
+                path.extension().is_some_and(|extension| extension == "toml" || extension == "lock");
+            let file = if is_file { path } else { path.join("file") };
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, source).unwrap();
         }
@@ -130,6 +154,10 @@ mod tests {
         let printer = Printer::new(crate::report::Verbosity::Quiet);
         // With an empty search path there is no trunk: only a build that is not made can succeed.
         assert_eq!(build(root.path(), &tools, true, &printer).unwrap(), page);
+        assert_eq!(fs::read_to_string(page.join("models/file")).unwrap(), MODELS.0);
+        fs::write(root.path().join("public/models/file"), "trained anew").unwrap();
+        assert!(build(root.path(), &tools, true, &printer).is_ok(), "models need no build");
+        assert_eq!(fs::read_to_string(page.join("models/file")).unwrap(), "trained anew");
         fs::write(root.path().join("web/file"), "changed").unwrap();
         assert!(build(root.path(), &tools, true, &printer).is_err());
     }

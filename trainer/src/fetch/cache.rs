@@ -9,11 +9,7 @@ use crate::report::UserError;
 /// # Errors
 /// [`UserError`] if this machine says nothing about a home folder.
 pub fn cache_folder() -> Result<PathBuf, UserError> {
-    let variable = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let in_home = |folder| env::home_dir().map(|home| home.join(folder));
     variable("LLAMAREC_HOME")
         .or_else(|| {

@@ -28,13 +28,10 @@ pub fn sha256(mut reader: impl Read, mut progress: impl FnMut(u64)) -> io::Resul
             }
         }
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+    Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
 }
 
 /// Checks the size of a file, then its sum; `shown` is what errors call the file.
@@ -60,19 +57,13 @@ pub fn verify(
 
 /// Checks only the size.
 pub fn check_size(path: &Path, shown: &dyn Display, wanted: &FileEntry) -> Result<(), UserError> {
-    let bytes = path
-        .metadata()
-        .map_err(|error| unreadable(shown, &error))?
-        .len();
+    let bytes = path.metadata().map_err(|error| unreadable(shown, &error))?.len();
     let what = match bytes {
         same if same == wanted.bytes => return Ok(()),
         less if less < wanted.bytes => format!("is truncated, or is not {}", wanted.path),
         _ => format!("is not {}", wanted.path),
     };
-    let message = format!(
-        "{shown} {what}: it has {bytes} bytes, expected {}",
-        wanted.bytes
-    );
+    let message = format!("{shown} {what}: it has {bytes} bytes, expected {}", wanted.bytes);
     Err(UserError::input(message))
 }
 
@@ -88,9 +79,7 @@ pub fn copy(
     let bar = printer.bytes_bar(wanted.bytes, "copying");
     let copied = File::open(from).and_then(|file| io::copy(&mut bar.wrap_read(file), to));
     bar.finish_and_clear();
-    copied
-        .map(|_| ())
-        .map_err(|error| unreadable(&shown, &error))
+    copied.map(|_| ()).map_err(|error| unreadable(&shown, &error))
 }
 
 fn unreadable(shown: &dyn Display, error: &io::Error) -> UserError {
@@ -111,27 +100,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, contents).unwrap();
-        let wanted = FileEntry {
-            path: "abc.gguf".into(),
-            bytes: 3,
-            sha256: ABC.into(),
-        };
-        verify(
-            &path,
-            &path.display(),
-            &wanted,
-            &Printer::new(Verbosity::Quiet),
-        )
+        let wanted = FileEntry { path: "abc.gguf".into(), bytes: 3, sha256: ABC.into() };
+        verify(&path, &path.display(), &wanted, &Printer::new(Verbosity::Quiet))
     }
 
     #[test]
     fn the_right_file_passes() {
         verified("abc").unwrap();
         let mut read = 0;
-        assert_eq!(
-            sha256("abc".as_bytes(), |bytes| read += bytes).unwrap(),
-            ABC
-        );
+        assert_eq!(sha256("abc".as_bytes(), |bytes| read += bytes).unwrap(), ABC);
         assert_eq!(read, 3);
     }
 
@@ -139,10 +116,7 @@ mod tests {
     fn a_wrong_file_is_named_with_both_sums() {
         let message = verified("abd").unwrap_err().message;
         let found = "a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9";
-        assert!(
-            message.contains(ABC) && message.contains(found),
-            "{message}"
-        );
+        assert!(message.contains(ABC) && message.contains(found), "{message}");
     }
 
     #[test]
@@ -154,10 +128,7 @@ mod tests {
                 .contains("is truncated, or is not abc.gguf: it has 2 bytes, expected 3")
         );
         assert!(
-            verified("abcd")
-                .unwrap_err()
-                .message
-                .contains("is not abc.gguf: it has 4 bytes, expected 3")
+            verified("abcd").unwrap_err().message.contains("is not abc.gguf: it has 4 bytes, expected 3")
         );
     }
 }

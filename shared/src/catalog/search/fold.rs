@@ -5,8 +5,8 @@ const ENGLISH_ARTICLES: [&str; 3] = ["the", "a", "an"];
 
 /// Articles that MovieLens writes behind a comma: `Misérables, Les`.
 const TRAILING_ARTICLES: [&str; 18] = [
-    "the", "a", "an", "la", "le", "les", "l'", "el", "los", "las", "il", "lo", "der", "die", "das",
-    "det", "den", "un",
+    "the", "a", "an", "la", "le", "les", "l'", "el", "los", "las", "il", "lo", "der", "die", "das", "det",
+    "den", "un",
 ];
 
 /// A title or a query without case, accents, punctuation and article.
@@ -36,11 +36,7 @@ impl Folded {
                 words.pop();
             }
         }
-        Self {
-            article,
-            name: words.join(" "),
-            year: year.to_owned(),
-        }
+        Self { article, name: words.join(" "), year: year.to_owned() }
     }
 
     /// Name and year, the text that queries are compared with.
@@ -81,11 +77,7 @@ pub(super) fn without_remarks(text: &str) -> String {
         }
     }
     let kept = kept.trim();
-    if year.is_empty() {
-        kept.to_owned()
-    } else {
-        format!("{kept} ({year})")
-    }
+    if year.is_empty() { kept.to_owned() } else { format!("{kept} ({year})") }
 }
 
 /// `Heat (1995)` to `Heat` and `1995`.
@@ -104,18 +96,12 @@ fn is_year(word: &str) -> bool {
 fn trailing_article_first(text: &str) -> String {
     text.rsplit_once(',')
         .map(|(name, last)| (name, last.trim()))
-        .filter(|(_, last)| {
-            TRAILING_ARTICLES
-                .iter()
-                .any(|a| last.eq_ignore_ascii_case(a))
-        })
+        .filter(|(_, last)| TRAILING_ARTICLES.iter().any(|a| last.eq_ignore_ascii_case(a)))
         .map_or_else(|| text.to_owned(), |(name, last)| format!("{last} {name}"))
 }
 
 fn english_article(word: &str) -> Option<&'static str> {
-    ENGLISH_ARTICLES
-        .into_iter()
-        .find(|article| *article == word)
+    ENGLISH_ARTICLES.into_iter().find(|article| *article == word)
 }
 
 /// Lower-case words without accents and punctuation.
@@ -175,21 +161,12 @@ mod tests {
     use super::*;
 
     fn folded(article: &'static str, name: &str, year: &str) -> Folded {
-        Folded {
-            article,
-            name: name.to_owned(),
-            year: year.to_owned(),
-        }
+        Folded { article, name: name.to_owned(), year: year.to_owned() }
     }
 
     #[test]
     fn article_case_and_order_do_not_matter() {
-        for text in [
-            "Heat, The (2013)",
-            "The Heat (2013)",
-            " the HEAT (2013) ",
-            "heat the (2013)",
-        ] {
+        for text in ["Heat, The (2013)", "The Heat (2013)", " the HEAT (2013) ", "heat the (2013)"] {
             assert_eq!(Folded::new(text), folded("the", "heat", "2013"), "{text}");
         }
         assert_eq!(Folded::new("Heat (1995)"), folded("", "heat", "1995"));
@@ -197,14 +174,8 @@ mod tests {
 
     #[test]
     fn foreign_article_goes_to_the_front_and_stays_a_word() {
-        assert_eq!(
-            Folded::new("Misérables, Les (1995)"),
-            folded("", "les miserables", "1995")
-        );
-        assert_eq!(
-            Folded::new("Die Hard (1988)"),
-            folded("", "die hard", "1988")
-        );
+        assert_eq!(Folded::new("Misérables, Les (1995)"), folded("", "les miserables", "1995"));
+        assert_eq!(Folded::new("Die Hard (1988)"), folded("", "die hard", "1988"));
     }
 
     #[test]
@@ -233,10 +204,7 @@ mod tests {
 
     #[test]
     fn a_bare_year_can_be_split_off() {
-        assert_eq!(
-            Folded::new("heat 1995").with_bare_year(),
-            Some(folded("", "heat", "1995"))
-        );
+        assert_eq!(Folded::new("heat 1995").with_bare_year(), Some(folded("", "heat", "1995")));
         assert_eq!(Folded::new("1984").with_bare_year(), None);
         assert_eq!(Folded::new("heat 1995 (1996)").with_bare_year(), None);
     }

@@ -21,11 +21,7 @@ const TITLES: [&str; 14] = [
 ];
 
 fn catalog_of<'a>(titles: impl IntoIterator<Item = &'a str>) -> Catalog {
-    let item = |title: &str| Item {
-        raw: String::new(),
-        title: title.to_owned(),
-        genres: Vec::new(),
-    };
+    let item = |title: &str| Item { raw: String::new(), title: title.to_owned(), genres: Vec::new() };
     Catalog::new(titles.into_iter().map(item).collect())
 }
 
@@ -34,11 +30,7 @@ fn catalog() -> Catalog {
 }
 
 fn search(query: &str) -> Vec<u32> {
-    catalog()
-        .search(query, 5)
-        .into_iter()
-        .map(|id| id.0)
-        .collect()
+    catalog().search(query, 5).into_iter().map(|id| id.0).collect()
 }
 
 #[test]
@@ -51,13 +43,7 @@ fn equal_titles_come_before_beginnings_and_words() {
 
 #[test]
 fn articles_accents_and_case_do_not_matter() {
-    for query in [
-        "The Matrix",
-        "matrix the",
-        "Matrix, The",
-        "MATRIX, the (1999)",
-        "thé mátrix",
-    ] {
+    for query in ["The Matrix", "matrix the", "Matrix, The", "MATRIX, the (1999)", "thé mátrix"] {
         assert_eq!(search(query)[0], 3, "{query}");
     }
     assert_eq!(search("leon"), [5]);
@@ -99,21 +85,14 @@ fn the_limit_keeps_the_best() {
 fn find_takes_each_spelling_of_a_title() {
     let found = |title: &str| catalog().find(title).map(|id| id.0);
     for title in TITLES {
-        let id = TITLES
-            .iter()
-            .position(|other| *other == title)
-            .map(|row| row as u32 + 1);
+        let id = TITLES.iter().position(|other| *other == title).map(|row| row as u32 + 1);
         assert_eq!(found(title).ok(), id, "{title}");
         assert_eq!(found(&title.to_uppercase()).ok(), id, "{title}");
     }
     assert_eq!(found("Heat"), Ok(1));
     assert_eq!(found("The Heat"), Ok(2));
     assert_eq!(found("Heat, The (2013)"), Ok(2));
-    assert_eq!(
-        found("Heat, The (1995)"),
-        Ok(1),
-        "the article gives way to the year"
-    );
+    assert_eq!(found("Heat, The (1995)"), Ok(1), "the article gives way to the year");
     assert_eq!(found("matrix"), Ok(3));
     assert_eq!(found("sabrina 1954"), Ok(7));
     assert_eq!(found("blade runner 2049"), Ok(8));
@@ -133,7 +112,8 @@ fn an_article_distinguishes_films_of_one_year() {
 fn an_ambiguous_title_is_refused_with_all_its_items() {
     let error = catalog().find("sabrina").unwrap_err();
     assert_eq!(error.nearest, ["Sabrina (1995)", "Sabrina (1954)"]);
-    let message = r#""sabrina" names no single item of the catalogue; nearest: "Sabrina (1995)", "Sabrina (1954)""#;
+    let message =
+        r#""sabrina" names no single item of the catalogue; nearest: "Sabrina (1995)", "Sabrina (1954)""#;
     assert_eq!(error.to_string(), message);
 }
 
@@ -142,23 +122,14 @@ fn an_unknown_title_is_refused_with_the_nearest() {
     let error = catalog().find("Matrx Reloadd (2003)").unwrap_err();
     assert_eq!(error.nearest[0], "The Matrix Reloaded (2003)");
     assert_eq!(error.nearest.len(), 3);
-    assert_eq!(
-        catalog().find("Heat (1996)").unwrap_err().nearest[0],
-        "Heat (1995)"
-    );
+    assert_eq!(catalog().find("Heat (1996)").unwrap_err().nearest[0], "Heat (1995)");
 }
 
 #[test]
 fn an_empty_title_is_refused_without_suggestions() {
     for title in ["", "  ", "?!"] {
         let error = catalog().find(title).unwrap_err();
-        assert_eq!(
-            error,
-            UnknownTitle {
-                title: title.to_owned(),
-                nearest: Vec::new()
-            }
-        );
+        assert_eq!(error, UnknownTitle { title: title.to_owned(), nearest: Vec::new() });
     }
     assert!(Catalog::default().find("Heat").is_err());
 }

@@ -33,8 +33,7 @@ pub struct Imported {
 pub fn import(package: &Path, out: &Path) -> anyhow::Result<Imported> {
     let frame = read_package(package).map_err(|cause| {
         let message = format!("cannot import {}: {cause:#}", package.display());
-        UserError::input(message)
-            .hint("give the Debian package r-cran-dslabs 0.7.4-1 (a .deb file)")
+        UserError::input(message).hint("give the Debian package r-cran-dslabs 0.7.4-1 (a .deb file)")
     })?;
     let (ratings, movies) = tables(&frame)?;
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
@@ -43,12 +42,7 @@ pub fn import(package: &Path, out: &Path) -> anyhow::Result<Imported> {
     file.write_record(["userId", "movieId", "rating", "timestamp"])?;
     for (user, movie, stars, timestamp) in &ratings {
         let stars = format!("{stars:.1}");
-        file.write_record([
-            &user.to_string(),
-            &movie.to_string(),
-            &stars,
-            &timestamp.to_string(),
-        ])?;
+        file.write_record([&user.to_string(), &movie.to_string(), &stars, &timestamp.to_string()])?;
     }
     file.flush()?;
 
@@ -62,11 +56,7 @@ pub fn import(package: &Path, out: &Path) -> anyhow::Result<Imported> {
         }
     }
     file.flush()?;
-    Ok(Imported {
-        ratings: ratings.len(),
-        movies: titled,
-        untitled: movies.len() - titled,
-    })
+    Ok(Imported { ratings: ratings.len(), movies: titled, untitled: movies.len() - titled })
 }
 
 fn writer(path: &Path) -> anyhow::Result<csv::Writer<fs::File>> {
@@ -77,9 +67,7 @@ fn writer(path: &Path) -> anyhow::Result<csv::Writer<fs::File>> {
 fn read_package(package: &Path) -> anyhow::Result<Object> {
     let archive = fs::read(package)?;
     let files = package::files(&archive, &["data/Rdata.rdx", "data/Rdata.rdb"])?;
-    let [index, database] = &files[..] else {
-        unreachable!("two files were asked for")
-    };
+    let [index, database] = &files[..] else { unreachable!("two files were asked for") };
     let index = rdata::read(&package::gunzip(index)?).context("Rdata.rdx")?;
     // The index is list(variables = list(name = c(offset, length), ..), ..).
     let place = index
@@ -114,60 +102,37 @@ fn tables(frame: &Object) -> anyhow::Result<(Vec<RatingRow>, Movies)> {
     let titles = texts(column(frame, "title")?).ok_or_else(|| anyhow!("title is no text"))?;
     let genres = column(frame, "genres")?;
     let genre_codes = ints(frame, "genres")?;
-    let levels = genres
-        .attribute("levels")
-        .and_then(texts)
-        .ok_or_else(|| anyhow!("genres is no factor"))?;
+    let levels = genres.attribute("levels").and_then(texts).ok_or_else(|| anyhow!("genres is no factor"))?;
     let rows = users.len();
-    let lengths = [
-        ids.len(),
-        years.len(),
-        times.len(),
-        stars.len(),
-        titles.len(),
-        genre_codes.len(),
-    ];
-    ensure!(
-        lengths == [rows; 6],
-        "the columns of movielens differ in length: {rows}, {lengths:?}"
-    );
+    let lengths = [ids.len(), years.len(), times.len(), stars.len(), titles.len(), genre_codes.len()];
+    ensure!(lengths == [rows; 6], "the columns of movielens differ in length: {rows}, {lengths:?}");
 
     let mut ratings = Vec::with_capacity(rows);
     let mut movies = Movies::new();
     for row in 0..rows {
         ratings.push((users[row], ids[row], stars[row], times[row]));
         movies.entry(ids[row]).or_insert_with(|| {
-            let title = titles[row]
-                .as_deref()
-                .map(str::trim)
-                .filter(|title| !title.is_empty());
+            let title = titles[row].as_deref().map(str::trim).filter(|title| !title.is_empty());
             let title = title.filter(|_| years[row] != rdata::NA_INT);
             // A factor's codes count its levels from 1.
             let genres = usize::try_from(genre_codes[row])
                 .ok()
                 .and_then(|code| levels.get(code.checked_sub(1)?)?.clone())
                 .unwrap_or_else(|| NO_GENRES.to_owned());
-            (
-                title.map(|title| format!("{title} ({})", years[row])),
-                genres,
-            )
+            (title.map(|title| format!("{title} ({})", years[row])), genres)
         });
     }
     Ok((ratings, movies))
 }
 
 fn column<'a>(frame: &'a Object, name: &str) -> anyhow::Result<&'a Object> {
-    frame
-        .field(name)
-        .ok_or_else(|| anyhow!("movielens has no column {name}"))
+    frame.field(name).ok_or_else(|| anyhow!("movielens has no column {name}"))
 }
 
 fn ints<'a>(frame: &'a Object, name: &str) -> anyhow::Result<&'a [i32]> {
     match &column(frame, name)?.value {
         Value::Int(values) => Ok(values),
-        _ => Err(anyhow!(
-            "column {name} of movielens is not of whole numbers"
-        )),
+        _ => Err(anyhow!("column {name} of movielens is not of whole numbers")),
     }
 }
 
@@ -190,25 +155,13 @@ mod tests {
     use super::*;
 
     fn frame(years: Vec<i32>) -> Object {
-        let plain = |value| Object {
-            value,
-            attributes: Vec::new(),
-        };
-        let text =
-            |values: &[&str]| Value::Text(values.iter().map(|v| Some((*v).to_owned())).collect());
+        let plain = |value| Object { value, attributes: Vec::new() };
+        let text = |values: &[&str]| Value::Text(values.iter().map(|v| Some((*v).to_owned())).collect());
         let genres = Object {
             value: Value::Int(vec![2, 1]),
             attributes: vec![("levels".into(), plain(text(&["Comedy", "Crime|Drama"])))],
         };
-        let names = [
-            "movieId",
-            "title",
-            "year",
-            "genres",
-            "userId",
-            "rating",
-            "timestamp",
-        ];
+        let names = ["movieId", "title", "year", "genres", "userId", "rating", "timestamp"];
         Object {
             value: Value::List(vec![
                 plain(Value::Int(vec![6, 3])),
@@ -227,10 +180,7 @@ mod tests {
     fn title_year_and_genres_are_put_together() {
         let (ratings, movies) = tables(&frame(vec![1995, rdata::NA_INT])).unwrap();
         assert_eq!(ratings, [(1, 6, 4.5, 100), (1, 3, 3.0, 200)]);
-        assert_eq!(
-            movies[&6],
-            (Some("Heat (1995)".into()), "Crime|Drama".into())
-        );
+        assert_eq!(movies[&6], (Some("Heat (1995)".into()), "Crime|Drama".into()));
         assert_eq!(movies[&3], (None, "Comedy".into()));
     }
 

@@ -34,11 +34,7 @@ fn member(package: &[u8], name: &str) -> anyhow::Result<Vec<u8>> {
     while let Some(entry) = archive.next_entry() {
         let mut entry = entry.context("it is not a Debian package")?;
         // Some writers end names with a slash.
-        if entry
-            .header()
-            .identifier()
-            .strip_suffix(b"/")
-            .unwrap_or(entry.header().identifier())
+        if entry.header().identifier().strip_suffix(b"/").unwrap_or(entry.header().identifier())
             == name.as_bytes()
         {
             let mut bytes = Vec::new();
@@ -59,27 +55,18 @@ fn unxz(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
 /// Unpacks a gzip file.
 pub fn gunzip(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut plain = Vec::new();
-    GzDecoder::new(bytes)
-        .take(MAX_BYTES)
-        .read_to_end(&mut plain)?;
+    GzDecoder::new(bytes).take(MAX_BYTES).read_to_end(&mut plain)?;
     Ok(plain)
 }
 
 /// Unpacks one chunk of an R database: the length as four bytes, most significant first, then a zlib stream.
 pub fn inflate_chunk(chunk: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let (length, stream) = chunk
-        .split_first_chunk::<4>()
-        .context("a chunk is shorter than 4 bytes")?;
+    let (length, stream) = chunk.split_first_chunk::<4>().context("a chunk is shorter than 4 bytes")?;
     let length = u64::from(u32::from_be_bytes(*length));
     let mut plain = Vec::new();
-    ZlibDecoder::new(stream)
-        .take(length.min(MAX_BYTES) + 1)
-        .read_to_end(&mut plain)?;
+    ZlibDecoder::new(stream).take(length.min(MAX_BYTES) + 1).read_to_end(&mut plain)?;
     let got = plain.len() as u64;
-    ensure!(
-        got == length,
-        "a chunk says that it holds {length} bytes, but holds {got}"
-    );
+    ensure!(got == length, "a chunk says that it holds {length} bytes, but holds {got}");
     Ok(plain)
 }
 
@@ -100,10 +87,7 @@ mod tests {
         let mut packed = Vec::new();
         lzma_rs::xz_compress(&mut Cursor::new(tarball.into_inner().unwrap()), &mut packed).unwrap();
         let mut archive = ar::Builder::new(Vec::new());
-        for (name, bytes) in [
-            ("debian-binary", b"2.0\n".as_slice()),
-            ("data.tar.xz", &packed),
-        ] {
+        for (name, bytes) in [("debian-binary", b"2.0\n".as_slice()), ("data.tar.xz", &packed)] {
             let header = ar::Header::new(name.as_bytes().to_vec(), bytes.len() as u64);
             archive.append(&header, bytes).unwrap();
         }
@@ -122,10 +106,7 @@ mod tests {
     fn a_cut_package_is_an_error() {
         let package = package("data/Rdata.rdx", &[7; 5000]);
         for length in 0..package.len() - 1 {
-            assert!(
-                files(&package[..length], &["data/Rdata.rdx"]).is_err(),
-                "{length}"
-            );
+            assert!(files(&package[..length], &["data/Rdata.rdx"]).is_err(), "{length}");
         }
     }
 

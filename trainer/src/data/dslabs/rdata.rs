@@ -46,37 +46,23 @@ pub enum Value {
 impl Object {
     /// The attribute of this name.
     pub fn attribute(&self, name: &str) -> Option<&Self> {
-        self.attributes
-            .iter()
-            .find_map(|(key, value)| (key == name).then_some(value))
+        self.attributes.iter().find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// The element of a list, or the column of a data frame, of this name.
     pub fn field(&self, name: &str) -> Option<&Self> {
-        let (Value::List(elements), Value::Text(names)) =
-            (&self.value, &self.attribute("names")?.value)
+        let (Value::List(elements), Value::Text(names)) = (&self.value, &self.attribute("names")?.value)
         else {
             return None;
         };
-        elements.get(
-            names
-                .iter()
-                .position(|other| other.as_deref() == Some(name))?,
-        )
+        elements.get(names.iter().position(|other| other.as_deref() == Some(name))?)
     }
 }
 
 /// Reads one object from a whole serialisation, header included.
 pub fn read(bytes: &[u8]) -> anyhow::Result<Object> {
-    let mut reader = Reader {
-        bytes,
-        at: 0,
-        symbols: Vec::new(),
-    };
-    ensure!(
-        reader.take(2)? == b"X\n",
-        "it is not an R serialisation in XDR format"
-    );
+    let mut reader = Reader { bytes, at: 0, symbols: Vec::new() };
+    ensure!(reader.take(2)? == b"X\n", "it is not an R serialisation in XDR format");
     let version = reader.int()?;
     let _written_by = reader.int()?;
     let _readable_by = reader.int()?;
@@ -155,17 +141,10 @@ impl<'a> Reader<'a> {
                 let element = |_| self.object(depth + 1);
                 Value::List((0..length).map(element).collect::<Result<_, _>>()?)
             }
-            other => bail!(
-                "type {other} at byte {} is not one of a data frame",
-                self.at - 4
-            ),
+            other => bail!("type {other} at byte {} is not one of a data frame", self.at - 4),
         };
         let has_attributes = flags & 0x200 != 0;
-        let attributes = if has_attributes {
-            self.pairs(depth + 1)?
-        } else {
-            Vec::new()
-        };
+        let attributes = if has_attributes { self.pairs(depth + 1)? } else { Vec::new() };
         Ok(Object { value, attributes })
     }
 
@@ -181,10 +160,7 @@ impl<'a> Reader<'a> {
                     let tag = self.symbol()?;
                     pairs.push((tag, self.object(depth)?));
                 }
-                other => bail!(
-                    "type {other} at byte {} is no list of attributes",
-                    self.at - 4
-                ),
+                other => bail!("type {other} at byte {} is no list of attributes", self.at - 4),
             }
         }
     }
@@ -212,11 +188,7 @@ impl<'a> Reader<'a> {
 
     /// The rest of a string after its flags: length (-1: missing) and bytes.
     fn chars(&mut self, flags: i32) -> anyhow::Result<Option<String>> {
-        ensure!(
-            flags as u8 == CHARS,
-            "a string was expected at byte {}",
-            self.at - 4
-        );
+        ensure!(flags as u8 == CHARS, "a string was expected at byte {}", self.at - 4);
         if self.bytes.get(self.at..self.at + 4) == Some(&[0xff; 4]) {
             self.at += 4;
             return Ok(None);
@@ -240,31 +212,13 @@ mod tests {
     fn sample() -> Vec<u8> {
         let mut bytes = HEADER.to_vec();
         let chars = |text: &str| {
-            [
-                &0x9_i32.to_be_bytes()[..],
-                &(text.len() as i32).to_be_bytes(),
-                text.as_bytes(),
-            ]
-            .concat()
+            [&0x9_i32.to_be_bytes()[..], &(text.len() as i32).to_be_bytes(), text.as_bytes()].concat()
         };
-        let ints = |values: &[i32]| {
-            values
-                .iter()
-                .flat_map(|value| value.to_be_bytes())
-                .collect::<Vec<u8>>()
-        };
+        let ints = |values: &[i32]| values.iter().flat_map(|value| value.to_be_bytes()).collect::<Vec<u8>>();
         bytes.extend(ints(&[0x213, 2, 13, 2, 1, NA_INT, 0x210, 2]));
         bytes.extend([chars("é"), ints(&[9, -1])].concat());
         bytes.extend([ints(&[0x402, 1]), chars("names"), ints(&[16, 0, 254])].concat());
-        bytes.extend(
-            [
-                ints(&[0x402, 0x1ff, 16, 2]),
-                chars("a"),
-                chars("b"),
-                ints(&[254]),
-            ]
-            .concat(),
-        );
+        bytes.extend([ints(&[0x402, 0x1ff, 16, 2]), chars("a"), chars("b"), ints(&[254])].concat());
         bytes
     }
 
@@ -272,10 +226,7 @@ mod tests {
     fn reads_lists_attributes_and_missing_values() {
         let list = read(&sample()).unwrap();
         assert_eq!(list.field("a").unwrap().value, Value::Int(vec![1, NA_INT]));
-        assert_eq!(
-            list.field("b").unwrap().value,
-            Value::Text(vec![Some("é".into()), None])
-        );
+        assert_eq!(list.field("b").unwrap().value, Value::Text(vec![Some("é".into()), None]));
         assert_eq!(list.field("c"), None);
     }
 
