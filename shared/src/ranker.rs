@@ -117,9 +117,10 @@ impl Ranker {
         Ok(Explanation { encoded, letter_logits, top, letter_mass })
     }
 
-    /// One short forward pass, so that every kernel is compiled before the first ranking.
-    pub async fn warm_up(&self) -> Result<(), RankerError> {
-        self.explain(RESPONSE, 0).await.map(drop)
+    /// One short forward pass, so that every kernel is compiled before the first ranking; its letter
+    /// logits are finite where the device computes rightly.
+    pub async fn warm_up(&self) -> Result<Explanation, RankerError> {
+        self.explain(RESPONSE, 0).await
     }
 
     fn largest(&self, logits: &[f32], k: usize) -> Result<Vec<VocabularyEntry>, RankerError> {

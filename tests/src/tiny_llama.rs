@@ -62,6 +62,11 @@ pub fn tensors(seed: u64, n_vocab: usize) -> Vec<TinyTensor> {
 
 /// The whole file.
 pub fn gguf(seed: u64) -> Vec<u8> {
+    gguf_with(seed, &[])
+}
+
+/// The whole file with more entries of metadata, each a whole number.
+pub fn gguf_with(seed: u64, more: &[(&str, u32)]) -> Vec<u8> {
     let vocabulary = vocabulary();
     let merges: Vec<String> = MERGES.iter().map(|(a, b)| format!("{a} {b}")).collect();
     let tensors = tensors(seed, vocabulary.len());
@@ -91,6 +96,9 @@ pub fn gguf(seed: u64) -> Vec<u8> {
     add("tokenizer.ggml.pre", text_value("smollm"));
     add("tokenizer.ggml.tokens", texts_value(&vocabulary));
     add("tokenizer.ggml.merges", texts_value(&merges));
+    for &(key, value) in more {
+        add(key, int_value(value));
+    }
     out.extend(count.to_le_bytes());
     out.extend(metadata);
 

@@ -120,15 +120,52 @@ async fn a_cut_download_can_go_on() {
 async fn a_model_of_ones_own_is_announced_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     page(folder.path());
-    let base = folder.path().join("mine.gguf");
-    fs::write(&base, "0123456789").unwrap();
-    let port = serve(Site::new(folder.path()).unwrap().with_other_base(&base).unwrap());
-    let manifest: Manifest =
-        serde_json::from_slice(&get(port, "/models/movielens/manifest.json", None).body).unwrap();
-    assert_eq!((manifest.base.name.as_str(), manifest.base.file.bytes), ("mine.gguf", 10));
-    // The SHA-256 of the ten digits.
-    assert_eq!(manifest.base.file.sha256, "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882");
-    assert_eq!(get(port, "/models/base/mine.gguf", None).text(), "0123456789");
+    // Blanks and braces mean something in addresses and in routes.
+    for name in ["mine.gguf", "my model.gguf", "{model}.gguf", "{*rest}.gguf", "100%.gguf"] {
+        let base = folder.path().join(name);
+        fs::write(&base, "0123456789").unwrap();
+        let port = serve(Site::new(folder.path()).unwrap().with_other_base(&base).unwrap());
+        let manifest = get(port, "/models/movielens/manifest.json", None);
+        let BaseModel { name: shown, file, .. } =
+            serde_json::from_slice::<Manifest>(&manifest.body).unwrap().base;
+        assert_eq!((shown.as_str(), file.bytes), (name, 10));
+        // The SHA-256 of the ten digits.
+        assert_eq!(file.sha256, "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882");
+        assert_eq!(file.path, "../base/custom.gguf");
+        let answer = get(port, "/models/base/custom.gguf", None);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "0123456789"), "{name}");
+    }
+}
+
+#[test]
+fn a_base_that_is_no_model_is_said_before_anything_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("my model.gguf"), "0123456789").unwrap();
+    fs::write(folder.path().join("short.gguf"), "GG").unwrap();
+    // The port is taken: were the file not looked at first, the port would be the error.
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let demo = |base: &Path| {
+        llamarec().args(["demo", "--no-browser", "--port", &port, "--base"]).arg(base).output().unwrap()
+    };
+    for (name, wrong) in [
+        ("my model.gguf", "is no GGUF file"),
+        ("short.gguf", "is no GGUF file"),
+        ("nothing.gguf", "cannot be read"),
+        ("", "is not a file"),
+    ] {
+        let base = folder.path().join(name);
+        let output = demo(&base);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(output.stdout.is_empty());
+        assert!(said.contains(&base.display().to_string()) && said.contains(wrong), "{said}");
+        assert!(said.contains("hint: --base takes a model in the GGUF format"), "{said}");
+    }
+    let good = folder.path().join("good.gguf");
+    fs::write(&good, "GGUF and more").unwrap();
+    let output = demo(&good);
+    assert_eq!(output.status.code(), Some(1), "only the port is wrong: {output:?}");
 }
 
 #[test]

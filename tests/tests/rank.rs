@@ -141,7 +141,7 @@ fn a_changed_bundle_is_refused() {
     refused(
         &["rank", "--title", "Heat", "--retriever-only", "--bundle", text(folder.path())],
         3,
-        &["retriever.safetensors has SHA-256", "llamarec export"],
+        &["retriever.safetensors of", "has SHA-256", "llamarec export"],
     );
 }
 

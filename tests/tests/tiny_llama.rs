@@ -135,6 +135,15 @@ fn bad_models_and_texts_are_refused() {
     let error = Ranker::from_gguf(b"GIF89a".to_vec(), &device).err().unwrap();
     assert!(error.to_string().contains("not a GGUF file"), "{error}");
 
+    for (key, value, said) in [
+        ("llama.rope.scaling.factor", 8, "rotary scaling"),
+        ("llama.rope.dimension_count", 8, "8 of 16"),
+        ("general.alignment", 0, "general.alignment"),
+    ] {
+        let error = Ranker::from_gguf(tiny_llama::gguf_with(7, &[(key, value)]), &device).err().unwrap();
+        assert!(error.to_string().contains(said), "{key}: {error}");
+    }
+
     let ranker = Ranker::from_gguf(whole, &device).unwrap();
     let empty = pollster::block_on(ranker.explain("", 0));
     assert!(matches!(empty, Err(RankerError::Empty)));

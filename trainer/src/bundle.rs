@@ -4,7 +4,6 @@
 
 use std::{fs, path::Path};
 
-use anyhow::Context;
 use burn::tensor::Device;
 use shared::{
     catalog::Catalog,
@@ -13,7 +12,7 @@ use shared::{
     retriever::LruRec,
 };
 
-use crate::{data::Dataset, fetch, report::UserError};
+use crate::{data::Dataset, fetch, report::UserError, train::write_atomic};
 
 const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";
@@ -31,11 +30,25 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Recommender> {
         None => (EMBEDDED_MANIFEST.to_vec(), EMBEDDED_CATALOG.to_vec(), EMBEDDED_RETRIEVER.to_vec()),
         Some(folder) => (read(folder, MANIFEST)?, read(folder, CATALOG)?, read(folder, RETRIEVER)?),
     };
-    let manifest: Manifest = serde_json::from_slice(&manifest).context("manifest.json is malformed")?;
-    check(&manifest.catalog, &catalog)?;
-    check(&manifest.retriever, &retriever)?;
-    let catalog: Catalog = serde_json::from_slice(&catalog).context("catalog.json is malformed")?;
-    let retriever = LruRec::from_safetensors(&retriever, &Device::flex())?;
+    let place =
+        folder.map_or_else(|| "the embedded bundle".to_owned(), |folder| folder.display().to_string());
+    let broken = |file: &str, what: String| {
+        UserError::input(format!("{file} of {place} {what}"))
+            .hint("write the bundle again with: llamarec export")
+    };
+    let malformed =
+        |file: &'static str| move |error: serde_json::Error| broken(file, format!("is malformed: {error}"));
+    let manifest: Manifest = serde_json::from_slice(&manifest).map_err(malformed(MANIFEST))?;
+    for (expected, bytes) in [(&manifest.catalog, &catalog), (&manifest.retriever, &retriever)] {
+        let found = sha256(bytes);
+        if found != expected.sha256 {
+            let what = format!("has SHA-256 {found}, the manifest says {}", expected.sha256);
+            return Err(broken(&expected.path, what).into());
+        }
+    }
+    let catalog: Catalog = serde_json::from_slice(&catalog).map_err(malformed(CATALOG))?;
+    let retriever = LruRec::from_safetensors(&retriever, &Device::flex())
+        .map_err(|error| broken(RETRIEVER, format!("cannot be used: {error}")))?;
     let (known, listed) = (retriever.config().num_items, catalog.len());
     if known != listed {
         let message = format!("the retriever knows {known} items, the catalogue lists {listed}");
@@ -45,8 +58,20 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Recommender> {
 }
 
 /// Writes a bundle: the data set's catalogue, these retriever weights, and the manifest over both.
-pub fn write(folder: &Path, name: &str, dataset: &Dataset, retriever: &[u8]) -> anyhow::Result<Manifest> {
-    let known = LruRec::from_safetensors(retriever, &Device::flex())?.config().num_items;
+///
+/// `licence` is the data's, for people; the weights and the catalogue are made of it.
+pub fn write(
+    folder: &Path,
+    name: &str,
+    licence: &str,
+    dataset: &Dataset,
+    retriever: &[u8],
+) -> anyhow::Result<Manifest> {
+    let model = LruRec::from_safetensors(retriever, &Device::flex()).map_err(|error| {
+        UserError::input(format!("the retriever cannot be used: {error}"))
+            .hint("make it with: llamarec train retriever --out FILE")
+    })?;
+    let known = model.config().num_items;
     let listed = dataset.catalog.len();
     if known != listed {
         let message = format!("the retriever knows {known} items, the data set has {listed}");
@@ -56,8 +81,7 @@ pub fn write(folder: &Path, name: &str, dataset: &Dataset, retriever: &[u8]) -> 
     let manifest = Manifest {
         name: name.to_owned(),
         data: dataset.name.clone(),
-        data_licence: "GroupLens terms for MovieLens: research and education, no commercial use; see NOTICE"
-            .to_owned(),
+        data_licence: licence.to_owned(),
         catalog: entry(CATALOG, &catalog),
         retriever: entry(RETRIEVER, retriever),
         base: BaseModel {
@@ -67,13 +91,12 @@ pub fn write(folder: &Path, name: &str, dataset: &Dataset, retriever: &[u8]) -> 
         },
         adapter: None,
     };
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (file, bytes) in [(CATALOG, catalog.as_slice()), (RETRIEVER, retriever)] {
-        write_file(&folder.join(file), bytes)?;
+        write_atomic(&folder.join(file), bytes)?;
     }
     let mut text = serde_json::to_vec_pretty(&manifest)?;
     text.push(b'\n');
-    write_file(&folder.join(MANIFEST), &text)?;
+    write_atomic(&folder.join(MANIFEST), &text)?;
     Ok(manifest)
 }
 
@@ -87,18 +110,9 @@ fn entry(path: &str, bytes: &[u8]) -> FileEntry {
     FileEntry { path: path.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes) }
 }
 
-fn check(expected: &FileEntry, bytes: &[u8]) -> anyhow::Result<()> {
-    let found = sha256(bytes);
-    if found == expected.sha256 {
-        return Ok(());
-    }
-    let message = format!("{} has SHA-256 {found}, the manifest says {}", expected.path, expected.sha256);
-    Err(UserError::input(message).hint("export the bundle again: llamarec export").into())
-}
-
+/// SHA-256 of bytes in memory.
 fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    fetch::sha256(bytes, |_| ()).expect("memory can always be read")
 }
 
 fn read(folder: &Path, file: &str) -> anyhow::Result<Vec<u8>> {
@@ -108,8 +122,4 @@ fn read(folder: &Path, file: &str) -> anyhow::Result<Vec<u8>> {
             .hint("a bundle's folder holds manifest.json, catalog.json and retriever.safetensors")
             .into()
     })
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -28,8 +28,8 @@ pub struct Common {
     #[arg(long, global = true, value_enum, default_value_t, env = "LLAMAREC_DEVICE")]
     pub device: DeviceArg,
     /// CPU threads (default: all cores)
-    #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<usize>,
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     /// Print one JSON object on standard output instead of text
     #[arg(long, global = true)]
     pub json: bool,
@@ -67,7 +67,7 @@ Examples:
   llamarec data stats                               the embedded MovieLens data set
   llamarec explain --prompt-file prompt.txt --json  letter logits of any text
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 missing or unusable input, 4 no such device, 130 interrupted";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 missing or unusable input, 4 no such device";
 
 /// Parses the command line, runs the command, prints the error if there is one.
 pub fn main() -> ExitCode {
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     let verbosity = if cli.common.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     let printer = Printer::new(verbosity);
     if let Some(threads) = cli.common.threads {
-        crate::device::limit_threads(threads);
+        crate::device::limit_threads(threads.into());
     }
     let result = match &cli.command {
         Command::Data(args) => commands::data::run(args, &cli.common, &printer),

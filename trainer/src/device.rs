@@ -8,7 +8,7 @@ use crate::report::UserError;
 /// The option `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceArg {
-    /// The CPU: for one ranking of a small model it needs no set-up and is fast
+    /// The CPU
     #[default]
     Auto,
     /// The CPU

@@ -49,6 +49,7 @@ impl LlamaConfig {
                 "architecture {architecture} is not supported, only llama"
             )));
         }
+        refuse_unsupported(gguf)?;
         let n_heads = gguf.int("llama.attention.head_count")?;
         let d_model = gguf.int("llama.embedding_length")?;
         Self {
@@ -56,8 +57,8 @@ impl LlamaConfig {
             d_model,
             n_layers: gguf.int("llama.block_count")?,
             n_heads,
-            n_kv_heads: gguf.int("llama.attention.head_count_kv").unwrap_or(n_heads),
-            d_head: gguf.int("llama.attention.key_length").unwrap_or(d_model / n_heads.max(1)),
+            n_kv_heads: gguf.int_or("llama.attention.head_count_kv", n_heads)?,
+            d_head: gguf.int_or("llama.attention.key_length", d_model / n_heads.max(1))?,
             d_ff: gguf.int("llama.feed_forward_length")?,
             max_len: gguf.int("llama.context_length")?,
             rope_theta: gguf.float("llama.rope.freq_base").unwrap_or(10_000.0),
@@ -116,6 +117,33 @@ impl LlamaConfig {
         }
         Ok(self)
     }
+}
+
+/// Refuses variants of the architecture that this forward pass would compute wrongly without a word.
+fn refuse_unsupported(gguf: &Gguf) -> Result<(), WeightError> {
+    let refused =
+        |what: String| Err(WeightError::Format(format!("{what} is not supported by this forward pass")));
+    if let Some(key) = gguf.keys().find(|key| key.starts_with("llama.rope.scaling.")) {
+        return refused(format!("rotary scaling ({key})"));
+    }
+    if let Some(name) =
+        gguf.tensor_names().find(|name| name.strip_suffix(".bias").is_some() || *name == "rope_freqs.weight")
+    {
+        return refused(format!("tensor {name}"));
+    }
+    let d_model = gguf.int("llama.embedding_length")?;
+    let d_head =
+        gguf.int_or("llama.attention.key_length", d_model / gguf.int("llama.attention.head_count")?.max(1))?;
+    let rotated = gguf.int_or("llama.rope.dimension_count", d_head)?;
+    if rotated != d_head {
+        return refused(format!(
+            "rotating {rotated} of {d_head} elements of a head (llama.rope.dimension_count)"
+        ));
+    }
+    if gguf.flag("tokenizer.ggml.add_bos_token") {
+        return refused("a tokenizer that adds a first token (tokenizer.ggml.add_bos_token)".to_owned());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

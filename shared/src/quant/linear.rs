@@ -49,11 +49,6 @@ impl Linear {
             Weight::Dense(weight) => x.matmul(weight.clone()),
         }
     }
-
-    /// Output width.
-    pub fn d_out(&self) -> usize {
-        self.d_out
-    }
 }
 
 impl Weight {

@@ -68,8 +68,9 @@ impl Gguf {
             infos.push(TensorInfo::read(&mut reader)?);
         }
         let alignment = match metadata.get("general.alignment") {
-            Some(&Value::Int(alignment)) if alignment > 0 => alignment as usize,
-            _ => DEFAULT_ALIGNMENT,
+            Some(&Value::Int(alignment)) if (1..=1 << 20).contains(&alignment) => alignment as usize,
+            Some(_) => return Err(missing("general.alignment", "between 1 and 1048576")),
+            None => DEFAULT_ALIGNMENT,
         };
         let data = reader.at.next_multiple_of(alignment);
 
@@ -100,6 +101,26 @@ impl Gguf {
             Some(&Value::Int(value)) if value >= 0 => Ok(value as usize),
             _ => Err(missing(key, "a non-negative integer")),
         }
+    }
+
+    /// An integer metadata entry, or `default` where there is none.
+    pub fn int_or(&self, key: &str, default: usize) -> Result<usize, WeightError> {
+        if self.metadata.contains_key(key) { self.int(key) } else { Ok(default) }
+    }
+
+    /// Whether a boolean metadata entry is there and true.
+    pub fn flag(&self, key: &str) -> bool {
+        self.metadata.get(key) == Some(&Value::Bool(true))
+    }
+
+    /// The metadata keys.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.metadata.keys().map(String::as_str)
+    }
+
+    /// The tensors' names.
+    pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
     }
 
     /// A float metadata entry.
@@ -144,11 +165,6 @@ impl Gguf {
                 _ => Err(missing(key, "an array of integers")),
             })
             .collect()
-    }
-
-    /// Number of tensors.
-    pub fn tensor_count(&self) -> usize {
-        self.tensors.len()
     }
 }
 

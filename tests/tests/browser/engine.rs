@@ -139,7 +139,6 @@ fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
 
 /// The real base model over a prompt of about 160 tokens: minutes of software WebGPU.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "slow: run with --ignored"]
 async fn the_real_base_model_gives_the_native_logits() {
     let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
     let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else {

@@ -282,7 +282,6 @@ async fn webgpu_asked_for_where_there_is_none_is_said() {
 
 /// The whole way with the real base model and a prompt of full length, on the CPU in wasm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "slow: run with --ignored"]
 async fn the_real_base_model_ranks_on_the_page() {
     let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };

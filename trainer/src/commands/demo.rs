@@ -8,9 +8,9 @@ use clap::Args;
 use crate::{
     cli::Common,
     demo::{
-        page,
+        base, page,
         server::{self, Site},
-        tools::Tools,
+        tools::{self, Tools},
         workspace,
     },
     fetch::fetch_base_model,
@@ -27,7 +27,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub no_browser: bool,
     /// Folder for the tools that build the page [default: .tools in the repository]
-    #[arg(long, value_name = "DIR", env = "LLAMAREC_TOOLS")]
+    #[arg(long, value_name = "DIR", env = tools::FOLDER_VARIABLE)]
     pub tools: Option<PathBuf>,
     /// Serve this GGUF file as the base model instead of the fetched one
     #[arg(long, value_name = "PATH")]
@@ -37,12 +37,15 @@ pub struct DemoArgs {
 /// Runs `llamarec demo`.
 ///
 /// # Errors
-/// If the port is in use, or a tool, the model or the page cannot be had.
+/// If the port is in use, `--base` names no GGUF file, or a tool, the model or the page cannot be had.
 pub fn run(args: &DemoArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     // First what fails at once, then what takes minutes.
+    if let Some(base) = &args.base {
+        base::check(base)?;
+    }
     let listener = server::listen(args.port)?;
     let root = workspace()?;
-    let tools = args.tools.clone().unwrap_or_else(|| root.join(".tools"));
+    let tools = args.tools.clone().unwrap_or_else(|| tools::default_folder(&root));
 
     printer.note("1/3 tools");
     let tools = Tools::ensure(&tools, common.quiet, printer)?;

@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_missing_thing_is_shown_with_its_remedy() {
-        let check = Check::missing("trunk", "builds the page", "cargo install trunk");
+        let check = Check::missing("trunk", "builds the page", "llamarec demo brings it");
         let expected =
-            "missing  trunk          builds the page\n                        -> cargo install trunk";
+            "missing  trunk          builds the page\n                        -> llamarec demo brings it";
         assert_eq!(line(&check), expected);
         assert_eq!(line(&Check::ok("cpu", "2 threads")), "ok       cpu            2 threads");
     }

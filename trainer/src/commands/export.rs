@@ -12,6 +12,10 @@ use crate::{
     report::{Printer, UserError},
 };
 
+/// Terms of the embedded data set in one line.
+const GROUPLENS: &str =
+    "GroupLens terms for MovieLens: research and education, no commercial use; see NOTICE";
+
 /// Arguments of `llamarec export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
@@ -21,9 +25,12 @@ pub struct ExportArgs {
     /// Folder of the data set it was trained on (default: the embedded data set)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Name of the bundle
-    #[arg(long, default_value = "movielens")]
-    name: String,
+    /// Name of the bundle (default: movielens, or the data folder's name)
+    #[arg(long)]
+    name: Option<String>,
+    /// Terms of the data, shown to visitors (default: GroupLens' for the embedded data set)
+    #[arg(long, value_name = "TEXT")]
+    licence: Option<String>,
     /// Folder to write
     #[arg(long, value_name = "DIR", default_value = "public/models/movielens")]
     out: PathBuf,
@@ -36,7 +43,14 @@ pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Res
         UserError::input(format!("cannot read {}: {error}", args.retriever.display()))
             .hint("make it with: llamarec train retriever --out FILE")
     })?;
-    let manifest = bundle::write(&args.out, &args.name, &dataset, &weights)?;
+    let (name, licence) = if args.data.is_none() {
+        ("movielens".to_owned(), GROUPLENS.to_owned())
+    } else {
+        (dataset.name.clone(), format!("the terms of the data set {}", dataset.name))
+    };
+    let name = args.name.clone().unwrap_or(name);
+    let licence = args.licence.clone().unwrap_or(licence);
+    let manifest = bundle::write(&args.out, &name, &licence, &dataset, &weights)?;
     if common.json {
         printer.result(&json!({ "out": args.out, "manifest": manifest }).to_string());
     } else {
@@ -46,6 +60,7 @@ pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Res
             dataset.catalog.len(),
             manifest.retriever.bytes
         ));
+        printer.note(&format!("use it with: llamarec rank --bundle {}", args.out.display()));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use shared::{
     catalog::ItemId,
     ranking::Ordering,
     recommender::{Options, Recommender},
-    trace::Trace,
+    trace::{Timings, Trace},
 };
 
 use super::base::BaseArgs;
@@ -36,8 +36,8 @@ pub struct RankArgs {
     /// Stop after the retriever: no base model is needed
     #[arg(long)]
     retriever_only: bool,
-    /// How many of the vocabulary's largest logits to keep in the JSON Trace
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// How many of the vocabulary's largest logits to keep in the Trace that --json prints
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "retriever_only")]
     top: usize,
     #[command(flatten)]
     base: BaseArgs,
@@ -91,7 +91,7 @@ fn user_history(user: &str, args: &RankArgs, recommender: &Recommender) -> anyho
         let message = format!("data set {} is not the one the bundle was made from", dataset.name);
         return Err(UserError::input(message).hint("give --data and --bundle that belong together").into());
     }
-    let row = dataset.users.iter().position(|id| id == user).ok_or_else(|| {
+    let row = dataset.user(user).ok_or_else(|| {
         let (first, last) = (dataset.users.first(), dataset.users.last());
         let range = format!("{} to {}", first.map_or("", |id| id), last.map_or("", |id| id));
         UserError::input(format!("there is no user {user} in {}", dataset.name))
@@ -101,36 +101,51 @@ fn user_history(user: &str, args: &RankArgs, recommender: &Recommender) -> anyho
 }
 
 fn print(trace: &Trace, printer: &Printer) {
-    printer.result(&format!(
-        "History: {} items, newest {}",
-        trace.history.len(),
-        trace.history.last().map_or("", |item| &item.title)
-    ));
+    let films = trace.history.len();
+    let newest = trace.history.last().map_or("", |item| &item.title);
+    printer
+        .result(&format!("History: {films} {}, newest {newest}", if films == 1 { "item" } else { "items" }));
     printer.result("");
+    match &trace.ranker {
+        _ if trace.ranking.is_empty() => {
+            printer.result("Nothing to propose: the history holds every item there is");
+        }
+        None => print_proposals(trace, printer),
+        Some(ranker) => {
+            print_ranking(trace, printer);
+            printer.result("");
+            if trace.ordering == Ordering::Retriever {
+                let base = trace.provenance.base.as_deref().unwrap_or("the ranker");
+                printer.note(&format!(
+                    "The order is the retriever's: {base} is an untuned base model, whose letters are at chance"
+                ));
+            }
+            let Timings { retrieve_ms, prompt_ms, forward_ms } = trace.timings;
+            printer.note(&format!(
+                "retriever {retrieve_ms:.0} ms, prompt {prompt_ms:.0} ms ({} tokens), one forward pass {forward_ms:.0} ms on {}",
+                ranker.token_ids.len(),
+                trace.provenance.device
+            ));
+        }
+    }
+}
+
+fn print_proposals(trace: &Trace, printer: &Printer) {
+    printer.result(" rank    score  title");
+    for (line, candidate) in trace.ranking.iter().zip(&trace.candidates) {
+        printer.result(&format!("{:>5}  {:>7.3}  {}", line.rank, candidate.score, line.title));
+    }
+}
+
+fn print_ranking(trace: &Trace, printer: &Printer) {
     printer.result(" rank  retriever  ranker  letter      p  title");
     for line in &trace.ranking {
-        let candidate = &trace.candidates[line.retriever_rank - 1];
+        let letter = trace.candidates[line.retriever_rank - 1].letter;
         let ranker = line.ranker_rank.map_or("-".to_owned(), |rank| rank.to_string());
         let probability = line.probability.map_or("-".to_owned(), |p| format!("{p:.3}"));
         printer.result(&format!(
-            "{:>5}  {:>9}  {ranker:>6}  {:>6}  {probability:>5}  {}",
-            line.rank, line.retriever_rank, candidate.letter, line.title
+            "{:>5}  {:>9}  {ranker:>6}  {letter:>6}  {probability:>5}  {}",
+            line.rank, line.retriever_rank, line.title
         ));
     }
-    printer.result("");
-    if let (Some(ranker), Ordering::Retriever) = (&trace.ranker, trace.ordering) {
-        printer.note(&format!(
-            "The order is the retriever's: {} is an untuned base model, whose letters are at chance.",
-            trace.provenance.base.as_deref().unwrap_or("the ranker")
-        ));
-        printer.note(&format!("{} tokens in one forward pass", ranker.token_ids.len()));
-    }
-    let timings = &trace.timings;
-    printer.note(&format!(
-        "retriever {:.0} ms, prompt {:.0} ms, ranker {:.0} ms on {}",
-        timings.retrieve_ms,
-        timings.prompt_ms,
-        timings.forward_ms,
-        if trace.ranker.is_some() { trace.provenance.device.as_str() } else { "no device" }
-    ));
 }

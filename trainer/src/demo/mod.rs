@@ -1,6 +1,7 @@
 //! The page, from its sources to the browser: tools, build, server.
 
-mod children;
+pub mod base;
+pub(crate) mod children;
 pub mod page;
 pub mod server;
 pub mod tools;

@@ -24,6 +24,9 @@ use crate::{fetch::sha256, report::UserError};
 /// Folder of the bundle's manifest, as the browser sees it.
 const BUNDLE: &str = "/models/movielens/";
 const MANIFEST: &str = "/models/movielens/manifest.json";
+/// Where a base model of one's own is served, relative to the bundle: its own name could hold anything, a
+/// route cannot.
+const OTHER_BASE: &str = "../base/custom.gguf";
 /// The page's own policy, for the worker too: a worker does not inherit the page's `meta`.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
@@ -64,7 +67,7 @@ impl Site {
         self
     }
 
-    /// Serves `base` and announces it in the manifest, with its own name, size and sum.
+    /// Serves `base` under a fixed path and announces it in the manifest, with its own name, size and sum.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -74,7 +77,7 @@ impl Site {
         let bytes = fs::metadata(base).with_context(read)?.len();
         let sum = fs::File::open(base).and_then(|file| sha256(file, |_| ())).with_context(read)?;
         if sum != self.manifest.base.file.sha256 {
-            let file = FileEntry { path: format!("../base/{name}"), bytes, sha256: sum };
+            let file = FileEntry { path: OTHER_BASE.into(), bytes, sha256: sum };
             self.manifest.base = BaseModel { name, licence: "of your own file".into(), file };
         }
         Ok(self.with_base(base))

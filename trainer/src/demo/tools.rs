@@ -4,9 +4,9 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::Command,
 };
 
@@ -15,11 +15,16 @@ use anyhow::Context;
 use super::children::{ask, run};
 use crate::report::{Printer, UserError};
 
-const TARGET: &str = "wasm32-unknown-unknown";
-const TRUNK: Crate = Crate { name: "trunk", program: "trunk", version: "0.21.14", locked: true, minutes: 6 };
+/// The environment variable that names the tools' folder.
+pub(crate) const FOLDER_VARIABLE: &str = "LLAMAREC_TOOLS";
+/// What the page is compiled for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// Builds the page.
+pub(crate) const TRUNK: Crate =
+    Crate { name: "trunk", program: "trunk", version: "0.21.14", locked: true, minutes: 6 };
 /// Its version must equal that of the crate `wasm-bindgen` in the workspace. Its lock file names yanked
 /// versions, so it is built without.
-const WASM_BINDGEN: Crate = Crate {
+pub(crate) const WASM_BINDGEN: Crate = Crate {
     name: "wasm-bindgen-cli",
     program: "wasm-bindgen",
     version: "0.2.130",
@@ -29,12 +34,44 @@ const WASM_BINDGEN: Crate = Crate {
 /// The npm package that carries wasm-opt as JavaScript, and the oldest wasm-opt that reads what rustc writes.
 const BINARYEN: (&str, u32) = ("binaryen@132.0.0", 130);
 
-struct Crate {
+/// A tool that cargo builds, wanted in exactly one version.
+pub(crate) struct Crate {
     name: &'static str,
     program: &'static str,
     version: &'static str,
     locked: bool,
     minutes: u32,
+}
+
+/// What the search path holds of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// The wanted version; what the tool says of itself.
+    Usable(String),
+    /// Another version.
+    Other {
+        /// What the tool says of itself.
+        found: String,
+        /// The version that would do.
+        wanted: String,
+    },
+    /// Nothing that runs.
+    Absent,
+}
+
+impl Probe {
+    fn new(program: &str, path: &OsStr, wanted: impl Into<String>, fits: impl Fn(&str) -> bool) -> Self {
+        let answer = find(program, path).and_then(|program| ask(Command::new(program).arg("--version")));
+        match answer.as_deref().and_then(|text| text.lines().next()) {
+            Some(found) if fits(found) => Self::Usable(found.to_owned()),
+            Some(found) => Self::Other { found: found.to_owned(), wanted: wanted.into() },
+            None => Self::Absent,
+        }
+    }
+
+    fn is_usable(&self) -> bool {
+        matches!(self, Self::Usable(_))
+    }
 }
 
 /// Tools that are ready to use.
@@ -52,6 +89,8 @@ impl Tools {
     /// # Errors
     /// [`UserError`] naming the tool that could not be had.
     pub fn ensure(folder: &Path, quiet: bool, printer: &Printer) -> anyhow::Result<Self> {
+        // The installers run in that folder, where a relative path would name another one.
+        let folder = &absolute(folder)?;
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // Two set-ups at a time would build the same tool twice.
         let lock = File::create(folder.join("lock")).context("cannot create the lock of the tools")?;
@@ -67,9 +106,14 @@ impl Tools {
 }
 
 impl Crate {
-    fn ensure(&self, folder: &Path, path: &OsString, quiet: bool, printer: &Printer) -> anyhow::Result<()> {
-        let found = find(self.program, path).and_then(|program| ask(Command::new(program).arg("--version")));
-        if found.is_some_and(|version| version.split_whitespace().any(|word| word == self.version)) {
+    /// Looks for it on a search path.
+    pub(crate) fn probe(&self, path: &OsStr) -> Probe {
+        let fits = |text: &str| text.split_whitespace().any(|word| word == self.version);
+        Probe::new(self.program, path, self.version, fits)
+    }
+
+    fn ensure(&self, folder: &Path, path: &OsStr, quiet: bool, printer: &Printer) -> anyhow::Result<()> {
+        if self.probe(path).is_usable() {
             return Ok(());
         }
         let Self { name, version, minutes, .. } = self;
@@ -90,22 +134,36 @@ impl Crate {
     }
 }
 
-/// The tools folder's programs first, then the path as it is.
-fn search_path(folder: &Path) -> anyhow::Result<OsString> {
-    let folder = fs::canonicalize(folder).with_context(|| format!("cannot find {}", folder.display()))?;
+/// Where the tools of a workspace are, unless a folder is named.
+pub(crate) fn default_folder(workspace: &Path) -> PathBuf {
+    workspace.join(".tools")
+}
+
+/// The tools folder's programs first, then the path as it is; the folder need not be there.
+pub(crate) fn search_path(folder: &Path) -> anyhow::Result<OsString> {
+    let folder = absolute(folder)?;
     let own = [folder.join("bin"), folder.join("npm/node_modules/.bin")];
     let inherited = env::var_os("PATH").unwrap_or_default();
     env::join_paths(own.into_iter().chain(env::split_paths(&inherited))).context("cannot make a search path")
 }
 
-fn find(program: &str, path: &OsString) -> Option<PathBuf> {
+fn absolute(folder: &Path) -> anyhow::Result<PathBuf> {
+    path::absolute(folder).with_context(|| format!("cannot find the tools' folder {}", folder.display()))
+}
+
+fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
     let name = format!("{program}{}", env::consts::EXE_SUFFIX);
     env::split_paths(path).map(|folder| folder.join(&name)).find(|file| file.is_file())
 }
 
-fn ensure_target(quiet: bool, printer: &Printer) -> anyhow::Result<()> {
+/// Whether this Rust can build the page.
+pub(crate) fn has_target() -> bool {
     let libraries = ask(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
-    if libraries.is_some_and(|folder| Path::new(&folder).is_dir()) {
+    libraries.is_some_and(|folder| Path::new(&folder).is_dir())
+}
+
+fn ensure_target(quiet: bool, printer: &Printer) -> anyhow::Result<()> {
+    if has_target() {
         return Ok(());
     }
     printer.note(&format!("adding the target {TARGET}: about a minute, once"));
@@ -117,13 +175,17 @@ fn ensure_target(quiet: bool, printer: &Printer) -> anyhow::Result<()> {
         })
 }
 
+/// Looks for a wasm-opt on a search path.
+pub(crate) fn probe_wasm_opt(path: &OsStr) -> Probe {
+    let oldest = BINARYEN.1;
+    let fits = |text: &str| wasm_opt_version(text).is_some_and(|version| version >= oldest);
+    Probe::new("wasm-opt", path, format!("{oldest} or newer"), fits)
+}
+
 /// Whether there is a wasm-opt in the end; its absence is only noted.
-fn ensure_wasm_opt(folder: &Path, path: &OsString, quiet: bool, printer: &Printer) -> bool {
+fn ensure_wasm_opt(folder: &Path, path: &OsStr, quiet: bool, printer: &Printer) -> bool {
     let (package, oldest) = BINARYEN;
-    let usable = || {
-        let version = find("wasm-opt", path).and_then(|program| ask(Command::new(program).arg("--version")));
-        version.and_then(|version| wasm_opt_version(&version)).is_some_and(|version| version >= oldest)
-    };
+    let usable = || probe_wasm_opt(path).is_usable();
     if usable() {
         return true;
     }
@@ -169,7 +231,7 @@ mod tests {
         let own = bin.join(format!("cargo{}", env::consts::EXE_SUFFIX));
         fs::write(&own, "").unwrap();
         let path = search_path(folder.path()).unwrap();
-        assert_eq!(find("cargo", &path), Some(fs::canonicalize(&own).unwrap()));
+        assert_eq!(find("cargo", &path), Some(own));
         assert_eq!(find("llamarec-no-such-program", &path), None);
     }
 

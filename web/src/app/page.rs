@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use leptos::{leptos_dom::helpers::set_timeout, prelude::*, task::spawn_local};
+use gloo::timers::callback::Timeout;
+use leptos::{prelude::*, task::spawn_local};
 use shared::protocol::{Event, EventBody, Failure, FailureCode, RequestBody};
 
 use super::{
@@ -126,7 +127,7 @@ impl Page {
         if ran {
             self.state.update(|state| update::engine_restarted(state, why));
             // The old worker must not be dropped while its own handler runs.
-            set_timeout(move || self.start_engine(), std::time::Duration::ZERO);
+            Timeout::new(0, move || self.start_engine()).forget();
         } else {
             self.state.update(|state| {
                 state.retriever = Retriever::Failed;

@@ -17,9 +17,6 @@ use super::{
 };
 use crate::device::{WEBGPU, badge, decide};
 
-/// Text of the small pass that compiles every kernel and shows whether the device computes.
-const WARM_UP: &str = "### Response:\n";
-
 /// What is loaded.
 #[derive(Default)]
 pub struct Session {
@@ -93,9 +90,9 @@ impl Session {
         step(LoadPhase::Upload);
         let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
         let ranker = Ranker::from_gguf(bytes, &device)
-            .map_err(|error| format_failure(&base.file.path, &error.to_string()))?;
+            .map_err(|error| format_failure(&base.name, &error.to_string()))?;
         step(LoadPhase::WarmUp);
-        let warm = ranker.explain(WARM_UP, 0).await.map_err(|error| ranker_failure(&error))?;
+        let warm = ranker.warm_up().await.map_err(|error| ranker_failure(&error))?;
         if warm.letter_logits.iter().any(|logit| !logit.is_finite()) {
             return Err(device_failure(&format!(
                 "{} computes wrong numbers with this model",

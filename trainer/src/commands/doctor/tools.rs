@@ -1,15 +1,15 @@
 //! Programs that building and testing the page needs.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{env, ffi::OsString, path::PathBuf, process::Command};
 
 use super::Check;
+use crate::demo::{
+    children::ask,
+    tools::{self, Probe, TARGET, TRUNK, WASM_BINDGEN},
+    workspace,
+};
 
-/// The page's wasm-bindgen crate and the program of the same name must have the same version.
-const WASM_BINDGEN: &str = "0.2.130";
+const DEMO: &str = "llamarec demo brings it";
 
 const CHROMIUMS: [&str; 5] = [
     "chromium",
@@ -19,22 +19,37 @@ const CHROMIUMS: [&str; 5] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-/// Looks for each program.
+/// Looks for each program; those that `llamarec demo` brings are looked for where it puts them.
 pub fn checks() -> Vec<Check> {
+    let path = search_path();
     vec![
         simple("rustc", &["rustc"], "builds everything", "install Rust with rustup"),
         wasm_target(),
-        simple("trunk", &["trunk"], "builds the page", "cargo install trunk --version 0.21.14 --locked"),
-        wasm_bindgen(),
-        simple(
-            "wasm-opt",
-            &["wasm-opt"],
-            "optional; makes the page smaller",
-            "install the package binaryen of your system or of npm",
-        ),
-        simple("node", &["node", "nodejs"], "optional; runs a wasm-opt from npm", "install Node.js"),
+        brought("trunk", TRUNK.probe(&path), "builds the page"),
+        brought("wasm-bindgen", WASM_BINDGEN.probe(&path), "builds the page"),
+        brought("wasm-opt", tools::probe_wasm_opt(&path), "optional; makes the page smaller"),
+        simple("node", &["node", "nodejs"], "optional; brings and runs wasm-opt", "install Node.js with npm"),
         simple("chromium", &CHROMIUMS, "optional; the browser tests", "install Chromium or Chrome"),
     ]
+}
+
+/// The path on which `llamarec demo`, started here, would find its tools.
+fn search_path() -> OsString {
+    let named = env::var_os(tools::FOLDER_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = named.or_else(|| workspace().ok().map(|root| tools::default_folder(&root)));
+    // A folder that cannot be part of a search path holds no tool that demo could use.
+    let own = folder.and_then(|folder| tools::search_path(&folder).ok());
+    own.or_else(|| env::var_os("PATH")).unwrap_or_default()
+}
+
+fn brought(name: &'static str, probe: Probe, purpose: &str) -> Check {
+    match probe {
+        Probe::Usable(version) => Check::ok(name, version),
+        Probe::Other { found, wanted } => {
+            Check::missing(name, format!("{found} where {wanted} is needed"), DEMO)
+        }
+        Probe::Absent => Check::missing(name, purpose, DEMO),
+    }
 }
 
 fn simple(name: &'static str, programs: &[&str], purpose: &str, remedy: &str) -> Check {
@@ -46,55 +61,24 @@ fn simple(name: &'static str, programs: &[&str], purpose: &str, remedy: &str) ->
 
 fn wasm_target() -> Check {
     const NAME: &str = "wasm target";
-    let folder = output("rustc", &["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]);
-    match folder {
-        Some(folder) if Path::new(&folder).is_dir() => Check::ok(NAME, "wasm32-unknown-unknown"),
-        _ => Check::missing(NAME, "builds the page", "rustup target add wasm32-unknown-unknown"),
-    }
-}
-
-fn wasm_bindgen() -> Check {
-    const NAME: &str = "wasm-bindgen";
-    let remedy = format!("cargo install wasm-bindgen-cli --version {WASM_BINDGEN} --locked");
-    match version(&["wasm-bindgen"]) {
-        Some(found) if found.split_whitespace().any(|word| word == WASM_BINDGEN) => Check::ok(NAME, found),
-        Some(found) => Check::missing(NAME, format!("{found} where {WASM_BINDGEN} is needed"), remedy),
-        None => Check::missing(NAME, "builds the page", remedy),
+    if tools::has_target() {
+        Check::ok(NAME, TARGET)
+    } else {
+        Check::missing(NAME, "builds the page", format!("rustup target add {TARGET}"))
     }
 }
 
 /// First line of `--version` of the first of the programs that is there.
 fn version(programs: &[&str]) -> Option<String> {
-    programs.iter().find_map(|program| output(program, &["--version"]))
-}
-
-/// First line of what a program prints, if it runs and ends well.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(find(program)).args(arguments).stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().unwrap_or_default().trim();
-    (output.status.success() && !line.is_empty()).then(|| line.to_owned())
-}
-
-/// The program as the page's build finds it: in the project's own tools, else wherever the system looks.
-fn find(program: &str) -> PathBuf {
-    let own = env::current_dir().ok().map(|folder| folder.join(".tools"));
-    own.iter()
-        .flat_map(|tools| [tools.join("bin"), tools.join("node_modules/.bin")])
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| program.into())
+    programs.iter().find_map(|program| {
+        let text = ask(Command::new(program).arg("--version"))?;
+        text.lines().next().map(str::to_owned)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_wanted_wasm_bindgen_is_the_one_of_the_page() {
-        let manifest = include_str!("../../../../Cargo.toml");
-        assert!(manifest.contains(&format!("wasm-bindgen = \"={WASM_BINDGEN}\"")));
-    }
 
     #[test]
     fn a_program_that_is_not_there_has_a_remedy() {
@@ -106,5 +90,14 @@ mod tests {
     fn the_compiler_that_built_this_test_is_found() {
         // Cargo puts its toolchain on the path of tests.
         assert!(version(&["rustc"]).is_some_and(|version| version.starts_with("rustc 1.")));
+    }
+
+    #[test]
+    fn a_tool_of_another_version_is_missing_and_named() {
+        let other = Probe::Other { found: "trunk 0.1.0".into(), wanted: "0.2.0".into() };
+        let expected = Check::missing("trunk", "trunk 0.1.0 where 0.2.0 is needed", DEMO);
+        assert_eq!(brought("trunk", other, "builds the page"), expected);
+        let absent = Check::missing("trunk", "builds the page", DEMO);
+        assert_eq!(brought("trunk", Probe::Absent, "builds the page"), absent);
     }
 }
