@@ -1,13 +1,17 @@
 //! `llamarec train`: trains the first stage on this machine.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::{
     cli::Common,
     data,
-    report::Printer,
+    report::{Printer, UserError},
     train::{
         RunReport,
         retriever::{TrainConfig, train},
@@ -65,6 +69,9 @@ struct RetrieverArgs {
     /// Go on from the checkpoint beside the weights
     #[arg(long)]
     resume: bool,
+    /// Start anew although there are weights or a checkpoint; they are replaced
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
 }
 
 /// Gradients are clipped to this global norm, as in the reference.
@@ -78,6 +85,9 @@ pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Resu
 }
 
 fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    if !args.resume {
+        make_room(&args.out, args.force)?;
+    }
     let device = common.device.resolve()?;
     let dataset = data::load(args.data.as_deref())?;
     let config = TrainConfig {
@@ -97,6 +107,25 @@ fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow
         printer.result(&serde_json::to_string(&report)?);
     } else {
         printer.result(&text(&report, args));
+    }
+    Ok(())
+}
+
+/// Refuses to begin a run over the files of another one, unless it is told to.
+fn make_room(out: &Path, force: bool) -> anyhow::Result<()> {
+    if out.is_dir() {
+        let message = format!("--out {} is a folder", out.display());
+        return Err(UserError::usage(message).hint("name a file, for example runs/mine.safetensors").into());
+    }
+    let beside = ["checkpoint", "metrics.json"].map(|extension| out.with_extension(extension));
+    let files = [out.to_owned()].into_iter().chain(beside).filter(|file| file.exists());
+    for file in files {
+        if !force {
+            let message = format!("{} is there already", file.display());
+            let hint = "go on with --resume, start anew with --force, or name another --out";
+            return Err(UserError::usage(message).hint(hint).into());
+        }
+        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
     Ok(())
 }

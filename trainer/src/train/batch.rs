@@ -18,10 +18,10 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Packs windows first-fit into rows that hold the longest possible window.
-    pub fn pack<'a>(windows: impl IntoIterator<Item = &'a Window>, max_len: usize) -> Self {
+    /// Packs windows first-fit into rows that hold the longest window, of `longest` inputs.
+    pub fn pack<'a>(windows: impl IntoIterator<Item = &'a Window>, longest: usize) -> Self {
         // The recurrence works on powers of two; one place more than a window is for its separator.
-        let row_len = (max_len + 1).next_power_of_two();
+        let row_len = (longest + 1).next_power_of_two();
         let mut rows: Vec<Row> = Vec::new();
         for window in windows {
             let needed = window.inputs.len() + 1;

@@ -149,6 +149,8 @@ pub fn train(
         }
     }
     bar.finish_and_clear();
+    // After a resume the file may be missing or of another run.
+    write_atomic(out, &run.best)?;
     run.progress.seconds = before + start.elapsed().as_secs_f64();
     let report = run.report(device)?;
     let text = serde_json::to_string_pretty(&report)? + "\n";
@@ -189,6 +191,15 @@ impl<'a> Run<'a> {
             let hint = "repeat the settings of the run, or leave --resume out to start a new one";
             return Err(UserError::usage(message).hint(hint).into());
         }
+        if config.steps < progress.step {
+            let message = format!(
+                "{} steps were asked for, checkpoint {} has taken {}",
+                config.steps,
+                path.display(),
+                progress.step
+            );
+            return Err(UserError::usage(message).hint("give --steps of at least that many").into());
+        }
         if progress.sequences_sha256 != DataUsed::of(dataset).sequences_sha256 {
             let message = format!("checkpoint {} belongs to other data", path.display());
             return Err(UserError::usage(message).hint("give the --data of the run").into());
@@ -225,7 +236,9 @@ impl<'a> Run<'a> {
         rng.set_stream(epoch as u64);
         order.shuffle(&mut rng);
         let chosen = order.into_iter().skip(n * self.config.batch_size).take(self.config.batch_size);
-        Batch::pack(chosen.map(|window| &self.windows[window]), self.config.max_len)
+        // The data's longest window, not `max_len`, which may be far longer than any history.
+        let longest = self.windows.iter().map(|window| window.inputs.len()).max().unwrap_or(0);
+        Batch::pack(chosen.map(|window| &self.windows[window]), longest)
     }
 
     /// Measures on the validation items; better weights go to `out`.
@@ -238,7 +251,10 @@ impl<'a> Run<'a> {
         if best.is_none_or(|best| at.hits > best) {
             self.best = self.model.to_safetensors()?;
             self.progress.best_step = step;
-            write_atomic(out, &self.best)?;
+            // Random weights are no result: they must never replace a file.
+            if step > 0 {
+                write_atomic(out, &self.best)?;
+            }
         }
         self.progress.curve.push(validation);
         Ok(())
