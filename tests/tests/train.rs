@@ -1,6 +1,6 @@
 //! `llamarec train` on the real binary: a run never replaces another one by accident.
 
-use std::{fs, process::Output};
+use std::{fmt::Write, fs, process::Output};
 
 use tempfile::TempDir;
 use tests::llamarec;
@@ -10,12 +10,15 @@ fn write_data(folder: &TempDir) {
     let mut ratings = "userId,movieId,rating,timestamp\n".to_owned();
     for user in 1..=8 {
         for n in 0..6 {
-            ratings += &format!("{user},{},4.0,{}\n", (user + n) % 6 + 1, 1000 + n);
+            writeln!(ratings, "{user},{},4.0,{}", (user + n) % 6 + 1, 1000 + n).unwrap();
         }
     }
-    let movies: String = (1..=6).map(|id| format!("{id},Film {id} (2000),Drama\n")).collect();
+    let mut movies = "movieId,title,genres\n".to_owned();
+    for id in 1..=6 {
+        writeln!(movies, "{id},Film {id} (2000),Drama").unwrap();
+    }
     fs::write(folder.path().join("ratings.csv"), ratings).unwrap();
-    fs::write(folder.path().join("movies.csv"), format!("movieId,title,genres\n{movies}")).unwrap();
+    fs::write(folder.path().join("movies.csv"), movies).unwrap();
 }
 
 #[test]
