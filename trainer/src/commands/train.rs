@@ -85,9 +85,6 @@ pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Resu
 }
 
 fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    if !args.resume {
-        make_room(&args.out, args.force)?;
-    }
     let device = common.device.resolve()?;
     let dataset = data::load(args.data.as_deref())?;
     let config = TrainConfig {
@@ -102,6 +99,11 @@ fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow
         patience: args.patience,
         seed: args.seed,
     };
+    config.validate()?;
+    // Last of the checks: with --force it removes files.
+    if !args.resume {
+        make_room(&args.out, args.force)?;
+    }
     let report = train(&dataset, &config, &device, &args.out, args.resume, printer)?;
     if common.json {
         printer.result(&serde_json::to_string(&report)?);

@@ -51,7 +51,7 @@ pub struct TrainConfig {
 
 impl TrainConfig {
     /// Refuses settings that cannot train.
-    fn validate(&self) -> Result<(), UserError> {
+    pub fn validate(&self) -> Result<(), UserError> {
         let counts = [
             ("--batch-size", self.batch_size),
             ("--max-len", self.max_len),
@@ -120,6 +120,10 @@ pub fn train(
     } else {
         Run::start(config, dataset, device)?
     };
+    if run.progress.best_step > 0 {
+        // After an interruption the file may be missing or of another run.
+        write_atomic(out, &run.best)?;
+    }
     printer.note(&format!(
         "{} users, {} windows, {} parameters, from step {}",
         dataset.sequences.len(),
@@ -149,7 +153,7 @@ pub fn train(
         }
     }
     bar.finish_and_clear();
-    // After a resume the file may be missing or of another run.
+    // A finished run leaves the weights it reports, even where nothing was better than its start.
     write_atomic(out, &run.best)?;
     run.progress.seconds = before + start.elapsed().as_secs_f64();
     let report = run.report(device)?;
