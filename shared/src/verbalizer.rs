@@ -83,11 +83,6 @@ impl Verbalizer {
     pub fn label_ids(&self) -> &[u32] {
         &self.label_ids
     }
-
-    /// Letter logits of the first `n` candidates from the logits of a whole vocabulary `[vocab]`.
-    pub fn project(&self, logits: &[f32], n: usize) -> Vec<f32> {
-        self.label_ids[..n].iter().map(|&id| logits[id as usize]).collect()
-    }
 }
 
 /// Softmax over letter logits at a temperature above 0. The order never depends on the temperature.

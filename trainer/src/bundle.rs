@@ -12,7 +12,7 @@ use shared::{
     retriever::LruRec,
 };
 
-use crate::{data::Dataset, fetch, report::UserError, train::write_atomic};
+use crate::{data::Dataset, fetch, files::write_atomic, report::UserError};
 
 const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";

@@ -7,5 +7,6 @@ pub mod data;
 pub mod demo;
 pub mod device;
 pub mod fetch;
+pub mod files;
 pub mod report;
 pub mod train;

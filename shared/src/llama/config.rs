@@ -49,16 +49,17 @@ impl LlamaConfig {
                 "architecture {architecture} is not supported, only llama"
             )));
         }
-        refuse_unsupported(gguf)?;
         let n_heads = gguf.int("llama.attention.head_count")?;
         let d_model = gguf.int("llama.embedding_length")?;
+        let d_head = gguf.int_or("llama.attention.key_length", d_model / n_heads.max(1))?;
+        refuse_unsupported(gguf, d_head)?;
         Self {
             n_vocab: gguf.texts("tokenizer.ggml.tokens")?.len(),
             d_model,
             n_layers: gguf.int("llama.block_count")?,
             n_heads,
             n_kv_heads: gguf.int_or("llama.attention.head_count_kv", n_heads)?,
-            d_head: gguf.int_or("llama.attention.key_length", d_model / n_heads.max(1))?,
+            d_head,
             d_ff: gguf.int("llama.feed_forward_length")?,
             max_len: gguf.int("llama.context_length")?,
             rope_theta: gguf.float("llama.rope.freq_base").unwrap_or(10_000.0),
@@ -120,7 +121,7 @@ impl LlamaConfig {
 }
 
 /// Refuses variants of the architecture that this forward pass would compute wrongly without a word.
-fn refuse_unsupported(gguf: &Gguf) -> Result<(), WeightError> {
+fn refuse_unsupported(gguf: &Gguf, d_head: usize) -> Result<(), WeightError> {
     let refused =
         |what: String| Err(WeightError::Format(format!("{what} is not supported by this forward pass")));
     if let Some(key) = gguf.keys().find(|key| key.starts_with("llama.rope.scaling.")) {
@@ -131,9 +132,6 @@ fn refuse_unsupported(gguf: &Gguf) -> Result<(), WeightError> {
     {
         return refused(format!("tensor {name}"));
     }
-    let d_model = gguf.int("llama.embedding_length")?;
-    let d_head =
-        gguf.int_or("llama.attention.key_length", d_model / gguf.int("llama.attention.head_count")?.max(1))?;
     let rotated = gguf.int_or("llama.rope.dimension_count", d_head)?;
     if rotated != d_head {
         return refused(format!(

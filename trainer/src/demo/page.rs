@@ -11,7 +11,7 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 
 use super::{children::run, tools::Tools};
-use crate::report::Printer;
+use crate::{fetch::hex, report::Printer};
 
 /// Everything that the page is built from, relative to the workspace.
 const SOURCES: [&str; 8] = [
@@ -91,7 +91,7 @@ fn fingerprint(root: &Path, tools: &Tools) -> anyhow::Result<String> {
         let path = root.join(source);
         add(&mut sum, &path).with_context(|| format!("cannot read {}", path.display()))?;
     }
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&sum.finalize()))
 }
 
 fn add(sum: &mut Sha256, path: &Path) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Size and SHA-256: what decides whether a file is the one that is wanted.
 
 use std::{
-    fmt::{Display, Write as _},
+    fmt::Display,
     fs::File,
     io::{self, Read, Write},
     path::Path,
@@ -28,10 +28,12 @@ pub fn sha256(mut reader: impl Read, mut progress: impl FnMut(u64)) -> io::Resul
             }
         }
     }
-    Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Lower-case hexadecimal digits of bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Checks the size of a file, then its sum; `shown` is what errors call the file.

@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use crate::report::{Printer, UserError};
 
 pub use cache::cache_folder;
-pub use checksum::sha256;
+pub use checksum::{hex, sha256};
 
 /// Name of the base model for people.
 pub const BASE_MODEL_NAME: &str = "SmolLM2-135M-Instruct Q4_1";

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    io::Write,
     path::Path,
 };
 
@@ -13,6 +12,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::{adamw::Moments, report::Validation, retriever::TrainConfig};
+use crate::files::write_atomic;
 
 /// Where a run stands. Shuffling and dropout are functions of seed and step, so no generator is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,19 +102,4 @@ impl Checkpoint {
         let blob = |name: &str| -> anyhow::Result<Vec<u8>> { Ok(file.tensor(name)?.data().to_vec()) };
         Ok(Self { progress, model: blob(MODEL)?, best: blob(BEST)?, moments })
     }
-}
-
-/// Writes a file so that readers see the old or the new content, never a part.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let partial = path.with_added_extension("partial");
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -11,7 +11,7 @@ mod windows;
 
 pub use adamw::AdamW;
 pub use batch::Batch;
-pub use checkpoint::{Checkpoint, write_atomic};
+pub use checkpoint::Checkpoint;
 pub use loss::tied_cross_entropy;
 pub use report::RunReport;
 pub use windows::{Window, training_windows};

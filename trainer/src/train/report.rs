@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use shared::{metrics::Interval, retriever::LruRecConfig};
 
 use super::{measure::Measured, retriever::TrainConfig};
-use crate::data::Dataset;
+use crate::{data::Dataset, fetch::hex};
 
 /// One validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ impl DataUsed {
             users: dataset.sequences.len(),
             items: dataset.catalog.len(),
             interactions: dataset.sequences.iter().map(Vec::len).sum(),
-            sequences_sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            sequences_sha256: hex(&hash.finalize()),
         }
     }
 }

@@ -14,13 +14,14 @@ use shared::{
 
 use super::{
     AdamW, Batch, Checkpoint, RunReport, Window,
-    checkpoint::{Progress, write_atomic},
+    checkpoint::Progress,
     measure::{Measured, Part, difference, model_ranks, popularity_ranks},
     report::{DataUsed, Validation},
     tied_cross_entropy, training_windows,
 };
 use crate::{
     data::Dataset,
+    files::write_atomic,
     report::{Printer, UserError},
 };
 
