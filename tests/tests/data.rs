@@ -151,6 +151,23 @@ fn stats_are_printed_as_json_and_as_a_table() {
 }
 
 #[test]
+fn stats_warn_of_rows_that_repeat_a_user_and_a_movie() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ratings = "userId,movieId,rating,timestamp\n".to_owned();
+    for (user, movie) in (1..=5).flat_map(|user| (1..=5).map(move |movie| (user, movie))) {
+        ratings += &format!("{user},{movie},3.0,{movie}\n");
+    }
+    ratings += "3,1,4.5,99\n";
+    let movies: String = (1..=5).map(|movie| format!("{movie},Film {movie} (1990),Drama\n")).collect();
+    fs::write(folder.path().join("ratings.csv"), ratings).unwrap();
+    fs::write(folder.path().join("movies.csv"), format!("movieId,title,genres\n{movies}")).unwrap();
+    let (code, out, err) = run(&["data", "stats", "--json", "--data", folder.path().to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("warning: 1 rows repeat a user and an item"), "{err}");
+    assert!(out.contains("\"interactions\":25"), "{out}");
+}
+
+#[test]
 fn unusable_data_is_exit_code_3_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
@@ -167,7 +184,12 @@ fn unusable_data_is_exit_code_3_with_a_hint() {
     fs::write(folder.path().join("ratings.csv"), "userId,movieId,rating,timestamp\n1,2,3,4\n").unwrap();
     let (code, _, err) = run(&["data", "stats", "--data", path]);
     assert_eq!(code, Some(3));
-    assert!(err.contains("none of the 1 ratings"), "{err}");
+    assert!(err.contains("none of the 1 interactions"), "{err}");
+
+    fs::write(folder.path().join("ratings.csv"), "userId,movieId,rating,timestamp\n").unwrap();
+    let (code, _, err) = run(&["data", "stats", "--data", path]);
+    assert_eq!(code, Some(3));
+    assert!(err.contains("ratings.csv has a header line but no rows"), "{err}");
 
     let (code, _, err) = run(&["data", "import-dslabs", "no-such.deb", "--out", path]);
     assert_eq!(code, Some(3));

@@ -42,6 +42,12 @@ fn every_command_has_help() {
 
 #[test]
 fn data_and_model_have_their_subcommands() {
-    assert_eq!(commands(&help(&["data"])), ["stats", "import-dslabs"]);
+    assert_eq!(commands(&help(&["data"])), ["prepare", "stats", "import-dslabs", "synthetic"]);
+    let formats = ["ml-100k", "beauty", "games", "movielens", "amazon", "csv"];
+    assert_eq!(commands(&help(&["data", "prepare"])), formats);
+    for format in formats {
+        let text = help(&["data", "prepare", format]);
+        assert!(text.contains("--from") && text.contains("--skip-bad-rows"), "{format}:\n{text}");
+    }
     assert_eq!(commands(&help(&["model"])), ["fetch", "verify"]);
 }

@@ -1,12 +1,15 @@
-//! `llamarec data`: import and inspect data sets.
+//! `llamarec data`: prepare, inspect and import data sets.
+
+mod prepare;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use crate::{
     cli::Common,
-    data::{self, PAPER_TABLE_2, Stats},
+    data::{self, Dropped, PAPER_TABLE_2, Stats},
     report::Printer,
 };
 
@@ -19,9 +22,12 @@ pub struct DataArgs {
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
+    /// Turn raw ratings into a data set: titles, k-core, order, checksums
+    Prepare(prepare::PrepareArgs),
     /// Count users, items and interactions of a data set, beside the paper's Table 2
     Stats {
-        /// Folder with ratings.csv and movies.csv as in MovieLens (default: the embedded MovieLens data set)
+        /// Folder that `data prepare` wrote, or one with ratings.csv and movies.csv as in MovieLens (default: the
+        /// embedded MovieLens data set)
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
@@ -34,15 +40,45 @@ enum DataCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Write made-up ratings in the format of MovieLens, to try a size
+    Synthetic {
+        /// Number of ratings; MovieLens 32M has 32,000,204
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4_000_000_000))]
+        rows: u64,
+        /// Seed; the same seed gives the same files
+        #[arg(long, value_name = "N", default_value_t = 42)]
+        seed: u64,
+        /// Folder for ratings.csv and movies.csv; it is made if needed
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Runs `llamarec data`.
 pub fn run(args: &DataArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     match &args.command {
+        DataCommand::Prepare(args) => prepare::run(args, common, printer)?,
         DataCommand::Stats { data } => {
-            let stats = Stats::of(&data::load(data.as_deref())?);
+            let stats = match data {
+                None => Stats::of(&data::load(None)?),
+                Some(folder) => {
+                    let prepared = data::load_folder(folder, printer)?;
+                    if let Some(preparation) = &prepared.provenance.preparation {
+                        warn_of(&preparation.dropped, printer);
+                    }
+                    Stats::of(&prepared.dataset)
+                }
+            };
             let text = if common.json { serde_json::to_string(&stats)? } else { table(&stats) };
             printer.result(&text);
+        }
+        DataCommand::Synthetic { rows, seed, out } => {
+            data::synthetic(out, *rows, *seed, printer)?;
+            printer.result(&if common.json {
+                json!({ "out": out, "rows": rows, "seed": seed }).to_string()
+            } else {
+                format!("{} made-up ratings written to {}", grouped(*rows as usize), out.display())
+            });
         }
         DataCommand::ImportDslabs { package, out } => {
             let imported = data::import(package, out)?;
@@ -61,6 +97,29 @@ pub fn run(args: &DataArgs, common: &Common, printer: &Printer) -> anyhow::Resul
         }
     }
     Ok(())
+}
+
+/// Says what a user may not expect to be dropped.
+fn warn_of(dropped: &Dropped, printer: &Printer) {
+    if dropped.untitled_interactions > 0 {
+        printer.warn(&format!(
+            "{} interactions of {} items without title are left out",
+            grouped(dropped.untitled_interactions),
+            grouped(dropped.untitled_items)
+        ));
+    }
+    if dropped.repeated_interactions > 0 {
+        printer.warn(&format!(
+            "{} rows repeat a user and an item; of each pair the earliest row is kept",
+            grouped(dropped.repeated_interactions)
+        ));
+    }
+    if dropped.replaced_titles > 0 {
+        printer.warn(&format!(
+            "{} titles differ from an earlier one of the same item; the last one counts",
+            grouped(dropped.replaced_titles as usize)
+        ));
+    }
 }
 
 /// The data set above the rows of the paper's Table 2.

@@ -1,6 +1,13 @@
 //! The data set inside the program: MovieLens latest-small of 2016, see its `README.txt` for the terms.
 
-use super::{Dataset, movielens, prepare};
+use super::{
+    Dataset, MIN_INTERACTIONS,
+    formats::movielens,
+    input::{BadRows, Source},
+    pipeline,
+    raw::RawData,
+};
+use crate::report::UserError;
 
 /// Name of the embedded data set.
 const NAME: &str = "movielens-small-2016";
@@ -9,8 +16,9 @@ const RATINGS: &[u8] = include_bytes!("../../../public/data/movielens-small-2016
 const MOVIES: &[u8] = include_bytes!("../../../public/data/movielens-small-2016/movies.csv");
 
 /// Prepares the embedded data set.
-pub fn load() -> anyhow::Result<Dataset> {
-    let ratings = movielens::read_ratings(RATINGS, "embedded ratings.csv")?;
-    let movies = movielens::read_movies(MOVIES, "embedded movies.csv")?;
-    prepare(NAME, ratings, movies)
+pub fn load() -> Result<Dataset, UserError> {
+    let (mut raw, mut bad) = (RawData::default(), BadRows::new(0));
+    movielens::read_ratings(&mut Source::memory("embedded ratings.csv", RATINGS), &mut bad, &mut raw)?;
+    movielens::read_movies(&mut Source::memory("embedded movies.csv", MOVIES), &mut bad, &mut raw)?;
+    Ok(pipeline::sequences(NAME, raw, MIN_INTERACTIONS)?.0)
 }

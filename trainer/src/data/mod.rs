@@ -1,26 +1,43 @@
-//! From raw ratings to sequences: read, drop items without title, 5-core, order, split (paper section 4.0.1).
+//! From raw data to sequences: read, drop items without title, k-core, order, split (paper section 4.0.1).
+//!
+//! There is one way through this room: a reader in `formats` gives rows to [`RawData`](raw::RawData), the
+//! `pipeline` makes sequences of them, `folder` writes and loads the result.
 
 mod dslabs;
 mod embedded;
+mod folder;
+mod formats;
+mod input;
 mod kcore;
-mod movielens;
-mod sequences;
+mod order;
+mod pipeline;
+mod provenance;
+mod raw;
 mod split;
 mod stats;
+mod synthetic;
 mod titles;
 
 use std::path::Path;
 
 use shared::catalog::{Catalog, ItemId};
 
-use crate::report::UserError;
+use crate::report::{Printer, UserError, Verbosity};
+use input::Intake;
 
 pub use dslabs::{Imported, import};
-pub use kcore::k_core;
-pub use movielens::{Movie, Rating};
-pub use sequences::{MIN_INTERACTIONS, Split, prepare};
+pub use folder::{check_free, is_prepared, write};
+pub use formats::{Columns, Preset, Raw, Titles, find_movielens, find_preset};
+pub use kcore::Round;
+pub use pipeline::Dropped;
+pub use provenance::{Outcome, Preparation, Provenance};
+pub use split::{SHORTEST, Split};
 pub use stats::{PAPER_TABLE_2, Stats};
+pub use synthetic::synthetic;
 pub use titles::clean_title;
+
+/// Every user and every item has this many interactions or more (paper section 4.0.1).
+pub const MIN_INTERACTIONS: u32 = 5;
 
 /// A prepared data set: dense ids, titles, one chronological sequence a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,33 +67,118 @@ impl Dataset {
     }
 }
 
-/// Loads and prepares a data set.
+/// A data set and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// The data set.
+    pub dataset: Dataset,
+    /// Its provenance; the list of its own files is empty until it is written.
+    pub provenance: Provenance,
+}
+
+impl Prepared {
+    /// Gives the data set another name.
+    pub fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.dataset.name);
+        name.clone_into(&mut self.provenance.name);
+    }
+}
+
+/// How raw data are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Every user and every item has so many interactions or more; at least [`SHORTEST`].
+    pub k_core: u32,
+    /// How many rows may be left out because they cannot be read.
+    pub skip_bad_rows: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { k_core: MIN_INTERACTIONS, skip_bad_rows: 0 }
+    }
+}
+
+/// Reads raw data and makes sequences of them.
 ///
-/// `None` is the MovieLens data set compiled into the program. A folder holds either `ratings.csv` and
-/// `movies.csv` in the format of MovieLens, or a finished split (`sequences.tsv.gz`, `items.jsonl.gz`).
+/// # Errors
+/// A file that is missing or malformed, more bad rows than allowed, or nothing left after the k-core.
+pub fn prepare(name: &str, raw: &Raw, options: Options, printer: &Printer) -> Result<Prepared, UserError> {
+    let mut intake = Intake::new(printer, options.skip_bad_rows);
+    let (format, titles) = raw.describe();
+    let raw = raw.read(&mut intake)?;
+    let (dataset, dropped) = pipeline::sequences(name, raw, options.k_core.max(SHORTEST))?;
+    let preparation = Preparation {
+        k_core: options.k_core,
+        skip_bad_rows: options.skip_bad_rows,
+        skipped_rows: intake.bad.skipped(),
+        first_skipped_rows: intake.bad.first().to_vec(),
+        titles: titles.to_owned(),
+        rules: pipeline::RULES.map(str::to_owned).to_vec(),
+        dropped,
+    };
+    Ok(prepared(dataset, format, intake, Some(preparation)))
+}
+
+/// Loads a finished split: ids, order and users are taken as they are.
+///
+/// # Errors
+/// A file that is missing or malformed.
+pub fn load_split(name: &str, path: &Path, printer: &Printer) -> Result<Prepared, UserError> {
+    let mut intake = Intake::new(printer, 0);
+    let dataset = folder::load(name, path, &mut intake)?;
+    Ok(prepared(dataset, "split", intake, None))
+}
+
+fn prepared(
+    dataset: Dataset,
+    format: &str,
+    intake: Intake<'_>,
+    preparation: Option<Preparation>,
+) -> Prepared {
+    let provenance = Provenance {
+        llamarec: env!("CARGO_PKG_VERSION").to_owned(),
+        name: dataset.name.clone(),
+        format: format.to_owned(),
+        inputs: intake.into_files(),
+        preparation,
+        result: Outcome::of(&dataset),
+        files: Vec::new(),
+    };
+    Prepared { dataset, provenance }
+}
+
+/// Loads a data set, prepared already or in the format of MovieLens.
+///
+/// `None` is the MovieLens data set compiled into the program. A folder holds a prepared data set
+/// (`sequences.tsv.gz`, `items.jsonl.gz`) or the files of MovieLens.
 ///
 /// # Errors
 /// A folder without these files, a malformed line (the error names file and line), or nothing left after
 /// the 5-core.
 pub fn load(path: Option<&Path>) -> anyhow::Result<Dataset> {
-    let Some(folder) = path else {
-        return embedded::load();
-    };
+    match path {
+        None => Ok(embedded::load()?),
+        Some(folder) => Ok(load_folder(folder, &Printer::new(Verbosity::Quiet))?.dataset),
+    }
+}
+
+/// Loads a folder as [`load`] does and tells what was dropped.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_folder(folder: &Path, printer: &Printer) -> Result<Prepared, UserError> {
     let name =
         folder.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
-    if folder.join("ratings.csv").is_file() {
-        let ratings = movielens::read_ratings_file(&folder.join("ratings.csv"))?;
-        let movies = movielens::read_movies_file(&folder.join("movies.csv"))?;
-        prepare(&name, ratings, movies)
-    } else if folder.join("sequences.tsv.gz").is_file() {
-        split::load(&name, folder)
-    } else {
-        let what = if folder.is_dir() { "has no ratings.csv" } else { "is not a folder" };
-        Err(UserError::input(format!("data set {} {what}", folder.display()))
-            .hint(
-                "give a folder with ratings.csv (userId,movieId,rating,timestamp) and movies.csv \
-                 (movieId,title,genres) as MovieLens publishes them, or leave --data out for the embedded set",
-            )
-            .into())
+    if is_prepared(folder) {
+        return load_split(&name, folder, printer);
     }
+    let raw = find_movielens(folder).map_err(|error| {
+        UserError::input(format!("data set {}", error.message)).hint(
+            "give a folder that `llamarec data prepare` wrote, or one with ratings.csv \
+             (userId,movieId,rating,timestamp) and movies.csv (movieId,title,genres) as MovieLens publishes \
+             them, or leave --data out for the embedded set",
+        )
+    })?;
+    prepare(&name, &raw, Options::default(), printer)
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, anyhow, ensure};
 use serde::Serialize;
 
-use super::movielens::NO_GENRES;
+use super::formats::movielens::NO_GENRES;
 use crate::report::UserError;
 use rdata::{Object, Value};
 
