@@ -1,6 +1,8 @@
 //! `llamarec data prepare` on the real binary: every format, the paper's figures, every refusal.
 
 use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
     fs,
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -8,6 +10,7 @@ use std::{
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::Value;
+use shared::catalog::ItemId;
 use tempfile::TempDir;
 use tests::{llamarec, shared_data, workspace};
 use trainer::data::{self, Dataset};
@@ -53,15 +56,15 @@ impl Place {
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let bytes = bytes.as_ref();
-        let path = self.at(name);
-        if name.ends_with(".gz") {
+        let path = self.folder.path().join(name);
+        if path.extension().is_some_and(|extension| extension == "gz") {
             let mut file = GzEncoder::new(Vec::new(), Compression::fast());
             file.write_all(bytes).unwrap();
             fs::write(&path, file.finish().unwrap()).unwrap();
         } else {
             fs::write(&path, bytes).unwrap();
         }
-        path
+        self.at(name)
     }
 
     fn load(&self, name: &str) -> Dataset {
@@ -75,6 +78,11 @@ fn rows(row: impl Fn(u32, u32, u32) -> String) -> String {
         .flat_map(|user| (1..=5).map(move |item| (user, item, (user + item) % 5)))
         .map(|(u, i, t)| row(u, i, t))
         .collect()
+}
+
+/// A line for each of the five items.
+fn items(line: impl Fn(u32) -> String) -> String {
+    (1..=5).map(line).collect()
 }
 
 /// The files of a prepared data set.
@@ -125,6 +133,66 @@ fn the_papers_figures_come_out_and_the_split_is_the_references() {
     }
 }
 
+/// A text as Python's `repr` prints it.
+fn repr(text: &str) -> String {
+    let mut line = String::from("'");
+    for letter in text.chars() {
+        match letter {
+            '\'' | '\\' => line.extend(['\\', letter]),
+            ' '..='~' => line.push(letter),
+            _ => write!(line, "\\u{:04x}", u32::from(letter)).unwrap(),
+        }
+    }
+    line + "'"
+}
+
+#[test]
+fn raw_files_made_of_the_papers_amazon_splits_give_them_back() {
+    for (preset, folder, [ratings, metadata]) in [
+        ("beauty", "data/amazon-beauty-2014", ["ratings_Beauty.csv", "meta_Beauty.json.gz"]),
+        ("games", "data/amazon-video-games-2014", ["games.csv.gz", "games_meta.json"]),
+    ] {
+        let Some(folder) = shared_data(folder) else { continue };
+        let split = data::load(Some(&folder)).unwrap();
+        let raw = |data: &Dataset| -> BTreeMap<String, Vec<String>> {
+            let raw = |id: &ItemId| data.catalog.get(*id).unwrap().raw.clone();
+            let sequences = data.sequences.iter().map(|items| items.iter().map(raw).collect());
+            data.users.iter().cloned().zip(sequences).collect()
+        };
+        let (mut rows, mut lines) = (String::new(), String::new());
+        for (user, items) in raw(&split) {
+            for (time, item) in items.iter().enumerate() {
+                writeln!(rows, "A{user},{item},{}.0,{time}", time % 5 + 1).unwrap();
+            }
+            // Items that fall out: too rare, and without title.
+            writeln!(rows, "A{user},R{user},1.0,7\nA{user},NONE,1.0,8").unwrap();
+            writeln!(lines, "{{'asin': 'R{user}', 'title': 'Rare'}}").unwrap();
+        }
+        for (_, item) in split.catalog.iter() {
+            let (asin, title) = (&item.raw, repr(&item.title));
+            writeln!(lines, "{{'asin': '{asin}', 'price': 3.5, 'title': {title}, 'x': [['é']]}}").unwrap();
+        }
+        let place = Place::new();
+        place.write(ratings, rows);
+        place.write(metadata, lines);
+        let told = provenance(&[preset, "--from", &place.at(""), "--out", &place.at("out")]);
+        let dropped = &told["preparation"]["dropped"];
+        assert_eq!(dropped["untitled_interactions"], split.users.len());
+        assert_eq!(dropped["k_core_rounds"][0]["items"], split.users.len());
+
+        let found = place.load("out");
+        let without_letter = |user: String| user.strip_prefix('A').unwrap().to_owned();
+        let sequences: BTreeMap<_, _> =
+            raw(&found).into_iter().map(|(user, items)| (without_letter(user), items)).collect();
+        assert!(sequences == raw(&split), "{preset}");
+        let titles = |data: &Dataset| -> BTreeMap<String, String> {
+            data.catalog.iter().map(|(_, item)| (item.raw.clone(), item.title.clone())).collect()
+        };
+        assert!(titles(&found) == titles(&split), "{preset}");
+        assert!(found.catalog.iter().map(|(_, item)| &item.raw).is_sorted());
+    }
+}
+
 #[test]
 fn two_runs_give_the_same_bytes_and_name_no_folder() {
     let place = Place::new();
@@ -164,11 +232,7 @@ fn every_format_gives_the_same_data_set() {
         "ratings.csv",
         "userId,movieId,rating,timestamp\n".to_owned() + &rows(|u, i, t| format!("{u},{i},0.5,{t}\n")),
     );
-    place.write(
-        "movies.csv",
-        "movieId,title,genres\n".to_owned()
-            + &(1..=5).map(|i| format!("{i},é{i},Drama\n")).collect::<String>(),
-    );
+    place.write("movies.csv", "movieId,title,genres\n".to_owned() + &items(|i| format!("{i},é{i},Drama\n")));
     let csv = place.at("");
     provenance(&["movielens", "--from", &csv, "--out", &place.at("csv")]);
     let expected = place.load("csv");
@@ -184,26 +248,20 @@ fn every_format_gives_the_same_data_set() {
 
     fs::create_dir(place.at("1m")).unwrap();
     place.write("1m/ratings.dat.gz", rows(|u, i, t| format!("{u}::{i}::5::{t}\n")));
-    place.write(
-        "1m/movies.dat",
-        (1..=5)
-            .flat_map(|i| {
-                [&format!("{i}::").into_bytes()[..], b"\xe9", &format!("{i}::Drama\n").into_bytes()].concat()
-            })
-            .collect::<Vec<u8>>(),
-    );
+    let latin1: Vec<u8> =
+        items(|i| format!("{i}::é{i}::Drama\n")).chars().map(|letter| letter as u8).collect();
+    place.write("1m/movies.dat", latin1);
     let told = provenance(&["movielens", "--from", &place.at("1m"), "--out", &place.at("dat")]);
     assert_eq!(told["inputs"][0]["path"], "ratings.dat.gz");
     same("dat");
 
     let ratings = place.write("r.csv", rows(|u, i, t| format!("{u},{i},5.0,{t}\n")));
-    let python =
-        (1..=5).map(|i| format!("{{'related': {{'x': ['y']}}, 'asin': '{i}', 'title': '\\xe9{i} '}}\n"));
-    let python = place.write("meta.json.gz", python.collect::<String>());
+    let python = items(|i| format!("{{'related': {{'x': ['y']}}, 'asin': '{i}', 'title': '\\xe9{i} '}}\n"));
+    let python = place.write("meta.json.gz", python);
     provenance(&["amazon", "--from", &ratings, "--titles", &python, "--out", &place.at("python")]);
     same("python");
-    let json = (1..=5).map(|i| format!("{{\"asin\": \"{i}\", \"title\": \"&eacute;{i}\"}}\n"));
-    let json = place.write("meta2.json", json.collect::<String>());
+    let json = items(|i| format!("{{\"asin\": \"{i}\", \"title\": \"&eacute;{i}\"}}\n"));
+    let json = place.write("meta2.json", json);
     let amazon = ["amazon", "--from", &ratings, "--titles", &json, "--unescape-titles"];
     provenance(&[&amazon[..], &["--out", &place.at("json")]].concat());
     same("json");
@@ -214,14 +272,12 @@ fn every_format_gives_the_same_data_set() {
     same("beside");
     let own =
         place.write("b.tsv.gz", "u\tsong\twhen\n".to_owned() + &rows(|u, i, t| format!("{u}\t{i}\t{t}.0\n")));
-    let titles = place.write(
-        "t.csv",
-        "song,name\n".to_owned() + &(1..=5).map(|i| format!("{i},\"é{i}\"\n")).collect::<String>(),
-    );
+    let titles = place.write("t.csv", "song,name\n".to_owned() + &items(|i| format!("{i},\"é{i}\"\n")));
     let columns =
         ["--user-column", "u", "--item-column", "song", "--time-column", "when", "--title-column", "name"];
     let csv = ["csv", "--from", &own, "--titles", &titles, "--out", &place.at("own")];
-    provenance(&[&csv[..], &columns].concat());
+    let told = provenance(&[&csv[..], &columns].concat());
+    assert_eq!(told["preparation"]["columns"], serde_json::json!(["u", "song", "when", "name"]));
     same("own");
 
     // The paper's file names are found by the preset, which says that these are other data.
@@ -243,13 +299,16 @@ fn bad_rows_are_skipped_as_far_as_allowed() {
     let csv = ["csv", "--from", &file, "--out", &out];
     refused(&csv, 3, &["a.csv line 2: 2 columns where the first line has 4", "--skip-bad-rows N"]);
     let one = [&csv[..], &["--skip-bad-rows", "1"]].concat();
-    refused(&one, 3, &["a.csv line 33: time \"noon\" is not a whole number; 1 bad rows were skipped before"]);
+    refused(&one, 3, &["a.csv line 33: time \"noon\" is not a whole number; bad rows skipped before it: 1"]);
     assert!(!Path::new(&out).exists());
 
     let two = [&csv[..], &["--skip-bad-rows", "2"]].concat();
     let (code, _, err) = prepare(&two);
     assert_eq!(code, Some(0), "{err}");
-    assert!(err.contains("warning: skipped a.csv line 2: ") && err.contains("warning: 2 bad rows"), "{err}");
+    assert!(
+        err.contains("warning: skipped a.csv line 2: ") && err.contains("warning: bad rows skipped: 2"),
+        "{err}"
+    );
     let told = fs::read_to_string(Path::new(&out).join("provenance.json")).unwrap();
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["preparation"]["skipped_rows"], 2);
@@ -269,9 +328,9 @@ fn what_is_dropped_is_told() {
     let (code, out, err) = prepare(&csv);
     assert_eq!(code, Some(0), "{err}");
     for part in [
-        "2 interactions of 1 items without title are left out",
-        "1 rows repeat a user and an item",
-        "1 titles differ from an earlier one",
+        "left out, for want of a title: 2 interactions (items: 1)",
+        "the user met the item before: 1 interactions",
+        "another title than before, the last one counts: 1",
     ] {
         assert!(err.contains(part), "{part:?} is not in\n{err}");
     }
@@ -313,8 +372,9 @@ fn a_prepared_data_set_is_replaced_only_by_force_and_checked_when_loaded() {
         &["holds a finished split"],
     );
     refused(&["games", "--from", &out, "--out", &out, "--force"], 2, &["is the input"]);
+    refused(&["games", "--from", &out, "--out", &file], 2, &["is not a folder"]);
 
-    place.write("out/items.jsonl.gz", "{\"id\": 1, \"raw\": \"1\", \"title\": \"Other\"}\n".repeat(1));
+    place.write("out/items.jsonl.gz", "{\"id\": 1, \"raw\": \"1\", \"title\": \"Other\"}\n");
     let output = llamarec().args(["data", "stats", "--data", &out]).output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));

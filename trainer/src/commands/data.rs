@@ -103,20 +103,20 @@ pub fn run(args: &DataArgs, common: &Common, printer: &Printer) -> anyhow::Resul
 fn warn_of(dropped: &Dropped, printer: &Printer) {
     if dropped.untitled_interactions > 0 {
         printer.warn(&format!(
-            "{} interactions of {} items without title are left out",
+            "left out, for want of a title: {} interactions (items: {})",
             grouped(dropped.untitled_interactions),
             grouped(dropped.untitled_items)
         ));
     }
     if dropped.repeated_interactions > 0 {
         printer.warn(&format!(
-            "{} rows repeat a user and an item; of each pair the earliest row is kept",
+            "left out, as the user met the item before: {} interactions",
             grouped(dropped.repeated_interactions)
         ));
     }
     if dropped.replaced_titles > 0 {
         printer.warn(&format!(
-            "{} titles differ from an earlier one of the same item; the last one counts",
+            "items listed with another title than before, the last one counts: {}",
             grouped(dropped.replaced_titles as usize)
         ));
     }

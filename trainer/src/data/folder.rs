@@ -138,8 +138,12 @@ fn for_each_line(
     }
 }
 
-/// Refuses a folder that holds a prepared data set already, unless `force`.
+/// Refuses a folder that holds a prepared data set already, unless `force`, and a path that is no folder.
 pub fn check_free(folder: &Path, force: bool) -> Result<(), UserError> {
+    if folder.exists() && !folder.is_dir() {
+        let message = format!("{} is not a folder", folder.display());
+        return Err(UserError::usage(message).hint("choose a folder for --out"));
+    }
     let there = [SEQUENCES, ITEMS, STATS, PROVENANCE].into_iter().find(|file| folder.join(file).exists());
     match there {
         Some(file) if !force => {
@@ -155,6 +159,8 @@ pub fn check_free(folder: &Path, force: bool) -> Result<(), UserError> {
 ///
 /// The files of an earlier one are removed first, so that a folder never holds a mixture.
 pub fn write(folder: &Path, prepared: &mut Prepared) -> anyhow::Result<()> {
+    let data = &prepared.dataset;
+    let files = [(SEQUENCES, sequences(data)?), (ITEMS, items(data)?), (STATS, json(&Stats::of(data))?)];
     for file in [PROVENANCE, STATS, ITEMS, SEQUENCES] {
         let path = folder.join(file);
         match fs::remove_file(&path) {
@@ -164,8 +170,6 @@ pub fn write(folder: &Path, prepared: &mut Prepared) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    let data = &prepared.dataset;
-    let files = [(SEQUENCES, sequences(data)?), (ITEMS, items(data)?), (STATS, json(&Stats::of(data))?)];
     prepared.provenance.files.clear();
     for (name, bytes) in &files {
         write_atomic(&folder.join(name), bytes)?;

@@ -1,6 +1,6 @@
 //! From raw data to sequences: read, drop items without title, k-core, order, split (paper section 4.0.1).
 //!
-//! There is one way through this room: a reader in `formats` gives rows to [`RawData`](raw::RawData), the
+//! There is one way through this room: a reader in `formats` gives rows to `RawData`, the
 //! `pipeline` makes sequences of them, `folder` writes and loads the result.
 
 mod dslabs;
@@ -105,11 +105,12 @@ impl Default for Options {
 /// A file that is missing or malformed, more bad rows than allowed, or nothing left after the k-core.
 pub fn prepare(name: &str, raw: &Raw, options: Options, printer: &Printer) -> Result<Prepared, UserError> {
     let mut intake = Intake::new(printer, options.skip_bad_rows);
-    let (format, titles) = raw.describe();
+    let ((format, titles), columns) = (raw.describe(), raw.columns());
     let raw = raw.read(&mut intake)?;
     let (dataset, dropped) = pipeline::sequences(name, raw, options.k_core.max(SHORTEST))?;
     let preparation = Preparation {
         k_core: options.k_core,
+        columns,
         skip_bad_rows: options.skip_bad_rows,
         skipped_rows: intake.bad.skipped(),
         first_skipped_rows: intake.bad.first().to_vec(),

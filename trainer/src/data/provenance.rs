@@ -32,6 +32,9 @@ pub struct Provenance {
 pub struct Preparation {
     /// Every user and every item has so many interactions or more.
     pub k_core: u32,
+    /// Names of the columns that were read; only of files that do not have fixed ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// How many bad rows were allowed.
     pub skip_bad_rows: u64,
     /// How many rows could not be read and were skipped.

@@ -24,15 +24,18 @@ pub struct PrepareArgs {
 }
 
 const EXAMPLES: &str = "\
-Every row is an interaction, whatever its rating. Items without title are dropped, then the k-core is taken.
-A user's items are ordered by time, ties by item id; of repeated items the earliest row is kept.
-The folder then holds sequences.tsv.gz, items.jsonl.gz, stats.json and provenance.json (inputs and their
-checksums, options, rules, what was dropped); equal inputs give equal bytes.
+Every row is an interaction, whatever its rating. Items without title fall
+out, then the k-core is taken. A user's items are ordered by time, ties by
+item id; when a user met an item twice, the earlier row is kept.
+
+The folder then holds sequences.tsv.gz, items.jsonl.gz, stats.json and
+provenance.json (inputs, options, rules, what fell out, checksums).
+Equal inputs give equal bytes.
 
 Examples:
   llamarec data prepare movielens --from ml-32m --out data/ml-32m
   llamarec data prepare beauty --from downloads --out data/beauty
-  llamarec data prepare csv --from plays.csv --item-column song --title-column name --out data/plays";
+  llamarec data prepare csv --from plays.csv --item-column song --out data/plays";
 
 #[derive(Debug, Subcommand)]
 enum Format {
@@ -162,7 +165,7 @@ pub fn run(args: &PrepareArgs, common: &Common, printer: &Printer) -> anyhow::Re
             printer.warn(&format!("skipped {row}"));
         }
         if preparation.skipped_rows > 0 {
-            printer.warn(&format!("{} bad rows were skipped", grouped(preparation.skipped_rows as usize)));
+            printer.warn(&format!("bad rows skipped: {}", grouped(preparation.skipped_rows as usize)));
         }
         warn_of(&preparation.dropped, printer);
     }

@@ -51,12 +51,16 @@ pub fn read_metadata(
 
 fn asin_and_title(line: &[u8]) -> Result<(String, Option<String>), String> {
     let text = str::from_utf8(line).map_err(|_| "the line is not UTF-8 text".to_owned())?;
-    let [asin, title] = if is_json(text) { json_fields(text)? } else { python_fields(text)? };
+    let [asin, title] = if is_json(text) {
+        json_fields(text).or_else(|error| python_fields(text).map_err(|_| error))?
+    } else {
+        python_fields(text)?
+    };
     let asin = asin.map(|asin| asin.trim().to_owned()).filter(|asin| !asin.is_empty());
     Ok((asin.ok_or("the object has no asin")?, title))
 }
 
-/// JSON puts its keys in double quotes; Python's `repr` puts keys without an apostrophe in single ones.
+/// JSON puts its keys in double quotes; Python's `repr` does so only for keys with an apostrophe.
 fn is_json(line: &str) -> bool {
     let inside = line.trim_start().strip_prefix('{').map(str::trim_start);
     inside.is_some_and(|inside| inside.starts_with('"'))
@@ -109,6 +113,7 @@ mod tests {
                 "{\"asin\": \"B1\", \"title\": }",
                 "meta.json line 1: the line is not a JSON object (column 25)",
             ),
+            ("{\"it's\": 1, 'asin': 'B1'}\n{'title': 'x'}", "meta.json line 2: the object has no asin"),
             ("{'title': 'x'}", "meta.json line 1: the object has no asin"),
             (
                 "asin,title",

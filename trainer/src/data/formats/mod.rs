@@ -1,10 +1,10 @@
 //! The formats of raw data. Each reader gives its rows to [`RawData`], nothing else.
 
 mod amazon;
+mod csv_file;
 mod literal;
 pub mod movielens;
 mod presets;
-mod table_file;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::report::UserError;
 
+pub use csv_file::Columns;
 pub use presets::{Preset, find_movielens, find_preset};
-pub use table_file::Columns;
 
 /// Raw data of one format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,17 @@ impl Raw {
         }
     }
 
+    /// Names of the columns that the user chose, for the provenance.
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            Self::Csv { columns: Columns { user, item, time, title }, titles, .. } => {
+                let title = (*titles != Titles::Ids).then_some(title);
+                [user, item, time].into_iter().chain(title).cloned().collect()
+            }
+            Self::MovieLens { .. } | Self::Amazon { .. } => Vec::new(),
+        }
+    }
+
     /// Reads everything.
     ///
     /// # Errors
@@ -88,13 +99,11 @@ impl Raw {
                 read(intake, metadata, |file, bad| amazon::read_metadata(file, *unescape, bad, &mut raw))?;
             }
             Self::Csv { file, columns, titles } => {
-                read(intake, file, |file, bad| table_file::read(file, columns, titles, bad, &mut raw))?;
+                read(intake, file, |file, bad| csv_file::read(file, columns, titles, bad, &mut raw))?;
                 match titles {
                     Titles::Column => {}
                     Titles::File(path) => {
-                        read(intake, path, |file, bad| {
-                            table_file::read_titles(file, columns, bad, &mut raw)
-                        })?;
+                        read(intake, path, |file, bad| csv_file::read_titles(file, columns, bad, &mut raw))?;
                     }
                     Titles::Ids => raw.title_by_id(),
                 }

@@ -1,5 +1,7 @@
 //! MovieLens of any size: `ratings.csv` and `movies.csv`, or `ratings.dat` and `movies.dat` (1M, 10M).
 
+use std::path::Path;
+
 use crate::{
     data::{
         input::{BadRows, Layout, Source, Table},
@@ -14,8 +16,9 @@ pub const NO_GENRES: &str = "(no genres listed)";
 
 /// `.dat` files have another layout than `.csv` files.
 fn layout(file: &Source) -> Layout {
-    let dat = file.name().to_ascii_lowercase().trim_end_matches(".gz").ends_with(".dat");
-    if dat { Layout::Dat } else { Layout::Header }
+    let name = file.name().to_ascii_lowercase();
+    let extension = Path::new(name.trim_end_matches(".gz")).extension();
+    if extension.is_some_and(|extension| extension == "dat") { Layout::Dat } else { Layout::Header }
 }
 
 /// Reads ratings. Every rating, whatever its value, counts as an interaction.

@@ -29,7 +29,7 @@ impl BadRows {
             let message = format!("{shown} line {line}: {what}");
             let message = match self.allowed {
                 0 => message,
-                allowed => format!("{message}; {allowed} bad rows were skipped before, no more are allowed"),
+                allowed => format!("{message}; bad rows skipped before it: {allowed}, as many as allowed"),
             };
             return Err(UserError::input(message).hint(
                 "correct the row; `llamarec data prepare` leaves out up to N such rows with --skip-bad-rows N",
@@ -64,8 +64,7 @@ mod tests {
             bad.add("raw/r.csv", "r.csv", line, "is odd").unwrap();
         }
         let error = bad.add("raw/r.csv", "r.csv", 9, "time \"x\" is not a whole number").unwrap_err();
-        let expected = "raw/r.csv line 9: time \"x\" is not a whole number; 7 bad rows were skipped before, no more are \
-                        allowed";
+        let expected = "raw/r.csv line 9: time \"x\" is not a whole number; bad rows skipped before it: 7, as many as allowed";
         assert_eq!(error.message, expected);
         assert_eq!((bad.skipped(), bad.first().len()), (7, 5));
         assert_eq!(bad.first()[0], "r.csv line 1: is odd");

@@ -30,7 +30,7 @@ pub struct Source {
 
 enum Body {
     Plain(Hashing),
-    Gzip(MultiGzDecoder<BufReader<Hashing>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Hashing>>>),
 }
 
 impl Read for Body {
@@ -66,7 +66,8 @@ impl Source {
         let file = File::open(path).map_err(cannot)?;
         let metadata = file.metadata().map_err(cannot)?;
         if metadata.is_dir() {
-            return Err(UserError::input(format!("{} is a folder, a file is needed", path.display())));
+            let message = format!("{} is a folder, a file is needed", path.display());
+            return Err(UserError::input(message).hint("give one of the files in it"));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bar = printer.bytes_bar(metadata.len(), &name);
@@ -82,7 +83,7 @@ impl Source {
     fn new(shown: String, name: String, file: Box<dyn Read>, gzip: bool, bar: ProgressBar) -> Self {
         let file = Hashing { file, hash: Sha256::new(), bytes: 0, bar: bar.clone() };
         let body = if gzip {
-            Body::Gzip(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file)))
+            Body::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file))))
         } else {
             Body::Plain(file)
         };

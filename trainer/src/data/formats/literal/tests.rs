@@ -1,5 +1,7 @@
 //! Lines as Python prints them, and lines that try something else.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -105,7 +107,7 @@ fn repr(text: &str) -> String {
         match letter {
             '\'' | '\\' => line.extend(['\\', letter]),
             ' '..='~' => line.push(letter),
-            _ => line += &format!("\\U{:08x}", u32::from(letter)),
+            _ => write!(line, "\\U{:08x}", u32::from(letter)).unwrap(),
         }
     }
     line + "'"
