@@ -74,12 +74,25 @@ pub struct Summary {
 impl Summary {
     /// True means over the ranks of all users; zeros without users.
     pub fn new(ranks: &[usize]) -> Self {
+        Self::averaged(ranks, mean)
+    }
+
+    /// Means of the means of batches of `size` users, in their order: the arithmetic behind the paper's
+    /// retriever rows, in which the users of a short last batch weigh more than others.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    pub fn of_batches(ranks: &[usize], size: usize) -> Self {
+        Self::averaged(ranks, |values| batch_mean(values, size))
+    }
+
+    fn averaged(ranks: &[usize], average: impl Fn(&[f64]) -> f64) -> Self {
         let at = CUTOFFS.map(|k| AtCutoff {
             k,
             hits: ranks.iter().filter(|&&rank| rank < k).count(),
-            recall: mean(&Metric::Recall(k).values(ranks)),
-            mrr: mean(&Metric::Mrr(k).values(ranks)),
-            ndcg: mean(&Metric::Ndcg(k).values(ranks)),
+            recall: average(&Metric::Recall(k).values(ranks)),
+            mrr: average(&Metric::Mrr(k).values(ranks)),
+            ndcg: average(&Metric::Ndcg(k).values(ranks)),
         });
         Self { users: ranks.len(), at: at.to_vec() }
     }

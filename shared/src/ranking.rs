@@ -1,5 +1,10 @@
 //! From scores to an order, and how the order moved.
 
+use std::{
+    cmp::{self, Reverse},
+    collections::BinaryHeap,
+};
+
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::ItemId;
@@ -51,21 +56,83 @@ pub fn ranks(scores: &[f32]) -> Vec<usize> {
 
 /// The `k` best entries of `scores` as (index, score), best first; `skip` is never proposed.
 ///
-/// Entries that are not finite are left out, so the result may be shorter than `k`.
+/// Entries that are not finite are left out, so the result may be shorter than `k`. Equal scores keep their
+/// order.
 pub fn top_k(scores: &[f32], k: usize, skip: impl Fn(usize) -> bool) -> Vec<(usize, f32)> {
-    let mut kept: Vec<(usize, f32)> = scores
-        .iter()
-        .copied()
-        .enumerate()
-        .filter(|&(index, score)| score.is_finite() && !skip(index))
-        .collect();
-    let by_score = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if kept.len() > k && k > 0 {
-        kept.select_nth_unstable_by(k - 1, by_score);
+    let mut best = TopK::new(k);
+    best.offer(0, scores, skip);
+    best.into_sorted()
+}
+
+/// Keeps the `k` best of scores that come in pieces.
+#[derive(Clone, Debug)]
+pub struct TopK {
+    k: usize,
+    /// The worst kept entry lies on top, and nearly every score fails against it at once.
+    kept: BinaryHeap<Reverse<Entry>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    score: f32,
+    index: usize,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        self.score.total_cmp(&other.score).then(other.index.cmp(&self.index))
     }
-    kept.truncate(k);
-    kept.sort_by(by_score);
-    kept
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+impl TopK {
+    /// Nothing kept yet.
+    pub fn new(k: usize) -> Self {
+        Self { k, kept: BinaryHeap::with_capacity(k.saturating_add(1).min(1 << 16)) }
+    }
+
+    /// Offers scores whose first has the index `start`. Indices must not decrease between calls, so that equal
+    /// scores keep their order.
+    pub fn offer(&mut self, start: usize, scores: &[f32], skip: impl Fn(usize) -> bool) {
+        let mut bar = self.bar();
+        for (n, &score) in scores.iter().enumerate() {
+            // A NaN is not above anything.
+            if score > bar && score.is_finite() && !skip(start + n) {
+                self.kept.push(Reverse(Entry { score, index: start + n }));
+                if self.kept.len() > self.k {
+                    self.kept.pop();
+                }
+                bar = self.bar();
+            }
+        }
+    }
+
+    /// What a score must exceed to be kept.
+    fn bar(&self) -> f32 {
+        match self.kept.peek() {
+            _ if self.k == 0 => f32::INFINITY,
+            Some(Reverse(worst)) if self.kept.len() == self.k => worst.score,
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
+    /// The kept entries as (index, score), best first.
+    pub fn into_sorted(self) -> Vec<(usize, f32)> {
+        self.kept.into_sorted_vec().into_iter().map(|Reverse(entry)| (entry.index, entry.score)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     prompt::Prompt,
     ranker::{Ranker, RankerError},
     ranking::{self, Ordering, Ranked},
-    retriever::{self, lrurec::LruRec},
+    retriever::{self, Retriever},
     tokens::TokensError,
     trace::{Candidate, HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
     verbalizer::{letter, softmax},
@@ -18,7 +18,7 @@ use crate::{
 pub struct Recommender {
     bundle: String,
     catalog: Catalog,
-    retriever: LruRec,
+    retriever: Retriever,
     ranker: Option<LoadedRanker>,
 }
 
@@ -66,7 +66,7 @@ impl From<TokensError> for RecommendError {
 
 impl Recommender {
     /// A recommender without a ranker; `bundle` is the name for Traces.
-    pub fn new(bundle: String, catalog: Catalog, retriever: LruRec) -> Self {
+    pub fn new(bundle: String, catalog: Catalog, retriever: Retriever) -> Self {
         Self { bundle, catalog, retriever, ranker: None }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use shared::{
     metrics::Metric,
-    retriever::{LruRec, propose},
+    retriever::{Retriever, propose},
 };
 use trainer::{
     data::{self, Dataset},
@@ -59,11 +59,11 @@ fn the_shipped_weights_measure_what_their_report_says() {
     let bytes = std::fs::read(shipped("retriever.safetensors")).expect("shipped weights");
     let report = std::fs::read(shipped("retriever.metrics.json")).expect("a report");
     let report: RunReport = serde_json::from_slice(&report).expect("JSON");
-    let model = LruRec::from_safetensors(&bytes, &Device::flex()).expect("valid weights");
+    let model = Retriever::from_safetensors(&bytes, &Device::flex()).expect("valid weights");
     assert_eq!(model.config(), &report.model);
 
     let dataset = data::load(None).expect("the embedded data set");
-    let ranks = model_ranks(&model, &dataset, Part::Test).expect("known items");
+    let ranks = model_ranks(&[model], &dataset, Part::Test).expect("known items");
     let measured = Measured::new(&ranks);
     // Another processor may order two nearly equal scores differently: one user is 0.0015.
     assert!((measured.recall_10.mean - report.test.recall_10.mean).abs() < 0.0031);
@@ -77,7 +77,7 @@ fn the_shipped_weights_measure_what_their_report_says() {
 #[test]
 fn the_shipped_weights_propose_unseen_items() {
     let bytes = std::fs::read(shipped("retriever.safetensors")).expect("shipped weights");
-    let model = LruRec::from_safetensors(&bytes, &Device::flex()).expect("valid weights");
+    let model = Retriever::from_safetensors(&bytes, &Device::flex()).expect("valid weights");
     let dataset = data::load(None).expect("the embedded data set");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for history in dataset.sequences.iter().take(20) {

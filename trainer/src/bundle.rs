@@ -9,7 +9,7 @@ use shared::{
     catalog::Catalog,
     manifest::{BaseModel, FileEntry, Manifest},
     recommender::Recommender,
-    retriever::LruRec,
+    retriever::Retriever,
 };
 
 use crate::{data::Dataset, fetch, files::write_atomic, report::UserError};
@@ -47,7 +47,7 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Recommender> {
         }
     }
     let catalog: Catalog = serde_json::from_slice(&catalog).map_err(malformed(CATALOG))?;
-    let retriever = LruRec::from_safetensors(&retriever, &Device::flex())
+    let retriever = Retriever::from_safetensors(&retriever, &Device::flex())
         .map_err(|error| broken(RETRIEVER, format!("cannot be used: {error}")))?;
     let (known, listed) = (retriever.config().num_items, catalog.len());
     if known != listed {
@@ -67,9 +67,9 @@ pub fn write(
     dataset: &Dataset,
     retriever: &[u8],
 ) -> anyhow::Result<Manifest> {
-    let model = LruRec::from_safetensors(retriever, &Device::flex()).map_err(|error| {
+    let model = Retriever::from_safetensors(retriever, &Device::flex()).map_err(|error| {
         UserError::input(format!("the retriever cannot be used: {error}"))
-            .hint("make it with: llamarec train retriever --out FILE")
+            .hint("make it with: llamarec train retriever")
     })?;
     let known = model.config().num_items;
     let listed = dataset.catalog.len();

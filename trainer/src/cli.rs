@@ -48,6 +48,12 @@ enum Command {
     Train(commands::train::TrainArgs),
     /// Measure a trained retriever on a data set
     Evaluate(commands::evaluate::EvaluateArgs),
+    /// Train a retriever once for every combination of settings
+    Sweep(commands::sweep::SweepArgs),
+    /// Retrieve the best items of every user, as one file for the ranker
+    Candidates(commands::candidates::CandidatesArgs),
+    /// Put the results of runs beside the paper's tables
+    Report(commands::report::ReportArgs),
     /// Recommend for a history of titles or a user of the data set
     Rank(commands::rank::RankArgs),
     /// One forward pass over any text: tokens, letter logits, top of the vocabulary
@@ -56,6 +62,8 @@ enum Command {
     Export(commands::export::ExportArgs),
     /// Build and serve the page
     Demo(commands::demo::DemoArgs),
+    /// Measure this machine at the project's work
+    Bench(commands::bench::BenchArgs),
     /// Say what this machine can do and what is missing
     Doctor(commands::doctor::DoctorArgs),
 }
@@ -82,10 +90,14 @@ pub fn main() -> ExitCode {
         Command::Model(args) => commands::model::run(args, &cli.common, &printer),
         Command::Train(args) => commands::train::run(args, &cli.common, &printer),
         Command::Evaluate(args) => commands::evaluate::run(args, &cli.common, &printer),
+        Command::Sweep(args) => commands::sweep::run(args, &cli.common, &printer),
+        Command::Candidates(args) => commands::candidates::run(args, &cli.common, &printer),
+        Command::Report(args) => commands::report::run(args, &cli.common, &printer),
         Command::Rank(args) => commands::rank::run(args, &cli.common, &printer),
         Command::Explain(args) => commands::explain::run(args, &cli.common, &printer),
         Command::Export(args) => commands::export::run(args, &cli.common, &printer),
         Command::Demo(args) => commands::demo::run(args, &cli.common, &printer),
+        Command::Bench(args) => commands::bench::run(args, &cli.common, &printer),
         Command::Doctor(args) => commands::doctor::run(args, &cli.common, &printer),
     };
     match result {

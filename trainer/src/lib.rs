@@ -1,6 +1,8 @@
 //! The native shell around [`shared`]: files, network, devices, progress. The binary is `llamarec`.
 
+pub mod bench;
 pub mod bundle;
+pub mod candidates;
 pub mod cli;
 pub mod commands;
 pub mod data;
@@ -8,5 +10,9 @@ pub mod demo;
 pub mod device;
 pub mod fetch;
 pub mod files;
+pub mod paper;
+pub mod recipe;
 pub mod report;
+pub mod run_dir;
+pub mod sweep;
 pub mod train;

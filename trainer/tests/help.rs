@@ -28,7 +28,20 @@ fn commands(help: &str) -> Vec<&str> {
 fn every_command_has_help() {
     let top = help(&[]);
     let names = commands(&top);
-    for expected in ["data", "model", "train", "evaluate", "rank", "explain", "demo", "doctor"] {
+    for expected in [
+        "data",
+        "model",
+        "train",
+        "sweep",
+        "evaluate",
+        "candidates",
+        "report",
+        "rank",
+        "bench",
+        "explain",
+        "demo",
+        "doctor",
+    ] {
         assert!(names.contains(&expected), "{expected} is not in\n{top}");
     }
     for name in names {

@@ -1,34 +1,106 @@
-//! The shape of an LRURec model.
+//! The shape of a retriever: which architecture, and its sizes.
+
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::RetrieverError;
+use super::{RetrieverError, bert4rec, esasrec, lrurec, narm, sasrec};
+
+/// Which network reads the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// Linear recurrent units, the paper's retriever.
+    #[default]
+    LruRec,
+    /// Causal self-attention.
+    SasRec,
+    /// Causal self-attention in gated pre-norm blocks.
+    ESasRec,
+    /// Bidirectional self-attention that fills in masked items.
+    Bert4Rec,
+    /// A gated recurrent unit with attention over its states.
+    Narm,
+}
+
+impl Architecture {
+    /// All there are, the paper's own first.
+    pub const ALL: [Self; 5] = [Self::LruRec, Self::SasRec, Self::ESasRec, Self::Bert4Rec, Self::Narm];
+
+    /// Name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LruRec => "lrurec",
+            Self::SasRec => "sasrec",
+            Self::ESasRec => "esasrec",
+            Self::Bert4Rec => "bert4rec",
+            Self::Narm => "narm",
+        }
+    }
+
+    /// Whether the model learns by filling in masked items instead of predicting the next one.
+    pub fn is_masked(self) -> bool {
+        self == Self::Bert4Rec
+    }
+
+    fn has_heads(self) -> bool {
+        matches!(self, Self::SasRec | Self::ESasRec | Self::Bert4Rec)
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|architecture| architecture.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("there is no retriever {name:?}, there are {names}")
+        })
+    }
+}
 
 /// Sizes and dropout rates; stored as JSON in the weights' metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LruRecConfig {
+pub struct RetrieverConfig {
+    /// The network; files of LRURec need not name it.
+    #[serde(default)]
+    pub architecture: Architecture,
     /// Items of the catalogue; ids run from 1, row 0 of all tables is padding.
     pub num_items: usize,
     /// Width of embeddings and blocks.
     pub d_model: usize,
-    /// Number of blocks.
+    /// Number of blocks; NARM has one recurrent layer whatever this says.
     pub n_blocks: usize,
+    /// Attention heads, for the architectures that have some.
+    #[serde(default = "two")]
+    pub n_heads: usize,
     /// How many of the newest items are read.
     pub max_len: usize,
     /// Dropout of the embedding and the feed-forward parts; only in training.
     pub dropout: f64,
-    /// Dropout of the recurrent units' output; only in training.
+    /// Dropout of the recurrent units' output or of the attention weights; only in training.
     pub attn_dropout: f64,
 }
 
-impl LruRecConfig {
-    /// The reference's sizes: width 64, 2 blocks, 200 items, dropout 0.2.
-    pub fn new(num_items: usize) -> Self {
-        Self { num_items, d_model: 64, n_blocks: 2, max_len: 200, dropout: 0.2, attn_dropout: 0.2 }
+fn two() -> usize {
+    2
+}
+
+impl RetrieverConfig {
+    /// The reference's sizes: width 64, 2 blocks, 2 heads, 200 items, dropout 0.2.
+    pub fn new(architecture: Architecture, num_items: usize) -> Self {
+        let (d_model, n_blocks, n_heads, max_len) = (64, 2, 2, 200);
+        Self { architecture, num_items, d_model, n_blocks, n_heads, max_len, dropout: 0.2, attn_dropout: 0.2 }
     }
 
-    /// Complex state channels of a block.
+    /// State channels of a recurrent block: complex ones in LRURec, real ones in NARM.
     pub fn d_state(&self) -> usize {
         2 * self.d_model
     }
@@ -38,24 +110,20 @@ impl LruRecConfig {
         4 * self.d_model
     }
 
-    /// Rows of the embedding: all items and padding.
+    /// Rows of scores: all items and padding.
     pub fn vocabulary(&self) -> usize {
         self.num_items + 1
     }
 
-    /// Number of real parameters, or `None` if no machine could hold them.
-    pub fn parameters(&self) -> Option<usize> {
-        let d = self.d_model;
-        let rows = self.num_items.checked_add(1)?;
-        let square = d.checked_mul(d)?;
-        // Recurrent unit: four d x 2d matrices, two 2d and one d bias, three rings of 2d, norm 2d.
-        let unit = square.checked_mul(8)?.checked_add(d.checked_mul(13)?)?;
-        // Feed-forward: two d x 4d matrices, biases 4d and d, norm 2d.
-        let feed_forward = square.checked_mul(8)?.checked_add(d.checked_mul(7)?)?;
-        let blocks = unit.checked_add(feed_forward)?.checked_mul(self.n_blocks)?;
-        // Embedding and score bias, norm.
-        let embedding = rows.checked_mul(d.checked_add(1)?)?.checked_add(d.checked_mul(2)?)?;
-        embedding.checked_add(blocks)
+    /// Number of real parameters of a valid config.
+    pub fn parameters(&self) -> u128 {
+        match self.architecture {
+            Architecture::LruRec => lrurec::parameters(self),
+            Architecture::SasRec => sasrec::parameters(self),
+            Architecture::ESasRec => esasrec::parameters(self),
+            Architecture::Bert4Rec => bert4rec::parameters(self),
+            Architecture::Narm => narm::parameters(self),
+        }
     }
 
     /// Refuses sizes and rates that make no model.
@@ -64,16 +132,23 @@ impl LruRecConfig {
             ("num_items", self.num_items),
             ("d_model", self.d_model),
             ("n_blocks", self.n_blocks),
+            ("n_heads", self.n_heads),
             ("max_len", self.max_len),
         ];
         for (name, value) in sizes {
-            // Item ids are 32-bit.
-            if value == 0 || u32::try_from(value).is_err() {
+            // Item ids are 32-bit, and the number behind the last one is a mask.
+            if value == 0 || i32::try_from(value).is_err() {
                 return Err(RetrieverError::Config(format!(
                     "{name} is {value}, allowed are 1 to {}",
-                    u32::MAX
+                    i32::MAX
                 )));
             }
+        }
+        if self.architecture.has_heads() && !self.d_model.is_multiple_of(self.n_heads) {
+            return Err(RetrieverError::Config(format!(
+                "d_model is {}, which {} heads do not share evenly",
+                self.d_model, self.n_heads
+            )));
         }
         for (name, value) in [("dropout", self.dropout), ("attn_dropout", self.attn_dropout)] {
             if !(0.0..1.0).contains(&value) {
@@ -91,16 +166,42 @@ mod tests {
     #[test]
     fn the_beauty_model_has_the_known_size() {
         // The reference counts 919,543 real numbers; 2 x 64 of them are the dead imaginary output bias.
-        assert_eq!(LruRecConfig::new(12_086).parameters(), Some(919_543 - 128));
-        assert_eq!(LruRecConfig { num_items: usize::MAX, ..LruRecConfig::new(1) }.parameters(), None);
+        assert_eq!(RetrieverConfig::new(Architecture::LruRec, 12_086).parameters(), 919_543 - 128);
+    }
+
+    #[test]
+    fn the_largest_config_can_be_counted() {
+        let most = i32::MAX as usize;
+        for architecture in Architecture::ALL {
+            let config = RetrieverConfig {
+                d_model: most - 1,
+                n_blocks: most,
+                max_len: most,
+                ..RetrieverConfig::new(architecture, most)
+            };
+            config.validate().expect("allowed sizes");
+            assert!(config.parameters() > 1 << 62);
+        }
     }
 
     #[test]
     fn impossible_configs_are_refused() {
-        assert!(LruRecConfig::new(7).validate().is_ok());
-        assert!(LruRecConfig::new(0).validate().is_err());
-        let config = LruRecConfig { dropout: 1.0, ..LruRecConfig::new(7) };
-        let message = config.validate().expect_err("dropout 1 drops all").to_string();
+        let config = |num_items| RetrieverConfig::new(Architecture::SasRec, num_items);
+        assert!(config(7).validate().is_ok());
+        assert!(config(0).validate().is_err());
+        let refused = |config: RetrieverConfig| config.validate().expect_err("impossible").to_string();
+        let message = refused(RetrieverConfig { dropout: 1.0, ..config(7) });
         assert!(message.contains("dropout is 1"), "{message}");
+        let message = refused(RetrieverConfig { n_heads: 3, ..config(7) });
+        assert!(message.contains("d_model is 64, which 3 heads"), "{message}");
+    }
+
+    #[test]
+    fn names_read_back() {
+        for architecture in Architecture::ALL {
+            assert_eq!(architecture.name().parse(), Ok(architecture));
+            assert_eq!(serde_json::to_string(&architecture).expect("text"), format!("\"{architecture}\""));
+        }
+        assert!("gru4rec".parse::<Architecture>().expect_err("unknown").contains("lrurec, sasrec"));
     }
 }

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Device, Tensor, activation::gelu},
 };
 
-use super::{config::LruRecConfig, init::Init};
+use super::{config::RetrieverConfig, init::Init};
 
 /// `LayerNorm(Dropout(W2 · Dropout(GELU(W1 x + b1)) + b2) + x)`, inner width 4 · `d_model`, exact GELU.
 ///
@@ -21,7 +21,7 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// Small random weights.
-    pub(super) fn new(config: &LruRecConfig, init: &mut Init, device: &Device) -> Self {
+    pub(super) fn new(config: &RetrieverConfig, init: &mut Init, device: &Device) -> Self {
         let (width, inner) = (config.d_model, config.d_inner());
         Self {
             inner: init.linear(width, inner, true, device),

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 
-use super::{complex::Complex, config::LruRecConfig, init::Init, scan::Scan};
+use super::{complex::Complex, config::RetrieverConfig, init::Init, scan::Scan};
 
 /// State channels decay with |λ| between these at the start of training.
 const RING: (f64, f64) = (0.8, 0.99);
@@ -34,7 +34,7 @@ pub struct Lru {
 
 impl Lru {
     /// A unit whose decays lie on a ring close to 1 and whose other weights are small.
-    pub(super) fn new(config: &LruRecConfig, init: &mut Init, device: &Device) -> Self {
+    pub(super) fn new(config: &RetrieverConfig, init: &mut Init, device: &Device) -> Self {
         let (width, state) = (config.d_model, config.d_state());
         let mut ring = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..state {

@@ -1,11 +1,20 @@
 //! The first stage: from the item ids of a history to scores of the whole catalogue (paper section 3.2).
 
+mod attention;
+mod bert4rec;
 mod complex;
 mod config;
+mod embedding;
+mod ensemble;
+mod esasrec;
 mod feed_forward;
 mod init;
 mod lru;
 pub mod lrurec;
+mod model;
+mod narm;
+mod rows;
+mod sasrec;
 mod scan;
 mod weights;
 
@@ -17,8 +26,11 @@ use thiserror::Error;
 use crate::{catalog::ItemId, ranking};
 
 pub use complex::Complex;
-pub use config::LruRecConfig;
+pub use config::{Architecture, RetrieverConfig};
+pub use ensemble::mean_log_softmax;
 pub use lrurec::{LruRec, StreamState};
+pub use model::Retriever;
+pub use rows::Rows;
 pub use scan::Scan;
 
 /// Why a retriever could not be loaded or run.
@@ -59,6 +71,8 @@ pub fn propose(scores: &[f32], history: &[ItemId], k: usize) -> Vec<(ItemId, f32
         .collect()
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,16 +8,14 @@ use burn::{
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{LruRec, LruRecConfig, RetrieverError};
+use super::{Architecture, Retriever, RetrieverConfig, RetrieverError};
 
 /// Metadata key of the architecture's name.
 const MODEL_KEY: &str = "model";
-/// The architecture's name.
-const MODEL: &str = "lrurec";
 /// Metadata key of the config.
 const CONFIG_KEY: &str = "config";
 
-impl LruRec {
+impl Retriever {
     /// Reads a model that [`Self::to_safetensors`] wrote.
     ///
     /// The tensors must be exactly those of the config, so a wrong config cannot claim more memory than
@@ -27,11 +25,10 @@ impl LruRec {
         let config = read_config(bytes)?;
         let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let stored: usize = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
-        if config.parameters() != Some(stored) {
-            return Err(RetrieverError::Weights(format!(
-                "the config needs {} numbers, the file has {stored}",
-                config.parameters().map_or("too many".to_owned(), |count| count.to_string())
-            )));
+        if config.parameters() != stored as u128 {
+            let needed = config.parameters();
+            let message = format!("the config needs {needed} numbers, the file has {stored}");
+            return Err(RetrieverError::Weights(message));
         }
         let mut loader = Loader { file, path: Vec::new(), error: None };
         let model = Self::new(config, 0, device)?.map(&mut loader);
@@ -54,7 +51,8 @@ impl LruRec {
             .map_err(unwritable)?;
         let file = safetensors::serialize(tensors, None).map_err(unwritable)?;
         let metadata = serde_json::to_string(self.config()).and_then(|config| {
-            serde_json::to_string(&BTreeMap::from([(MODEL_KEY, MODEL), (CONFIG_KEY, &config)]))
+            let model = self.config().architecture.name();
+            serde_json::to_string(&BTreeMap::from([(MODEL_KEY, model), (CONFIG_KEY, &config)]))
         });
         metadata
             .map(|metadata| with_metadata(&file, &metadata))
@@ -80,21 +78,31 @@ fn with_metadata(file: &[u8], metadata: &str) -> Vec<u8> {
     file
 }
 
-fn read_config(bytes: &[u8]) -> Result<LruRecConfig, RetrieverError> {
+fn read_config(bytes: &[u8]) -> Result<RetrieverConfig, RetrieverError> {
     let (_, header) = SafeTensors::read_metadata(bytes)
         .map_err(|error| RetrieverError::Weights(format!("not a readable safetensors file: {error}")))?;
-    let entry = |key: &str| header.metadata().as_ref().and_then(|metadata| metadata.get(key));
-    match entry(MODEL_KEY).map(String::as_str) {
-        Some(MODEL) => {}
-        Some(other) => return Err(RetrieverError::Weights(format!("the model is {other:?}, not {MODEL:?}"))),
-        None => return Err(RetrieverError::Weights("the file names no model in its metadata".to_owned())),
-    }
-    let json = entry(CONFIG_KEY)
-        .ok_or_else(|| RetrieverError::Weights("the file has no config in its metadata".to_owned()))?;
-    let config: LruRecConfig = serde_json::from_str(json)
+    let entry = |key: &str| {
+        header.metadata().as_ref().and_then(|metadata| metadata.get(key)).ok_or_else(|| {
+            RetrieverError::Weights(format!("the file has no {key} in its metadata, so it is no retriever"))
+        })
+    };
+    let architecture: Architecture = entry(MODEL_KEY)?.parse().map_err(RetrieverError::Weights)?;
+    let config: RetrieverConfig = serde_json::from_str(entry(CONFIG_KEY)?)
         .map_err(|error| RetrieverError::Weights(format!("the config is not understood: {error}")))?;
+    if config.architecture != architecture {
+        return Err(RetrieverError::Weights(format!(
+            "the model is {architecture}, its config is {}'s",
+            config.architecture
+        )));
+    }
     config.validate()?;
     Ok(config)
+}
+
+/// Name of a tensor in the file: its module path below the network.
+fn tensor_name(path: &[String]) -> String {
+    const WRAPPERS: usize = 2; // `Retriever` and `Network`
+    path.get(WRAPPERS..).unwrap_or_default().join(".")
 }
 
 /// Copies every parameter out, by path.
@@ -115,7 +123,7 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.join(".");
+        let name = tensor_name(&self.path);
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
         match tensor.try_into_vec_as::<f32>() {
@@ -145,7 +153,7 @@ impl ModuleMapper for Loader<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
+        let name = tensor_name(&self.path);
         let shape = param.lazy_shape().to_vec();
         match values(&self.file, &name, &shape) {
             Ok(values) => Param::from_data(TensorData::new(values, shape), &param.lazy_device()),

@@ -1,33 +1,55 @@
 //! `llamarec evaluate`: measures a trained retriever, with popularity beside it.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
-use clap::Args;
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use shared::{
-    metrics::{Interval, Metric},
-    retriever::LruRec,
+    CANDIDATES,
+    metrics::{AtCutoff, Interval, Metric, Summary},
+    retriever::Retriever,
 };
 
 use crate::{
     cli::Common,
-    data,
+    data::{self, Dataset},
     report::{Printer, UserError},
+    run_dir::weights_of,
     train::measure::{Measured, Part, difference, model_ranks, popularity_ranks},
 };
 
 /// Arguments of `llamarec evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// Weights of the retriever
-    #[arg(long, value_name = "FILE")]
-    retriever: PathBuf,
+    /// Weights of a retriever or the folder of its run; given several times, the ensemble of them
+    #[arg(long, value_name = "PATH", required = true)]
+    retriever: Vec<PathBuf>,
+    /// Another retriever to compare with, user by user; given several times, an ensemble
+    #[arg(long, value_name = "PATH")]
+    against: Vec<PathBuf>,
     /// Folder of the data set (default: the embedded MovieLens data)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Which item of each user is to be found
     #[arg(long, value_enum, default_value_t = Part::Test)]
     split: Part,
+    /// Also average as the paper's retriever rows do
+    #[arg(long, value_enum)]
+    compat: Option<Compat>,
+    /// Users a batch with --compat: the paper has 16 on ML-100k, 64 elsewhere
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    compat_batch: u16,
+}
+
+/// Arithmetic of published numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compat {
+    /// Means of the means of batches of users; a short last batch weighs too much
+    BatchMean,
 }
 
 /// The result, as printed with `--json`.
@@ -40,35 +62,50 @@ struct Evaluation {
     /// Retriever minus popularity, paired over users.
     recall_10_difference: Interval,
     ndcg_10_difference: Interval,
+    /// Users whose item is among the candidates, and the measures on them alone.
+    subset: Summary,
+    against: Option<Against>,
+    /// Means of batch means, for comparison with published numbers only.
+    batch_mean: Option<Summary>,
+}
+
+/// Another retriever, and this one minus it, paired over users.
+#[derive(Debug, Serialize)]
+struct Against {
+    retriever: Measured,
+    recall_10_difference: Interval,
+    ndcg_10_difference: Interval,
+    recall_20_difference: Interval,
 }
 
 /// Runs `llamarec evaluate`.
 pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let device = common.device.resolve()?;
-    let path = args.retriever.display();
-    let bytes = std::fs::read(&args.retriever).map_err(|error| {
-        UserError::input(format!("cannot read the retriever {path}: {error}"))
-            .hint("train one with: llamarec train retriever --out FILE")
-    })?;
-    let model = LruRec::from_safetensors(&bytes, &device).map_err(|error| {
-        UserError::input(format!("{path}: {error}")).hint("give a file that llamarec train retriever wrote")
-    })?;
     let dataset = data::load(args.data.as_deref())?;
-    let (known, items) = (model.config().num_items, dataset.catalog.len());
-    if known != items {
-        let message =
-            format!("the retriever {path} knows {known} items, the data set {} has {items}", dataset.name);
-        return Err(UserError::input(message).hint("give the --data it was trained on").into());
-    }
-    let ranks = model_ranks(&model, &dataset, args.split)?;
+    let ranks_of = |paths: &[PathBuf]| -> anyhow::Result<Vec<usize>> {
+        model_ranks(&load_retrievers(paths, &dataset, &device)?, &dataset, args.split)
+    };
+    let ranks = ranks_of(&args.retriever)?;
+    let against = if args.against.is_empty() { None } else { Some(ranks_of(&args.against)?) };
     let popular = popularity_ranks(&dataset, args.split);
+    let found: Vec<usize> = ranks.iter().copied().filter(|&rank| rank < CANDIDATES).collect();
     let evaluation = Evaluation {
-        data: dataset.name,
         split: args.split,
         retriever: Measured::new(&ranks),
         popularity: Measured::new(&popular),
         recall_10_difference: difference(Metric::Recall(10), &ranks, &popular),
         ndcg_10_difference: difference(Metric::Ndcg(10), &ranks, &popular),
+        subset: Summary::new(&found),
+        against: against.map(|other| Against {
+            retriever: Measured::new(&other),
+            recall_10_difference: difference(Metric::Recall(10), &ranks, &other),
+            ndcg_10_difference: difference(Metric::Ndcg(10), &ranks, &other),
+            recall_20_difference: difference(Metric::Recall(20), &ranks, &other),
+        }),
+        batch_mean: args
+            .compat
+            .map(|Compat::BatchMean| Summary::of_batches(&ranks, args.compat_batch.into())),
+        data: dataset.name,
     };
     if common.json {
         printer.result(&serde_json::to_string(&evaluation)?);
@@ -78,6 +115,34 @@ pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::R
     Ok(())
 }
 
+/// Reads the members of an ensemble, each of which must know the data set's items.
+pub(super) fn load_retrievers(
+    paths: &[PathBuf],
+    dataset: &Dataset,
+    device: &Device,
+) -> anyhow::Result<Vec<Retriever>> {
+    paths.iter().map(|path| load(path, dataset, device)).collect()
+}
+
+fn load(path: &Path, dataset: &Dataset, device: &Device) -> anyhow::Result<Retriever> {
+    let path = weights_of(path);
+    let name = path.display();
+    let bytes = std::fs::read(&path).map_err(|error| {
+        UserError::input(format!("cannot read the retriever {name}: {error}"))
+            .hint("train one with: llamarec train retriever")
+    })?;
+    let model = Retriever::from_safetensors(&bytes, device).map_err(|error| {
+        UserError::input(format!("{name}: {error}")).hint("give a file that llamarec train retriever wrote")
+    })?;
+    let (known, items) = (model.config().num_items, dataset.catalog.len());
+    if known != items {
+        let message =
+            format!("the retriever {name} knows {known} items, the data set {} has {items}", dataset.name);
+        return Err(UserError::input(message).hint("give the --data it was trained on").into());
+    }
+    Ok(model)
+}
+
 fn text(evaluation: &Evaluation) -> String {
     let mut text = format!(
         "{}: {} item of {} users among all items, seen ones left out\n\n",
@@ -85,24 +150,42 @@ fn text(evaluation: &Evaluation) -> String {
         evaluation.split.name(),
         evaluation.retriever.summary.users
     );
-    for (name, measured) in [("retriever", &evaluation.retriever), ("popularity", &evaluation.popularity)] {
-        let _ = writeln!(text, "{name:<12}{:>8}{:>8}{:>9}{:>9}{:>9}", "k", "hits", "Recall", "MRR", "NDCG");
-        for at in &measured.summary.at {
-            let (k, hits) = (at.k, at.hits);
-            let _ =
-                writeln!(text, "{:<12}{k:>8}{hits:>8}{:>9.4}{:>9.4}{:>9.4}", "", at.recall, at.mrr, at.ndcg);
-        }
+    table(&mut text, "retriever", &evaluation.retriever.summary);
+    if let Some(against) = &evaluation.against {
+        table(&mut text, "against", &against.retriever.summary);
     }
-    let lines = [
+    table(&mut text, "popularity", &evaluation.popularity.summary);
+    let found = evaluation.subset.users;
+    let _ = writeln!(text, "\nof the {found} users whose item is among the {CANDIDATES} candidates");
+    table(&mut text, "retriever", &evaluation.subset);
+    if let Some(summary) = &evaluation.batch_mean {
+        let _ = writeln!(text, "\nmeans of batch means, for comparison with the paper's retriever rows only");
+        table(&mut text, "retriever", summary);
+    }
+    let mut lines = vec![
         ("Recall@10", evaluation.retriever.recall_10),
         ("NDCG@10", evaluation.retriever.ndcg_10),
         ("Recall@10 over popularity", evaluation.recall_10_difference),
         ("NDCG@10 over popularity", evaluation.ndcg_10_difference),
     ];
+    if let Some(against) = &evaluation.against {
+        lines.extend([
+            ("Recall@10 over the other", against.recall_10_difference),
+            ("NDCG@10 over the other", against.ndcg_10_difference),
+            ("Recall@20 over the other", against.recall_20_difference),
+        ]);
+    }
     let _ = writeln!(text, "\n95 % bootstrap intervals over users");
     for (name, interval) in lines {
         let Interval { mean, low, high } = interval;
         let _ = writeln!(text, "{name:<28}{mean:.4}  [{low:.4}, {high:.4}]");
     }
     text
+}
+
+fn table(text: &mut String, name: &str, summary: &Summary) {
+    let _ = writeln!(text, "{name:<12}{:>8}{:>8}{:>9}{:>9}{:>9}", "k", "hits", "Recall", "MRR", "NDCG");
+    for AtCutoff { k, hits, recall, mrr, ndcg } in &summary.at {
+        let _ = writeln!(text, "{:<12}{k:>8}{hits:>8}{recall:>9.4}{mrr:>9.4}{ndcg:>9.4}", "");
+    }
 }

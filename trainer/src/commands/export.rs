@@ -10,6 +10,7 @@ use crate::{
     cli::Common,
     data,
     report::{Printer, UserError},
+    run_dir::weights_of,
 };
 
 /// Terms of the embedded data set in one line.
@@ -19,8 +20,8 @@ const GROUPLENS: &str =
 /// Arguments of `llamarec export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Retriever weights made by `llamarec train retriever`
-    #[arg(long, value_name = "FILE")]
+    /// Weights of a retriever or the folder of its run
+    #[arg(long, value_name = "PATH")]
     retriever: PathBuf,
     /// Folder of the data set it was trained on (default: the embedded data set)
     #[arg(long, value_name = "DIR")]
@@ -39,9 +40,10 @@ pub struct ExportArgs {
 /// Runs `llamarec export`.
 pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let dataset = data::load(args.data.as_deref())?;
-    let weights = fs::read(&args.retriever).map_err(|error| {
-        UserError::input(format!("cannot read {}: {error}", args.retriever.display()))
-            .hint("make it with: llamarec train retriever --out FILE")
+    let path = weights_of(&args.retriever);
+    let weights = fs::read(&path).map_err(|error| {
+        UserError::input(format!("cannot read {}: {error}", path.display()))
+            .hint("make it with: llamarec train retriever")
     })?;
     let (name, licence) = if args.data.is_none() {
         ("movielens".to_owned(), GROUPLENS.to_owned())

@@ -1,20 +1,21 @@
 //! `llamarec train`: trains the first stage on this machine.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use shared::retriever::Architecture;
 
 use crate::{
     cli::Common,
-    data,
-    report::{Printer, UserError},
+    data::{self, Dataset},
+    recipe::{self, Layers, Origin},
+    report::Printer,
+    run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
     train::{
         RunReport,
-        retriever::{TrainConfig, train},
+        estimate::Estimate,
+        retriever::{Loss, TrainConfig, settings_of, train},
     },
 };
 
@@ -27,55 +28,96 @@ pub struct TrainArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Train the retriever, `LRURec`, and measure its best weights
+    /// Train a retriever and measure its best weights
+    #[command(after_help = EXAMPLES)]
     Retriever(RetrieverArgs),
 }
+
+const EXAMPLES: &str = "\
+Settings come from the defaults, then the recipe, then the options; --dry-run shows where each is from.
+
+Examples:
+  llamarec train retriever --recipe movielens
+  llamarec train retriever --recipe beauty --data beauty --model sasrec --seed 7
+  llamarec train retriever --recipe movielens --resume --steps 6000";
 
 #[derive(Debug, Args)]
 struct RetrieverArgs {
     /// Folder of a data set (default: the embedded MovieLens data)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// File for the best weights; a report and a checkpoint are written beside it
-    #[arg(long, value_name = "FILE", default_value = "runs/retriever.safetensors")]
-    out: PathBuf,
-    /// Dropout in all places
-    #[arg(long, value_name = "P", default_value_t = 0.2)]
-    dropout: f64,
-    /// Decay of all weights but biases and norms
-    #[arg(long, value_name = "RATE", default_value_t = 0.01)]
-    weight_decay: f64,
-    /// Windows a step
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    batch_size: usize,
-    /// How many of the newest items are read
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    max_len: usize,
-    /// Learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
-    lr: f64,
-    /// Steps at most
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    steps: usize,
-    /// Steps between validations
-    #[arg(long, value_name = "N", default_value_t = 250)]
-    validate_every: usize,
-    /// Stop after so many validations without a better Recall@10
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    patience: usize,
-    /// Seed of weights, shuffling and dropout
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    seed: u64,
-    /// Go on from the checkpoint beside the weights
+    /// Folder for settings, weights, checkpoint, curve and measures (default: named after data and settings)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Settings to start from: movielens, ml-100k, beauty, games, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    recipe: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Go on from the checkpoint of the run, with its settings
     #[arg(long)]
     resume: bool,
-    /// Start anew although there are weights or a checkpoint; they are replaced
+    /// Start anew although there is a run in the folder; its files are removed
     #[arg(long, conflicts_with = "resume")]
     force: bool,
+    /// Say what would be done with which settings, and what it would cost; do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
-/// Gradients are clipped to this global norm, as in the reference.
-const CLIP_NORM: f64 = 5.0;
+/// One option for each setting of [`TrainConfig`], of the same name; absent ones change nothing.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Network: lrurec, sasrec, esasrec, bert4rec or narm [default: lrurec]
+    #[arg(long, value_name = "NAME")]
+    model: Option<Architecture>,
+    /// Width of embeddings and blocks [default: 64]
+    #[arg(long, value_name = "N")]
+    d_model: Option<usize>,
+    /// Blocks; narm always has one recurrent layer [default: 2]
+    #[arg(long, value_name = "N")]
+    n_blocks: Option<usize>,
+    /// Attention heads, for the networks that have some [default: 2]
+    #[arg(long, value_name = "N")]
+    n_heads: Option<usize>,
+    /// What a step minimises [default: ce]
+    #[arg(long, value_enum)]
+    loss: Option<Loss>,
+    /// Dropout in all places [default: 0.2]
+    #[arg(long, value_name = "P")]
+    dropout: Option<f64>,
+    /// Decay of all weights but biases and norms [default: 0.01]
+    #[arg(long, value_name = "RATE")]
+    weight_decay: Option<f64>,
+    /// Windows a step [default: 16]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// How many of the newest items are read [default: 200]
+    #[arg(long, value_name = "N")]
+    max_len: Option<usize>,
+    /// Learning rate [default: 0.001]
+    #[arg(long, alias = "lr", value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Global norm to which gradients are clipped [default: 5.0]
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f64>,
+    /// Steps at most [default: 10000]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Steps between validations [default: 250]
+    #[arg(long, value_name = "N")]
+    validate_every: Option<usize>,
+    /// Stop after so many validations without a better Recall@10 [default: 20]
+    #[arg(long, value_name = "N")]
+    patience: Option<usize>,
+    /// Seed of weights, shuffling and dropout [default: 42]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// Section of recipes that is about retrievers.
+pub const SECTION: &str = "retriever";
 
 /// Runs `llamarec train`.
 pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
@@ -87,59 +129,73 @@ pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Resu
 fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let device = common.device.resolve()?;
     let dataset = data::load(args.data.as_deref())?;
-    let config = TrainConfig {
-        dropout: args.dropout,
-        weight_decay: args.weight_decay,
-        batch_size: args.batch_size,
-        max_len: args.max_len,
-        learning_rate: args.lr,
-        clip_norm: CLIP_NORM,
-        steps: args.steps,
-        validate_every: args.validate_every,
-        patience: args.patience,
-        seed: args.seed,
-    };
+    let mut layers = layers(args.recipe.as_deref())?;
+    let options = recipe::table(&args.settings);
+    layers.put(options.clone(), &Origin::Option)?;
+    let out = args.out.clone().unwrap_or_else(|| folder(&dataset, &layers.resolve()));
+    if args.resume {
+        // The run's own settings are below the options, so that only what is asked for changes.
+        let before = settings_of(&out.join(CHECKPOINT))?;
+        layers.put(recipe::table(&before), &Origin::Checkpoint)?;
+        layers.put(options, &Origin::Option)?;
+    }
+    let config = layers.resolve();
     config.validate()?;
+    if args.dry_run {
+        let estimate = Estimate::new(&config, &dataset);
+        if common.json {
+            let plan = serde_json::json!({ "out": out, "settings": config, "estimate": estimate });
+            printer.result(&plan.to_string());
+        } else {
+            printer.result(&format!(
+                "out = {}\n\n[{SECTION}]\n{}\n{estimate}",
+                out.display(),
+                layers.describe()
+            ));
+        }
+        return Ok(());
+    }
+    let folder = RunDir::open(&out)?;
     // Last of the checks: with --force it removes files.
     if !args.resume {
-        make_room(&args.out, args.force)?;
+        folder.make_room(args.force)?;
     }
-    let report = train(&dataset, &config, &device, &args.out, args.resume, printer)?;
+    folder.describe(SECTION, &layers.describe(), common.device.name())?;
+    let report = train(&dataset, &config, &device, &folder, args.resume, printer)?;
     if common.json {
         printer.result(&serde_json::to_string(&report)?);
     } else {
-        printer.result(&text(&report, args));
+        printer.result(&text(&report, &folder));
     }
     Ok(())
 }
 
-/// Refuses to begin a run over the files of another one, unless it is told to.
-fn make_room(out: &Path, force: bool) -> anyhow::Result<()> {
-    if out.is_dir() {
-        let message = format!("--out {} is a folder", out.display());
-        return Err(UserError::usage(message).hint("name a file, for example runs/mine.safetensors").into());
+/// Defaults under the recipe.
+pub fn layers(recipe: Option<&str>) -> anyhow::Result<Layers<TrainConfig>> {
+    let mut layers = Layers::new(&TrainConfig::default());
+    if let Some(recipe) = recipe {
+        layers.put(recipe::section(recipe, SECTION)?, &Origin::Recipe(recipe.to_owned()))?;
     }
-    let beside = ["checkpoint", "metrics.json"].map(|extension| out.with_extension(extension));
-    let files = [out.to_owned()].into_iter().chain(beside).filter(|file| file.exists());
-    for file in files {
-        if !force {
-            let message = format!("{} is there already", file.display());
-            let hint = "go on with --resume, start anew with --force, or name another --out";
-            return Err(UserError::usage(message).hint(hint).into());
-        }
-        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-    }
-    Ok(())
+    Ok(layers)
 }
 
-fn text(report: &RunReport, args: &RetrieverArgs) -> String {
+/// Where a run goes if nobody says: a folder that tells it from others of the same data.
+fn folder(dataset: &Dataset, config: &TrainConfig) -> PathBuf {
+    let TrainConfig { model, dropout, weight_decay, seed, .. } = config;
+    let loss = if config.loss == Loss::Bce { "-bce" } else { "" };
+    PathBuf::from("runs")
+        .join(&dataset.name)
+        .join(format!("{model}{loss}-dropout{dropout}-decay{weight_decay}-seed{seed}"))
+}
+
+fn text(report: &RunReport, folder: &RunDir) -> String {
     let recall = report.test.recall_10;
     let hits = report.test.summary.at(10).map_or(0, |at| at.hits);
     format!(
         "{}; best step {} of {}, {:.0} s\n\
          test Recall@10 {:.4} ({hits} of {} users, 95 % interval {:.4} to {:.4}), NDCG@10 {:.4}\n\
          popularity {:.4}\n\
-         weights {}",
+         {}: {WEIGHTS}, {METRICS}, curve.svg",
         report.stopped,
         report.best_step,
         report.steps,
@@ -150,6 +206,32 @@ fn text(report: &RunReport, args: &RetrieverArgs) -> String {
         recall.high,
         report.test.ndcg_10.mean,
         report.popularity.recall_10.mean,
-        args.out.display(),
+        folder.path().display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Options {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn every_setting_is_an_option_whose_help_names_its_default() {
+        let mut command = Options::command();
+        let help = command.render_long_help().to_string();
+        for (key, value) in recipe::table(&TrainConfig::default()) {
+            let option = format!("--{} ", key.replace('_', "-"));
+            let at = help.find(&option).unwrap_or_else(|| panic!("no {option} in {help}"));
+            let default = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let entry = &help[at..at + help[at..].find("\n\n").unwrap_or(help.len() - at)];
+            assert!(entry.contains(&format!("[default: {default}]")), "{entry}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! Softmax cross entropy over the whole catalogue, without keeping the logits.
+//! Losses: softmax cross entropy over the whole catalogue without keeping the logits, and SASRec's binary one.
 //!
 //! The logits of one batch are larger than everything else in the model together. So gradients are
 //! written down by hand, a block of rows at a time, and handed to autodiff as a sum of products that has
 //! exactly these gradients.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData, activation::log_sigmoid};
 
 /// Rows whose logits are held at a time; a few hundred fit the CPU's cache.
 const ROWS: usize = 256;
@@ -16,15 +16,19 @@ const ROWS: usize = 256;
 ///
 /// # Shapes
 /// - hidden: `[rows, d_model]`, one row a label, at least one
-/// - embedding: `[vocabulary, d_model]`, bias: `[vocabulary]`
+/// - embedding: `[vocabulary, d_model]`, bias, if there is one: `[vocabulary]`
 pub fn tied_cross_entropy(
     hidden: Tensor<2>,
     embedding: Tensor<2>,
-    bias: Tensor<1>,
+    bias: Option<Tensor<1>>,
     labels: &[i32],
 ) -> (f32, Tensor<1>) {
     let rows = labels.len() as f32;
-    let (x, e, b) = (hidden.clone().inner(), embedding.clone().inner(), bias.clone().inner());
+    let (x, e) = (hidden.clone().inner(), embedding.clone().inner());
+    let b = match &bias {
+        Some(bias) => bias.clone().inner(),
+        None => Tensor::zeros([e.dims()[0]], &e.device()),
+    };
     let transposed = e.clone().transpose();
     let mut losses = Vec::new();
     let mut d_x = Vec::new();
@@ -55,10 +59,40 @@ pub fn tied_cross_entropy(
     }
     let loss: f32 = Tensor::cat(losses, 0).sum().into_scalar();
     let d_x = Tensor::cat(d_x, 0);
-    let scalar = (hidden * Tensor::from_inner(d_x)).sum()
-        + (embedding * Tensor::from_inner(d_e)).sum()
-        + (bias * Tensor::from_inner(d_b)).sum();
+    let scalar = (hidden * Tensor::from_inner(d_x)).sum() + (embedding * Tensor::from_inner(d_e)).sum();
+    let scalar = match bias {
+        Some(bias) => scalar + (bias * Tensor::from_inner(d_b)).sum(),
+        None => scalar,
+    };
     (loss / rows, scalar)
+}
+
+/// Binary cross entropy of each label against one negative (SASRec, equation 7): the mean over labels of
+/// `-log σ(score of the label) - log(1 - σ(score of the negative))`.
+///
+/// Gives the loss, and the same as a scalar to go back from.
+///
+/// # Shapes
+/// As in [`tied_cross_entropy`]; one negative a label.
+pub fn binary_cross_entropy(
+    hidden: Tensor<2>,
+    embedding: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    labels: &[i32],
+    negatives: &[i32],
+) -> (f32, Tensor<1>) {
+    let score = |items: &[i32]| -> Tensor<1> {
+        let items =
+            Tensor::<1, Int>::from_data(TensorData::new(items.to_vec(), [items.len()]), &hidden.device());
+        let rows = embedding.clone().select(0, items.clone()); // [labels, d_model]
+        let scores = (hidden.clone() * rows).sum_dim(1).squeeze_dim::<1>(1);
+        match &bias {
+            Some(bias) => scores + bias.clone().select(0, items),
+            None => scores,
+        }
+    };
+    let loss = (log_sigmoid(score(labels)) + log_sigmoid(score(negatives).neg())).mean().neg();
+    (loss.clone().inner().into_scalar(), loss)
 }
 
 #[cfg(test)]
@@ -85,8 +119,12 @@ mod tests {
         let expected = log_softmax(logits, 1).gather(1, targets).mean().neg();
         let mut expected_grads = expected.backward();
 
-        let (loss, scalar) =
-            tied_cross_entropy(hidden.clone(), embedding.clone(), bias.clone().squeeze_dim::<1>(0), &labels);
+        let (loss, scalar) = tied_cross_entropy(
+            hidden.clone(),
+            embedding.clone(),
+            Some(bias.clone().squeeze_dim::<1>(0)),
+            &labels,
+        );
         let mut grads = scalar.backward();
 
         assert!((loss - expected.into_scalar::<f32>()).abs() < 1e-5);
@@ -97,5 +135,32 @@ mod tests {
             let difference: f32 = (actual - expected).abs().max().into_scalar();
             assert!(difference < 1e-5 * scale.max(1e-2), "{difference} of {scale}");
         }
+    }
+    #[test]
+    fn without_a_bias_the_loss_is_that_of_a_zero_bias() {
+        let device = Device::flex().autodiff();
+        let hidden = Tensor::<2>::from_floats([[0.3, -1.0], [2.0, 0.5]], &device);
+        let embedding = Tensor::<2>::from_floats([[1.0, 0.0], [0.5, -0.5], [-1.0, 2.0]], &device);
+        let zeros = Tensor::<1>::zeros([3], &device);
+        let (without, _) = tied_cross_entropy(hidden.clone(), embedding.clone(), None, &[1, 2]);
+        let (with, _) = tied_cross_entropy(hidden, embedding, Some(zeros), &[1, 2]);
+        assert_eq!(without, with);
+    }
+
+    #[test]
+    fn the_binary_loss_equals_its_formula() {
+        let device = Device::flex().autodiff();
+        let hidden = Tensor::<2>::from_floats([[0.3, -1.0], [2.0, 0.5]], &device);
+        let embedding = Tensor::<2>::from_floats([[1.0, 0.0], [0.5, -0.5], [-1.0, 2.0]], &device);
+        let (loss, scalar) = binary_cross_entropy(hidden, embedding, None, &[1, 2], &[2, 0]);
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        // Scores: labels 0.65 and -1, negatives -2.3 and 2.
+        let expected = -(sigmoid(0.65).ln()
+            + (1.0 - sigmoid(-2.3)).ln()
+            + sigmoid(-1.0).ln()
+            + (1.0 - sigmoid(2.0)).ln())
+            / 2.0;
+        assert!((f64::from(loss) - expected).abs() < 1e-5, "{loss} {expected}");
+        assert!((f64::from(scalar.into_scalar::<f32>()) - expected).abs() < 1e-5);
     }
 }

@@ -1,21 +1,16 @@
 //! Measures a retriever on a data set: every user, the whole catalogue, everything seen left out.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, TensorData},
-};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use shared::{
     catalog::ItemId,
     metrics::{Interval, Metric, Summary, bootstrap, paired_bootstrap, rank_of},
-    retriever::LruRec,
+    retriever::Retriever,
 };
 
+use super::Scorer;
 use crate::data::Dataset;
 
-/// Users scored at a time.
-const USERS: usize = 64;
 /// Replicates of all bootstrap intervals.
 const REPLICATES: usize = 2000;
 /// Seed of all bootstrap intervals.
@@ -41,7 +36,7 @@ impl Part {
     }
 
     /// The items before the target, and the target, of the n-th user.
-    fn of(self, dataset: &Dataset, user: usize) -> (&[ItemId], ItemId) {
+    pub fn of(self, dataset: &Dataset, user: usize) -> (&[ItemId], ItemId) {
         let split = dataset.split(user);
         match self {
             Self::Valid => (split.train, split.valid),
@@ -78,33 +73,17 @@ pub fn difference(metric: Metric, a: &[usize], b: &[usize]) -> Interval {
     paired_bootstrap(&metric.values(a), &metric.values(b), REPLICATES, SEED)
 }
 
-/// Rank of each user's target by the model, in user order.
+/// Rank of each user's target by the retriever, or by the ensemble of several, in user order.
 ///
 /// # Errors
-/// A data set with items that the model does not know, or a device that fails.
-pub fn model_ranks(model: &LruRec, dataset: &Dataset, part: Part) -> anyhow::Result<Vec<usize>> {
-    let model = model.valid();
-    let device = model.devices().into_iter().next().unwrap_or_default();
-    let mut windows = Vec::with_capacity(dataset.sequences.len());
-    for user in 0..dataset.sequences.len() {
-        windows.push((user, model.window(part.of(dataset, user).0)?));
-    }
-    // Users of like length share a batch, so little of it is padding.
-    windows.sort_by_key(|(_, window)| window.len());
-
-    let mut ranks = vec![0; windows.len()];
-    for batch in windows.chunks(USERS) {
-        let length = batch.iter().map(|(_, window)| window.len()).max().unwrap_or(1);
-        let mut ids = Vec::with_capacity(batch.len() * length);
-        for (_, window) in batch {
-            ids.extend(std::iter::repeat_n(0, length - window.len()).chain(window.iter().copied()));
-        }
-        let ids = Tensor::from_data(TensorData::new(ids, [batch.len(), length]), &device);
-        let scores: Vec<f32> = model.last_scores(ids).try_into_vec_as()?;
-        for ((user, _), scores) in batch.iter().zip(scores.chunks(model.config().vocabulary())) {
-            ranks[*user] = rank(scores, part.of(dataset, *user));
-        }
-    }
+/// A data set with items that a model does not know, or a device that fails.
+pub fn model_ranks(models: &[Retriever], dataset: &Dataset, part: Part) -> anyhow::Result<Vec<usize>> {
+    let users: Vec<usize> = (0..dataset.sequences.len()).collect();
+    let histories: Vec<&[ItemId]> = users.iter().map(|&user| part.of(dataset, user).0).collect();
+    let mut ranks = vec![0; users.len()];
+    Scorer::new(models)?.run(&histories, |user, scores| {
+        ranks[user] = rank(scores, part.of(dataset, user));
+    })?;
     Ok(ranks)
 }
 
@@ -135,7 +114,7 @@ mod tests {
     use burn::tensor::Device;
     use shared::{
         catalog::{Catalog, Item},
-        retriever::LruRecConfig,
+        retriever::{Architecture, RetrieverConfig},
     };
 
     use super::*;
@@ -165,14 +144,33 @@ mod tests {
             .collect();
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let dataset = dataset(&sequences, 30);
-        let config = LruRecConfig { d_model: 8, max_len: 5, ..LruRecConfig::new(30) };
-        let model = LruRec::new(config, 11, &Device::flex()).expect("valid config");
-        let ranks = model_ranks(&model, &dataset, Part::Test).expect("known items");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        for (user, &rank_in_batch) in ranks.iter().enumerate() {
-            let (history, target) = Part::Test.of(&dataset, user);
-            let scores = runtime.block_on(model.score_history(history)).expect("known items");
-            assert_eq!(rank_in_batch, rank(&scores, (history, target)), "user {user}");
+        for architecture in Architecture::ALL {
+            let config = RetrieverConfig { d_model: 8, max_len: 5, ..RetrieverConfig::new(architecture, 30) };
+            let model = Retriever::new(config, 11, &Device::flex()).expect("valid config");
+            let ranks = model_ranks(std::slice::from_ref(&model), &dataset, Part::Test).expect("known items");
+            for (user, &rank_in_batch) in ranks.iter().enumerate() {
+                let (history, target) = Part::Test.of(&dataset, user);
+                let scores = pollster::block_on(model.score_history(history)).expect("known items");
+                assert_eq!(rank_in_batch, rank(&scores, (history, target)), "{architecture} user {user}");
+            }
         }
+    }
+
+    #[test]
+    fn an_ensemble_ranks_by_the_mean_of_its_members() {
+        let dataset = dataset(&[&[1, 2, 3, 4], &[1, 2, 5, 3], &[4, 1, 2]], 5);
+        let config = RetrieverConfig { d_model: 8, ..RetrieverConfig::new(Architecture::SasRec, 5) };
+        let model = |seed| Retriever::new(config.clone(), seed, &Device::flex()).expect("valid config");
+        let models = [model(1), model(2)];
+        let ranks = model_ranks(&models, &dataset, Part::Test).expect("known items");
+        for (user, &together) in ranks.iter().enumerate() {
+            let (history, target) = Part::Test.of(&dataset, user);
+            let scores = models
+                .each_ref()
+                .map(|model| pollster::block_on(model.score_history(history)).expect("known items"));
+            let mean = shared::retriever::mean_log_softmax(&[&scores[0], &scores[1]]);
+            assert_eq!(together, rank(&mean, (history, target)));
+        }
+        assert!(model_ranks(&[], &dataset, Part::Test).is_err());
     }
 }

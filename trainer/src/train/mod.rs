@@ -3,15 +3,19 @@
 mod adamw;
 mod batch;
 mod checkpoint;
+mod cloze;
+pub mod estimate;
 mod loss;
 pub mod measure;
 mod report;
 pub mod retriever;
+mod score;
 mod windows;
 
 pub use adamw::AdamW;
 pub use batch::Batch;
 pub use checkpoint::Checkpoint;
-pub use loss::tied_cross_entropy;
-pub use report::RunReport;
+pub use loss::{binary_cross_entropy, tied_cross_entropy};
+pub use report::{DataUsed, RunReport, Validation};
+pub use score::Scorer;
 pub use windows::{Window, training_windows};

@@ -1,11 +1,10 @@
 //! What a run writes beside its weights: the settings as used, the data, the curve, the measures.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use shared::{metrics::Interval, retriever::LruRecConfig};
+use shared::{metrics::Interval, retriever::RetrieverConfig};
 
 use super::{measure::Measured, retriever::TrainConfig};
-use crate::{data::Dataset, fetch::hex};
+use crate::data::{Dataset, Outcome};
 
 /// One validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,19 +39,8 @@ pub struct DataUsed {
 impl DataUsed {
     /// Counts and checksum of a prepared data set.
     pub fn of(dataset: &Dataset) -> Self {
-        let mut hash = Sha256::new();
-        for sequence in &dataset.sequences {
-            let ids: Vec<String> = sequence.iter().map(|item| item.0.to_string()).collect();
-            hash.update(ids.join(" "));
-            hash.update("\n");
-        }
-        Self {
-            name: dataset.name.clone(),
-            users: dataset.sequences.len(),
-            items: dataset.catalog.len(),
-            interactions: dataset.sequences.iter().map(Vec::len).sum(),
-            sequences_sha256: hex(&hash.finalize()),
-        }
+        let Outcome { users, items, interactions, sequences_sha256 } = Outcome::of(dataset);
+        Self { name: dataset.name.clone(), users, items, interactions, sequences_sha256 }
     }
 }
 
@@ -64,7 +52,7 @@ pub struct RunReport {
     /// The data.
     pub data: DataUsed,
     /// The model.
-    pub model: LruRecConfig,
+    pub model: RetrieverConfig,
     /// The training.
     pub training: TrainConfig,
     /// Steps taken.

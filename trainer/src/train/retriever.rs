@@ -1,19 +1,20 @@
-//! Trains `LRURec`: packed windows, full-softmax cross entropy, validation every few steps, early stop.
+//! Trains a retriever: packed windows, full-softmax cross entropy, validation every few steps, early stop.
 
 use std::{path::Path, time::Instant};
 
 use anyhow::Context;
 use burn::{module::Module, tensor::Device};
+use clap::ValueEnum;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use shared::{
     metrics::{Metric, Summary},
-    retriever::{LruRec, LruRecConfig},
+    retriever::{Architecture, Retriever, RetrieverConfig},
 };
 
 use super::{
-    AdamW, Batch, Checkpoint, RunReport, Window,
+    AdamW, Batch, Checkpoint, RunReport, Window, binary_cross_entropy,
     checkpoint::Progress,
     measure::{Measured, Part, difference, model_ranks, popularity_ranks},
     report::{DataUsed, Validation},
@@ -21,13 +22,25 @@ use super::{
 };
 use crate::{
     data::Dataset,
-    files::write_atomic,
+    recipe,
     report::{Printer, UserError},
+    run_dir::RunDir,
 };
 
-/// Settings of a run; the reference's for MovieLens are the defaults of the command line.
+/// Settings of a run. The defaults are the reference's for MovieLens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
+    /// Which network.
+    pub model: Architecture,
+    /// Width of embeddings and blocks.
+    pub d_model: usize,
+    /// Number of blocks.
+    pub n_blocks: usize,
+    /// Attention heads, for the networks that have some.
+    pub n_heads: usize,
+    /// What a step minimises.
+    pub loss: Loss,
     /// Dropout of all places.
     pub dropout: f64,
     /// Decay of all weights but biases and norms.
@@ -50,10 +63,46 @@ pub struct TrainConfig {
     pub seed: u64,
 }
 
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            model: Architecture::LruRec,
+            d_model: 64,
+            n_blocks: 2,
+            n_heads: 2,
+            loss: Loss::Ce,
+            dropout: 0.2,
+            weight_decay: 0.01,
+            batch_size: 16,
+            max_len: 200,
+            learning_rate: 1e-3,
+            clip_norm: 5.0,
+            steps: 10_000,
+            validate_every: 250,
+            patience: 20,
+            seed: 42,
+        }
+    }
+}
+
+/// What a step minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// Cross entropy of the softmax over the whole catalogue
+    #[default]
+    Ce,
+    /// Binary cross entropy against one random negative a label, as in the paper of `SASRec`
+    Bce,
+}
+
 impl TrainConfig {
     /// Refuses settings that cannot train.
     pub fn validate(&self) -> Result<(), UserError> {
         let counts = [
+            ("--d-model", self.d_model),
+            ("--n-blocks", self.n_blocks),
+            ("--n-heads", self.n_heads),
             ("--batch-size", self.batch_size),
             ("--max-len", self.max_len),
             ("--steps", self.steps),
@@ -63,31 +112,51 @@ impl TrainConfig {
         if let Some((name, _)) = counts.into_iter().find(|&(_, value)| value == 0) {
             return Err(UserError::usage(format!("{name} is 0")).hint("give 1 or more"));
         }
+        if self.loss == Loss::Bce && self.model.is_masked() {
+            let message = format!("{} has no binary loss: it fills in masks", self.model);
+            return Err(UserError::usage(message).hint("leave --loss out, or train another --model"));
+        }
         let rates = [
             ("--dropout", self.dropout, (0.0..1.0).contains(&self.dropout)),
             ("--weight-decay", self.weight_decay, self.weight_decay >= 0.0 && self.weight_decay.is_finite()),
-            ("--lr", self.learning_rate, self.learning_rate > 0.0 && self.learning_rate.is_finite()),
+            (
+                "--learning-rate",
+                self.learning_rate,
+                self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+            ),
+            ("--clip-norm", self.clip_norm, self.clip_norm > 0.0),
         ];
-        match rates.into_iter().find(|&(_, _, good)| !good) {
-            Some((name, value, _)) => Err(UserError::usage(format!("{name} {value} cannot train"))
-                .hint("dropout is 0 to below 1, the decay 0 or more, the learning rate above 0")),
-            None => Ok(()),
+        if let Some((name, value, _)) = rates.into_iter().find(|&(_, _, good)| !good) {
+            return Err(UserError::usage(format!("{name} {value} cannot train"))
+                .hint("dropout is 0 to below 1, the decay 0 or more, learning rate and clip norm above 0"));
         }
+        // Sizes no model can have; the number of items does not matter here.
+        self.retriever(1).validate().map_err(|error| {
+            UserError::usage(error.to_string()).hint("give smaller sizes, and heads that divide --d-model")
+        })
     }
 
-    fn model(&self, dataset: &Dataset) -> LruRecConfig {
-        LruRecConfig {
+    /// The model that is trained, for a catalogue of so many items.
+    pub fn retriever(&self, num_items: usize) -> RetrieverConfig {
+        RetrieverConfig {
+            architecture: self.model,
+            num_items,
+            d_model: self.d_model,
+            n_blocks: self.n_blocks,
+            n_heads: self.n_heads,
             max_len: self.max_len,
             dropout: self.dropout,
             attn_dropout: self.dropout,
-            ..LruRecConfig::new(dataset.catalog.len())
         }
     }
 
-    /// Whether a run of `other` can go on with these settings: only where it ends may differ.
-    fn continues(&self, other: &Self) -> bool {
-        let (steps, patience) = (other.steps, other.patience);
-        Self { steps, patience, ..self.clone() } == *other
+    /// The first setting of `other` with which a run cannot go on as this one, as `key = value`. Where a
+    /// run ends may differ.
+    fn difference(&self, other: &Self) -> Option<String> {
+        let (mine, others) = (recipe::table(self), recipe::table(other));
+        let mut keys = others.iter().filter(|(key, _)| !matches!(key.as_str(), "steps" | "patience"));
+        let (key, value) = keys.find(|(key, value)| mine.get(*key) != Some(value))?;
+        Some(format!("{key} = {value}, not {}", mine.get(key).map_or_else(String::new, ToString::to_string)))
     }
 }
 
@@ -96,37 +165,43 @@ struct Run<'a> {
     config: &'a TrainConfig,
     dataset: &'a Dataset,
     windows: Vec<Window>,
-    model: LruRec,
+    /// Length of the longest window; `max_len` may be far longer than any history.
+    longest: usize,
+    model: Retriever,
     adam: AdamW,
     progress: Progress,
     best: Vec<u8>,
 }
 
-/// Trains a retriever and writes weights, checkpoint and report.
+/// Trains a retriever in a run's folder, from its start or from where its checkpoint stands.
 ///
-/// `out` receives the best weights whenever there are better ones; beside it lie `*.metrics.json` and
-/// `*.checkpoint`, from which `resume` goes on exactly where the run stood.
+/// The folder receives the best weights whenever there are better ones, a checkpoint and the curve at every
+/// validation, and the report in the end.
+///
+/// # Errors
+/// Settings that cannot train, a checkpoint of other settings or data, or a loss that is no number.
 pub fn train(
     dataset: &Dataset,
     config: &TrainConfig,
     device: &Device,
-    out: &Path,
+    folder: &RunDir,
     resume: bool,
     printer: &Printer,
 ) -> anyhow::Result<RunReport> {
     config.validate()?;
-    let checkpoint = out.with_extension("checkpoint");
     let mut run = if resume {
-        Run::resume(config, dataset, device, &checkpoint)?
+        Run::resume(config, dataset, device, &folder.checkpoint())?
     } else {
         Run::start(config, dataset, device)?
     };
     if run.progress.best_step > 0 {
-        // After an interruption the file may be missing or of another run.
-        write_atomic(out, &run.best)?;
+        // After an interruption the file may be missing or older than the checkpoint.
+        folder.write_weights(&run.best)?;
     }
     printer.note(&format!(
-        "{} users, {} windows, {} parameters, from step {}",
+        "{} on {}: {} users, {} windows, {} parameters, from step {}",
+        config.model,
+        dataset.name,
         dataset.sequences.len(),
         run.windows.len(),
         run.model.num_params(),
@@ -135,7 +210,7 @@ pub fn train(
     let bar = printer.steps_bar(config.steps as u64, "training");
     bar.set_position(run.progress.step as u64);
     if run.progress.curve.is_empty() {
-        run.validate(0.0, out)?;
+        run.validate(0.0, folder)?;
     }
     let before = run.progress.seconds;
     let (first, start) = (run.progress.step, Instant::now());
@@ -146,8 +221,9 @@ pub fn train(
         bar.inc(1);
         if run.progress.step.is_multiple_of(config.validate_every) || run.progress.step == config.steps {
             run.progress.seconds = before + start.elapsed().as_secs_f64();
-            run.validate(loss / f64::from(counted), out)?;
-            run.save(&checkpoint)?;
+            run.validate(loss / f64::from(counted), folder)?;
+            run.save(&folder.checkpoint())?;
+            folder.write_curve(&run.title(), &run.progress.curve)?;
             let rate = (run.progress.step - first) as f64 / start.elapsed().as_secs_f64();
             bar.suspend(|| printer.note(&run.line(rate)));
             (loss, counted) = (0.0, 0);
@@ -155,17 +231,48 @@ pub fn train(
     }
     bar.finish_and_clear();
     // A finished run leaves the weights it reports, even where nothing was better than its start.
-    write_atomic(out, &run.best)?;
+    folder.write_weights(&run.best)?;
+    folder.write_curve(&run.title(), &run.progress.curve)?;
     run.progress.seconds = before + start.elapsed().as_secs_f64();
     let report = run.report(device)?;
-    let text = serde_json::to_string_pretty(&report)? + "\n";
-    write_atomic(&out.with_extension("metrics.json"), text.as_bytes())?;
+    folder.write_metrics(&report)?;
     Ok(report)
 }
 
+/// The settings of the run whose checkpoint this is.
+///
+/// # Errors
+/// No checkpoint there, or one that cannot be read.
+pub fn settings_of(checkpoint: &Path) -> anyhow::Result<TrainConfig> {
+    Ok(read_checkpoint(checkpoint, &Device::flex())?.progress.config)
+}
+
+fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint> {
+    if !path.is_file() {
+        let message = format!("there is no checkpoint {}", path.display());
+        return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
+    }
+    Checkpoint::load(path, device)
+}
+
 impl<'a> Run<'a> {
+    fn new(
+        config: &'a TrainConfig,
+        dataset: &'a Dataset,
+        model: Retriever,
+        adam: AdamW,
+        progress: Progress,
+        best: Vec<u8>,
+    ) -> Self {
+        let users = 0..dataset.sequences.len();
+        let windows = training_windows(users.map(|user| dataset.split(user).train), config.max_len);
+        let longest = windows.iter().map(|window| window.inputs.len()).max().unwrap_or(0);
+        Self { config, dataset, windows, longest, model, adam, progress, best }
+    }
+
     fn start(config: &'a TrainConfig, dataset: &'a Dataset, device: &Device) -> anyhow::Result<Self> {
-        let model = LruRec::new(config.model(dataset), config.seed, &device.clone().autodiff())?;
+        let items = dataset.catalog.len();
+        let model = Retriever::new(config.retriever(items), config.seed, &device.clone().autodiff())?;
         let progress = Progress {
             config: config.clone(),
             sequences_sha256: DataUsed::of(dataset).sequences_sha256,
@@ -176,7 +283,7 @@ impl<'a> Run<'a> {
         };
         let best = model.to_safetensors()?;
         let adam = AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm);
-        Ok(Self { config, dataset, windows: windows(dataset, config), model, adam, progress, best })
+        Ok(Self::new(config, dataset, model, adam, progress, best))
     }
 
     fn resume(
@@ -185,15 +292,10 @@ impl<'a> Run<'a> {
         device: &Device,
         path: &Path,
     ) -> anyhow::Result<Self> {
-        if !path.is_file() {
-            let message = format!("there is no checkpoint {}", path.display());
-            return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
-        }
-        let Checkpoint { progress, model, best, moments } = Checkpoint::load(path, device)?;
-        if !config.continues(&progress.config) {
-            let message =
-                format!("checkpoint {} belongs to other settings: {:?}", path.display(), progress.config);
-            let hint = "repeat the settings of the run, or leave --resume out to start a new one";
+        let Checkpoint { progress, model, best, moments } = read_checkpoint(path, device)?;
+        if let Some(difference) = config.difference(&progress.config) {
+            let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
+            let hint = "leave the option out to go on with the run, or leave --resume out to start a new one";
             return Err(UserError::usage(message).hint(hint).into());
         }
         if config.steps < progress.step {
@@ -209,10 +311,10 @@ impl<'a> Run<'a> {
             let message = format!("checkpoint {} belongs to other data", path.display());
             return Err(UserError::usage(message).hint("give the --data of the run").into());
         }
-        let model = LruRec::from_safetensors(&model, &device.clone().autodiff())?;
+        let model = Retriever::from_safetensors(&model, &device.clone().autodiff())?;
         let adam = AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm)
             .resumed(progress.step, moments);
-        Ok(Self { config, dataset, windows: windows(dataset, config), model, adam, progress, best })
+        Ok(Self::new(config, dataset, model, adam, progress, best))
     }
 
     /// Takes one step and gives its loss.
@@ -220,12 +322,15 @@ impl<'a> Run<'a> {
         let batch = self.batch();
         // One seed a step: a resumed run drops the same places.
         device.seed(self.config.seed.wrapping_add(self.progress.step as u64));
-        let hidden = batch.labelled(self.model.forward(batch.ids(&device.clone().autodiff())));
+        let hidden = batch.labelled(self.model.forward(batch.rows()));
         let (embedding, bias) = self.model.output_layer();
-        let (loss, scalar) = tied_cross_entropy(hidden, embedding, bias, batch.labels());
+        let (loss, scalar) = match self.config.loss {
+            Loss::Ce => tied_cross_entropy(hidden, embedding, bias, batch.labels()),
+            Loss::Bce => binary_cross_entropy(hidden, embedding, bias, batch.labels(), batch.negatives()),
+        };
         if !loss.is_finite() {
             let message = format!("the loss became {loss} at step {}", self.progress.step);
-            return Err(UserError::failed(message).hint("try a smaller --lr").into());
+            return Err(UserError::failed(message).hint("try a smaller --learning-rate").into());
         }
         self.model = self.adam.step(self.model.clone(), scalar.backward());
         self.progress.step += 1;
@@ -241,14 +346,22 @@ impl<'a> Run<'a> {
         rng.set_stream(epoch as u64);
         order.shuffle(&mut rng);
         let chosen = order.into_iter().skip(n * self.config.batch_size).take(self.config.batch_size);
-        // The data's longest window, not `max_len`, which may be far longer than any history.
-        let longest = self.windows.iter().map(|window| window.inputs.len()).max().unwrap_or(0);
-        Batch::pack(chosen.map(|window| &self.windows[window]), longest)
+        let chosen = chosen.map(|window| &self.windows[window]);
+        // Masks and negatives have a stream a step, far from those of the shuffles.
+        rng.set_stream((1 << 32) + self.progress.step as u64);
+        match (self.model.mask(), self.config.loss) {
+            (Some(mask), _) => Batch::masked(chosen, self.longest, mask, &mut rng),
+            (None, Loss::Ce) => Batch::causal(chosen, self.longest),
+            (None, Loss::Bce) => {
+                let items = self.dataset.catalog.len();
+                Batch::causal_with_negatives(chosen, self.longest, items, &mut rng)
+            }
+        }
     }
 
-    /// Measures on the validation items; better weights go to `out`.
-    fn validate(&mut self, loss: f64, out: &Path) -> anyhow::Result<()> {
-        let ranks = model_ranks(&self.model, self.dataset, Part::Valid)?;
+    /// Measures on the validation items; better weights go to the run's folder.
+    fn validate(&mut self, loss: f64, folder: &RunDir) -> anyhow::Result<()> {
+        let ranks = model_ranks(std::slice::from_ref(&self.model), self.dataset, Part::Valid)?;
         let at = Summary::new(&ranks).at(10).copied().context("10 is a cut-off")?;
         let best = self.best_hits();
         let step = self.progress.step;
@@ -258,7 +371,7 @@ impl<'a> Run<'a> {
             self.progress.best_step = step;
             // Random weights are no result: they must never replace a file.
             if step > 0 {
-                write_atomic(out, &self.best)?;
+                folder.write_weights(&self.best)?;
             }
         }
         self.progress.curve.push(validation);
@@ -285,6 +398,12 @@ impl<'a> Run<'a> {
         .save(path)
     }
 
+    /// What the run is, for its picture.
+    fn title(&self) -> String {
+        let TrainConfig { model, dropout, weight_decay, seed, .. } = self.config;
+        format!("{} · {model} · dropout {dropout}, decay {weight_decay}, seed {seed}", self.dataset.name)
+    }
+
     /// The last validation in one line. `rate` is steps a second.
     fn line(&self, rate: f64) -> String {
         let Some(last) = self.progress.curve.last() else { return String::new() };
@@ -305,7 +424,7 @@ impl<'a> Run<'a> {
 
     /// Measures the best weights.
     fn report(&self, device: &Device) -> anyhow::Result<RunReport> {
-        let best = LruRec::from_safetensors(&self.best, device)?;
+        let best = [Retriever::from_safetensors(&self.best, device)?];
         let test = model_ranks(&best, self.dataset, Part::Test)?;
         let popularity = popularity_ranks(self.dataset, Part::Test);
         let stopped = if self.patience_left() == 0 {
@@ -316,7 +435,7 @@ impl<'a> Run<'a> {
         Ok(RunReport {
             llamarec: env!("CARGO_PKG_VERSION").to_owned(),
             data: DataUsed::of(self.dataset),
-            model: best.config().clone(),
+            model: best[0].config().clone(),
             training: self.config.clone(),
             steps: self.progress.step,
             best_step: self.progress.best_step,
@@ -329,11 +448,6 @@ impl<'a> Run<'a> {
             curve: self.progress.curve.clone(),
         })
     }
-}
-
-fn windows(dataset: &Dataset, config: &TrainConfig) -> Vec<Window> {
-    let users = 0..dataset.sequences.len();
-    training_windows(users.map(|user| dataset.split(user).train), config.max_len)
 }
 
 #[cfg(test)]

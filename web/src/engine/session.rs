@@ -7,7 +7,7 @@ use shared::{
     protocol::{DeviceChoice, EventBody, Failure, FailureCode, LoadPhase, RequestBody},
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
-    retriever::lrurec::LruRec,
+    retriever::Retriever,
 };
 
 use super::{
@@ -61,7 +61,7 @@ impl Session {
         let catalog: Catalog =
             fetch::parse(&manifest.catalog.path, &fetch::file(&folder, &manifest.catalog).await?)?;
         let weights = fetch::file(&folder, &manifest.retriever).await?;
-        let retriever = LruRec::from_safetensors(&weights, &Device::flex())
+        let retriever = Retriever::from_safetensors(&weights, &Device::flex())
             .map_err(|error| format_failure(&manifest.retriever.path, &error.to_string()))?;
         let recommender = Recommender::new(manifest.name.clone(), catalog, retriever);
         self.bundle = Some(Bundle { folder, manifest, recommender });

@@ -1,0 +1,21 @@
+//! Measurements of this machine at work, each beside the floor that the hardware sets.
+
+mod bandwidth;
+pub mod retrieve;
+
+pub use bandwidth::read_bandwidth;
+
+use std::time::Instant;
+
+/// Median time in seconds of `repeats` calls after one that is not counted.
+pub fn median_seconds(repeats: usize, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    work()?;
+    let mut times = Vec::with_capacity(repeats);
+    for _ in 0..repeats.max(1) {
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}

@@ -1,0 +1,361 @@
+//! The retriever's best items for many histories, in one compact file: what the ranker trains and is measured on.
+//!
+//! The file is safetensors. Each part has `PART.items` `[rows, k]` (item ids, 0 where fewer were left) and
+//! `PART.scores` `[rows, k]` (f16 log-probabilities over the whole catalogue, best first). The rows of `valid`
+//! and `test` are the users in order; those of `train` are prefixes of training sequences, with
+//! `train.users` (row of the user) and `train.lengths` (items read; the item behind them is the target).
+
+use std::{collections::HashMap, fs, path::Path};
+
+use anyhow::{Context, ensure};
+use half::f16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use shared::{
+    catalog::ItemId,
+    retriever::{Retriever, mean_log_softmax, propose},
+};
+
+use crate::{
+    data::Dataset,
+    files::write_atomic,
+    report::Printer,
+    train::{Scorer, measure::Part},
+};
+
+/// What the candidates were made of, kept in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Name of the data set.
+    pub data: String,
+    /// SHA-256 of its sequences.
+    pub sequences_sha256: String,
+    /// SHA-256 of the weights of each member of the retriever.
+    pub retrievers_sha256: Vec<String>,
+    /// Candidates a history.
+    pub k: usize,
+}
+
+/// The candidates of some histories, best first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CandidateTable {
+    k: usize,
+    items: Vec<u32>,
+    scores: Vec<f16>,
+}
+
+/// One training prefix: the first `length` items of a user's training sequence; the next one is the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Row of the user in the data set.
+    pub user: usize,
+    /// Items read.
+    pub length: usize,
+}
+
+/// Candidates for validation and test, and for training prefixes if they were asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidates {
+    /// What they were made of.
+    pub source: Source,
+    /// After the training items of each user.
+    pub valid: CandidateTable,
+    /// After all but the last item of each user.
+    pub test: CandidateTable,
+    /// After each prefix of training sequences.
+    pub train: Option<(Vec<Prefix>, CandidateTable)>,
+}
+
+impl CandidateTable {
+    fn with_rows(rows: usize, k: usize) -> Self {
+        Self { k, items: vec![0; rows * k], scores: vec![f16::NEG_INFINITY; rows * k] }
+    }
+
+    /// Number of histories.
+    pub fn rows(&self) -> usize {
+        self.items.len().checked_div(self.k).unwrap_or(0)
+    }
+
+    /// Candidates of a history with their log-probabilities, best first.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (ItemId, f32)> {
+        let range = row * self.k..(row + 1) * self.k;
+        let items = self.items[range.clone()].iter().zip(&self.scores[range]);
+        items.take_while(|(item, _)| **item > 0).map(|(&item, score)| (ItemId(item), score.to_f32()))
+    }
+
+    /// How many rows hold their target.
+    pub fn hits(&self, target: impl Fn(usize) -> ItemId) -> usize {
+        (0..self.rows()).filter(|&row| self.row(row).any(|(item, _)| item == target(row))).count()
+    }
+
+    /// Scores the histories and keeps the best `k` of each that it does not hold.
+    fn fill(
+        models: &[Retriever],
+        histories: &[&[ItemId]],
+        k: usize,
+        printer: &Printer,
+        what: &str,
+    ) -> anyhow::Result<Self> {
+        let mut table = Self::with_rows(histories.len(), k);
+        let bar = printer.steps_bar(histories.len() as u64, what);
+        Scorer::new(models)?.run(histories, |row, scores| {
+            // An ensemble's scores are log-probabilities already; once more changes nothing but a constant.
+            let log_probabilities = mean_log_softmax(&[scores]);
+            for (n, (item, score)) in propose(&log_probabilities, histories[row], k).into_iter().enumerate() {
+                table.items[row * k + n] = item.0;
+                table.scores[row * k + n] = f16::from_f32(score);
+            }
+            bar.inc(1);
+        })?;
+        bar.finish_and_clear();
+        Ok(table)
+    }
+}
+
+impl Candidates {
+    /// Retrieves for every user, and for every training prefix if `train` is set.
+    ///
+    /// # Errors
+    /// Items that a model does not know, or a device that fails.
+    pub fn retrieve(
+        models: &[Retriever],
+        dataset: &Dataset,
+        source: Source,
+        train: bool,
+        printer: &Printer,
+    ) -> anyhow::Result<Self> {
+        let k = source.k;
+        let users = 0..dataset.sequences.len();
+        let part = |part: Part| -> anyhow::Result<CandidateTable> {
+            let histories: Vec<&[ItemId]> = users.clone().map(|user| part.of(dataset, user).0).collect();
+            CandidateTable::fill(models, &histories, k, printer, part.name())
+        };
+        let (valid, test) = (part(Part::Valid)?, part(Part::Test)?);
+        let train = if train {
+            let prefixes: Vec<Prefix> = prefixes(dataset).collect();
+            let histories: Vec<&[ItemId]> =
+                prefixes.iter().map(|prefix| &dataset.split(prefix.user).train[..prefix.length]).collect();
+            let table = CandidateTable::fill(models, &histories, k, printer, "training prefixes")?;
+            Some((prefixes, table))
+        } else {
+            None
+        };
+        Ok(Self { source, valid, test, train })
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let mut arrays: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        let parts = [
+            ("valid", Some(&self.valid)),
+            ("test", Some(&self.test)),
+            ("train", self.train.as_ref().map(|train| &train.1)),
+        ];
+        for (name, table) in parts.into_iter().filter_map(|(name, table)| Some((name, table?))) {
+            let shape = vec![table.rows(), table.k];
+            let (dtype, items) = integers(&table.items);
+            arrays.push((format!("{name}.items"), dtype, shape.clone(), items));
+            let scores = table.scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+            arrays.push((format!("{name}.scores"), Dtype::F16, shape, scores));
+        }
+        if let Some((prefixes, _)) = &self.train {
+            let users: Vec<u32> = prefixes.iter().map(|prefix| prefix.user as u32).collect();
+            let lengths: Vec<u32> = prefixes.iter().map(|prefix| prefix.length as u32).collect();
+            for (name, values) in [("train.users", users), ("train.lengths", lengths)] {
+                let (dtype, bytes) = integers(&values);
+                arrays.push((name.to_owned(), dtype, vec![values.len()], bytes));
+            }
+        }
+        let views: Vec<(&String, TensorView)> = arrays
+            .iter()
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
+            .collect::<anyhow::Result<_>>()?;
+        let metadata = HashMap::from([(SOURCE.to_owned(), serde_json::to_string(&self.source)?)]);
+        write_atomic(path, &safetensors::serialize(views, Some(metadata))?)
+    }
+
+    /// Reads a file that [`Self::save`] wrote for this data set.
+    ///
+    /// # Errors
+    /// A file that is none, or one of other data.
+    pub fn load(path: &Path, dataset: &Dataset) -> anyhow::Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read candidates {}", path.display()))?;
+        let candidates =
+            Self::parse(&bytes).with_context(|| format!("candidates {} are unusable", path.display()))?;
+        let (users, items) = (dataset.sequences.len(), dataset.catalog.len() as u32);
+        for table in
+            [Some(&candidates.valid), Some(&candidates.test), candidates.train.as_ref().map(|t| &t.1)]
+        {
+            let strange = table.and_then(|table| table.items.iter().find(|&&item| item > items));
+            ensure!(strange.is_none(), "candidates {} belong to another catalogue", path.display());
+        }
+        ensure!(
+            candidates.valid.rows() == users && candidates.test.rows() == users,
+            "candidates {} are for {} users, {} has {users}",
+            path.display(),
+            candidates.test.rows(),
+            dataset.name
+        );
+        Ok(candidates)
+    }
+
+    fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let source = header.metadata().as_ref().and_then(|metadata| metadata.get(SOURCE));
+        let source: Source = serde_json::from_str(source.context("the file has no source in its metadata")?)?;
+        let file = SafeTensors::deserialize(bytes)?;
+        let table = |name: &str| -> anyhow::Result<CandidateTable> {
+            let items = read_integers(&file, &format!("{name}.items"))?;
+            let scores = file.tensor(&format!("{name}.scores"))?;
+            ensure!(scores.dtype() == Dtype::F16, "{name}.scores are not F16");
+            let scores: Vec<f16> =
+                scores.data().as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect();
+            ensure!(
+                scores.len() == items.len() && source.k > 0 && items.len().is_multiple_of(source.k),
+                "{name} has {} items and {} scores, not rows of {}",
+                items.len(),
+                scores.len(),
+                source.k
+            );
+            Ok(CandidateTable { k: source.k, items, scores })
+        };
+        let train = if file.tensor("train.items").is_ok() {
+            let (users, lengths) =
+                (read_integers(&file, "train.users")?, read_integers(&file, "train.lengths")?);
+            let table = table("train")?;
+            ensure!(
+                users.len() == table.rows() && lengths.len() == table.rows(),
+                "train has rows without a prefix"
+            );
+            let prefixes = users.into_iter().zip(lengths);
+            let prefix = |(user, length)| Prefix { user: user as usize, length: length as usize };
+            Some((prefixes.map(prefix).collect(), table))
+        } else {
+            None
+        };
+        Ok(Self { valid: table("valid")?, test: table("test")?, train, source })
+    }
+}
+
+/// Metadata key of [`Source`].
+const SOURCE: &str = "source";
+
+/// Every prefix of every training sequence that has an item behind it.
+pub fn prefixes(dataset: &Dataset) -> impl Iterator<Item = Prefix> {
+    (0..dataset.sequences.len())
+        .flat_map(|user| (1..dataset.split(user).train.len()).map(move |length| Prefix { user, length }))
+}
+
+/// Two bytes a number where all fit, else four.
+fn integers(values: &[u32]) -> (Dtype, Vec<u8>) {
+    if values.iter().all(|&value| u16::try_from(value).is_ok()) {
+        (Dtype::U16, values.iter().flat_map(|&value| (value as u16).to_le_bytes()).collect())
+    } else {
+        (Dtype::U32, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+}
+
+fn read_integers(file: &SafeTensors, name: &str) -> anyhow::Result<Vec<u32>> {
+    let tensor = file.tensor(name)?;
+    match tensor.dtype() {
+        Dtype::U16 => Ok(tensor
+            .data()
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|&bytes| u16::from_le_bytes(bytes).into())
+            .collect()),
+        Dtype::U32 => {
+            Ok(tensor.data().as_chunks::<4>().0.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect())
+        }
+        other => anyhow::bail!("{name} has type {other:?}, not U16 or U32"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use shared::{
+        catalog::{Catalog, Item},
+        retriever::{Architecture, RetrieverConfig},
+    };
+
+    use super::*;
+    use crate::report::Verbosity;
+
+    fn dataset(items: usize) -> Dataset {
+        let item = |n: usize| Item { raw: n.to_string(), title: n.to_string(), genres: Vec::new() };
+        let sequence =
+            |user: u32| (0..5 + user % 3).map(|t| ItemId((user + 3 * t) % items as u32 + 1)).collect();
+        Dataset {
+            name: "small".to_owned(),
+            catalog: Catalog::new((1..=items).map(item).collect()),
+            users: (0..9).map(|user| user.to_string()).collect(),
+            sequences: (0..9).map(sequence).collect(),
+        }
+    }
+
+    fn retrieve(dataset: &Dataset, models: usize) -> Candidates {
+        let config = RetrieverConfig {
+            d_model: 8,
+            ..RetrieverConfig::new(Architecture::LruRec, dataset.catalog.len())
+        };
+        let models: Vec<Retriever> = (0..models)
+            .map(|seed| Retriever::new(config.clone(), seed as u64, &Device::flex()).expect("valid config"))
+            .collect();
+        let source = Source {
+            data: dataset.name.clone(),
+            sequences_sha256: "0".to_owned(),
+            retrievers_sha256: vec!["1".to_owned()],
+            k: 4,
+        };
+        Candidates::retrieve(&models, dataset, source, true, &Printer::new(Verbosity::Quiet))
+            .expect("retrieved")
+    }
+
+    #[test]
+    fn candidates_survive_the_file() {
+        for items in [30, 70_000] {
+            let dataset = dataset(items);
+            let candidates = retrieve(&dataset, 2);
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("candidates.safetensors");
+            candidates.save(&path).expect("written");
+            assert_eq!(Candidates::load(&path, &dataset).expect("read"), candidates);
+            let mut other = dataset;
+            other.sequences.pop();
+            let error = Candidates::load(&path, &other).expect_err("other data").to_string();
+            assert!(error.contains("are for 9 users, small has 8"), "{error}");
+        }
+    }
+
+    #[test]
+    fn candidates_are_unseen_ordered_and_probable() {
+        let dataset = dataset(30);
+        let candidates = retrieve(&dataset, 1);
+        let (prefixes, table) = candidates.train.as_ref().expect("asked for");
+        assert_eq!(table.rows(), prefixes.len());
+        let expected: usize = dataset.sequences.iter().map(|sequence| sequence.len() - 3).sum();
+        assert_eq!(prefixes.len(), expected);
+        for (row, prefix) in prefixes.iter().enumerate() {
+            let history = &dataset.sequences[prefix.user][..prefix.length];
+            let found: Vec<(ItemId, f32)> = table.row(row).collect();
+            assert_eq!(found.len(), 4);
+            assert!(found.iter().all(|(item, score)| !history.contains(item) && *score < 0.0));
+            assert!(found.is_sorted_by(|a, b| a.1 >= b.1));
+        }
+        let hits = candidates.test.hits(|user| *dataset.sequences[user].last().expect("not empty"));
+        assert!(hits <= 9);
+    }
+
+    #[test]
+    fn short_catalogues_leave_rows_short() {
+        let dataset = dataset(8);
+        let candidates = retrieve(&dataset, 1);
+        let counts: Vec<usize> = (0..9).map(|row| candidates.test.row(row).count()).collect();
+        assert!(counts.iter().any(|&count| count < 4), "{counts:?}");
+    }
+}

@@ -1,0 +1,306 @@
+//! The paper's tables with our runs beside its rows, as Markdown.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use shared::metrics::Summary;
+
+use crate::{
+    paper::{COLUMNS, PaperRow, PaperSet, SETS, TABLE_1, TABLE_3},
+    train::{RunReport, retriever::TrainConfig},
+};
+
+/// Runs that differ in their seed alone, and their mean figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct System {
+    /// Name of the data set.
+    pub data: String,
+    /// Users.
+    pub users: usize,
+    /// Items.
+    pub items: usize,
+    /// Interactions.
+    pub interactions: usize,
+    /// The settings, with the seed of the first run.
+    pub settings: TrainConfig,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Validation Recall@10, by which the settings are chosen: mean over seeds.
+    pub valid_recall_10: f64,
+    /// Test measures in the order of [`COLUMNS`]: means over seeds.
+    pub test: [f64; 6],
+    /// Test Recall@20, the upper bound of a ranker: mean over seeds.
+    pub recall_20: f64,
+    /// Half the width of the 95 % bootstrap interval of one run's Recall@10 over users, mean over seeds.
+    pub recall_10_spread: f64,
+    /// The same measures of recommending what is popular.
+    pub popularity: [f64; 6],
+}
+
+/// Groups runs that differ in their seed alone, in order of first appearance.
+pub fn systems(reports: &[RunReport]) -> Vec<System> {
+    let key = |report: &RunReport| {
+        let settings = TrainConfig { seed: 0, ..report.training.clone() };
+        (report.data.sequences_sha256.clone(), settings)
+    };
+    let mut groups: Vec<Vec<&RunReport>> = Vec::new();
+    for report in reports {
+        match groups.iter_mut().find(|group| key(group[0]) == key(report)) {
+            // The same run in two places counts once.
+            Some(group) if group.iter().any(|other| other.training.seed == report.training.seed) => {}
+            Some(group) => group.push(report),
+            None => groups.push(vec![report]),
+        }
+    }
+    groups.iter().map(|group| system(group)).collect()
+}
+
+fn system(runs: &[&RunReport]) -> System {
+    let mean =
+        |of: &dyn Fn(&RunReport) -> f64| runs.iter().map(|run| of(run)).sum::<f64>() / runs.len() as f64;
+    let first = runs[0];
+    System {
+        data: first.data.name.clone(),
+        users: first.data.users,
+        items: first.data.items,
+        interactions: first.data.interactions,
+        settings: first.training.clone(),
+        seeds: runs.iter().map(|run| run.training.seed).collect(),
+        valid_recall_10: mean(&|run| run.valid.recall_10.mean),
+        test: std::array::from_fn(|n| mean(&|run| columns(&run.test.summary)[n])),
+        recall_20: mean(&|run| run.test.summary.at(20).map_or(0.0, |at| at.recall)),
+        recall_10_spread: mean(&|run| (run.test.recall_10.high - run.test.recall_10.low) / 2.0),
+        popularity: columns(&first.popularity.summary),
+    }
+}
+
+/// A summary in the order of [`COLUMNS`].
+fn columns(summary: &Summary) -> [f64; 6] {
+    let [five, ten] = [5, 10].map(|k| summary.at(k).copied());
+    let of = |at: Option<shared::metrics::AtCutoff>| at.map_or([0.0; 3], |at| [at.mrr, at.ndcg, at.recall]);
+    let ([a, b, c], [d, e, f]) = (of(five), of(ten));
+    [a, b, c, d, e, f]
+}
+
+impl System {
+    fn set(&self) -> Option<PaperSet> {
+        SETS.into_iter().find(|set| (set.users, set.items) == (self.users, self.items))
+    }
+
+    fn label(&self) -> String {
+        let TrainConfig { model, dropout, weight_decay, loss, .. } = &self.settings;
+        let loss = if format!("{loss:?}") == "Bce" { ", BCE" } else { "" };
+        let seeds = match self.seeds.len() {
+            1 => format!("seed {}", self.seeds[0]),
+            count => format!("mean of {count} seeds"),
+        };
+        format!("{model}{loss}, dropout {dropout}, decay {weight_decay}, {seeds}")
+    }
+}
+
+/// Tables 2, 1 and 3 with our rows beside the paper's. For each data set and network the settings with the best
+/// validation Recall@10 are shown.
+pub fn markdown(systems: &[System]) -> String {
+    let mut text = String::new();
+    let chosen = chosen(systems);
+    data_sets(&mut text, systems);
+    let mut names: Vec<&str> = Vec::new();
+    for system in &chosen {
+        if !names.contains(&system.data.as_str()) {
+            names.push(&system.data);
+        }
+    }
+    for name in names {
+        let of_set: Vec<&System> = chosen.iter().copied().filter(|system| system.data == name).collect();
+        results(&mut text, name, &of_set);
+        subset(&mut text, &of_set);
+    }
+    text
+}
+
+/// The best settings of each network on each data set, by validation.
+fn chosen(systems: &[System]) -> Vec<&System> {
+    let mut chosen: Vec<&System> = Vec::new();
+    for system in systems {
+        let same = |other: &&mut &System| {
+            other.data == system.data
+                && other.settings.model == system.settings.model
+                && other.settings.loss == system.settings.loss
+        };
+        match chosen.iter_mut().find(same) {
+            Some(other) if other.valid_recall_10 >= system.valid_recall_10 => {}
+            Some(other) => *other = system,
+            None => chosen.push(system),
+        }
+    }
+    chosen
+}
+
+fn data_sets(text: &mut String, systems: &[System]) {
+    text.push_str("## Data sets (paper's Table 2)\n\n");
+    text.push_str("| data set | users | items | interactions | mean length | paper |\n");
+    text.push_str("| --- | ---: | ---: | ---: | ---: | --- |\n");
+    let mut seen: Vec<&str> = Vec::new();
+    for system in systems {
+        let System { data, users, items, interactions, .. } = system;
+        if seen.contains(&data.as_str()) {
+            continue;
+        }
+        seen.push(data);
+        let paper = system.set().map_or("not in the paper", |set| set.name);
+        let mean = *interactions as f64 / *users as f64;
+        let _ = writeln!(text, "| {data} | {users} | {items} | {interactions} | {mean:.2} | {paper} |");
+    }
+}
+
+fn results(text: &mut String, data: &str, systems: &[&System]) {
+    let set = systems.first().and_then(|system| system.set());
+    let paper = set
+        .map_or("a data set that is not in the paper".to_owned(), |set| format!("the paper's {}", set.name));
+    let _ = writeln!(text, "\n## {data}: {paper} (Table 1)\n");
+    let _ = writeln!(text, "| system | {} | Recall@20 |", COLUMNS.join(" | "));
+    let _ = writeln!(text, "| --- |{} ---: |", " ---: |".repeat(COLUMNS.len()));
+    let figures = |values: [Option<f64>; 6]| {
+        values.map(|value| value.map_or("—".to_owned(), |value| format!("{value:.4}"))).join(" | ")
+    };
+    let rows: Vec<&PaperRow> =
+        set.map_or(Vec::new(), |set| TABLE_1.iter().filter(|row| row.set == set.name).collect());
+    if let Some(first) = systems.first() {
+        let _ = writeln!(text, "| popularity | {} | |", figures(first.popularity.map(Some)));
+    }
+    for system in systems {
+        let _ = writeln!(
+            text,
+            "| **{}** | {} | {:.4} |",
+            system.label(),
+            figures(system.test.map(Some)),
+            system.recall_20
+        );
+        let Some(row) = rows.iter().find(|row| row.model == Some(system.settings.model)) else { continue };
+        let _ = writeln!(text, "| paper: {} | {} | |", row.system, figures(row.figures));
+        let change = |n: usize| {
+            row.figures[n]
+                .map_or("—".to_owned(), |paper| format!("{:+.1} %", (system.test[n] / paper - 1.0) * 100.0))
+        };
+        let _ =
+            writeln!(text, "| difference | {} | |", std::array::from_fn::<String, 6, _>(change).join(" | "));
+    }
+    for row in rows.iter().filter(|row| systems.iter().all(|system| row.model != Some(system.settings.model)))
+    {
+        let _ = writeln!(text, "| paper: {} | {} | |", row.system, figures(row.figures));
+    }
+    text.push('\n');
+    for system in systems {
+        let _ = writeln!(
+            text,
+            "- {}: Recall@10 of one run is ± {:.4} (95 % bootstrap over {} users).",
+            system.label(),
+            system.recall_10_spread,
+            system.users
+        );
+    }
+    for row in rows.iter().filter(|row| !row.note.is_empty()) {
+        let _ = writeln!(text, "- Paper's {}: {}.", row.system, row.note);
+    }
+}
+
+fn subset(text: &mut String, systems: &[&System]) {
+    let Some(first) = systems.first() else { return };
+    let _ = writeln!(text, "\nUsers whose item is among the 20 candidates (Table 3)\n");
+    text.push_str("| system | share of users | Recall@5 | Recall@10 |\n| --- | ---: | ---: | ---: |\n");
+    for system in systems {
+        if system.recall_20 > 0.0 {
+            let of = |n: usize| system.test[n] / system.recall_20;
+            let _ = writeln!(
+                text,
+                "| **{}** | {:.4} | {:.4} | {:.4} |",
+                system.label(),
+                system.recall_20,
+                of(2),
+                of(5)
+            );
+        }
+    }
+    let Some(set) = first.set() else { return };
+    for row in TABLE_3.iter().filter(|row| row.set == set.name) {
+        let share = row.users as f64 / set.users as f64;
+        let five = row.recall_5.map_or("—".to_owned(), |recall| format!("{recall:.4}"));
+        let _ = writeln!(text, "| paper: {} | {share:.4} | {five} | {:.4} |", row.system, row.recall_10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::retriever::{Architecture, RetrieverConfig};
+
+    use super::*;
+    use crate::train::{
+        DataUsed,
+        measure::{Measured, difference},
+    };
+
+    /// A run on the paper's ML-100k in which `hits` of 610 users find their item at once, the others never.
+    fn report(model: Architecture, seed: u64, hits: usize) -> RunReport {
+        let ranks: Vec<usize> = (0..610).map(|user| if user < hits { 0 } else { 99 }).collect();
+        let measured = Measured::new(&ranks);
+        RunReport {
+            llamarec: "0".to_owned(),
+            data: DataUsed {
+                name: "ml".to_owned(),
+                users: 610,
+                items: 3_650,
+                interactions: 90_274,
+                sequences_sha256: "0".to_owned(),
+            },
+            model: RetrieverConfig::new(model, 3_650),
+            training: TrainConfig { model, seed, ..TrainConfig::default() },
+            steps: 1,
+            best_step: 1,
+            seconds: 1.0,
+            stopped: String::new(),
+            valid: measured.clone(),
+            test: measured.clone(),
+            popularity: Measured::new(&[99; 610]),
+            recall_10_over_popularity: difference(shared::metrics::Metric::Recall(10), &ranks, &ranks),
+            curve: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn seeds_are_averaged_and_repeats_count_once() {
+        let runs = [
+            report(Architecture::LruRec, 1, 61),
+            report(Architecture::LruRec, 2, 122),
+            report(Architecture::LruRec, 2, 122),
+            report(Architecture::SasRec, 1, 61),
+        ];
+        let systems = systems(&runs);
+        assert_eq!(systems.len(), 2);
+        assert_eq!(systems[0].seeds, [1, 2]);
+        assert!((systems[0].test[5] - 0.15).abs() < 1e-9);
+        assert!((systems[0].recall_20 - 0.15).abs() < 1e-9);
+    }
+
+    #[test]
+    fn our_rows_stand_beside_the_papers() {
+        let runs = [report(Architecture::LruRec, 1, 61), report(Architecture::Narm, 1, 30)];
+        let text = markdown(&systems(&runs));
+        assert!(text.contains("| ml | 610 | 3650 | 90274 | 147.99 | ML-100k |"), "{text}");
+        assert!(
+            text.contains("| paper: LRURec | 0.0390 | 0.0468 | 0.0705 | 0.0491 | 0.0705 | 0.1426 | |"),
+            "{text}"
+        );
+        // 61 of 610 users beside .1426.
+        assert!(text.contains("-29.9 % | |"), "{text}");
+        assert!(text.contains("| paper: LlamaRec | 0.0440"), "{text}");
+        assert!(text.contains("| paper: LlamaRec | 0.2016 | 0.4228 | 0.7561 |"), "{text}");
+    }
+
+    #[test]
+    fn the_settings_with_the_best_validation_are_shown() {
+        let mut better = report(Architecture::LruRec, 1, 90);
+        better.training.dropout = 0.5;
+        let text = markdown(&systems(&[report(Architecture::LruRec, 1, 61), better]));
+        assert!(text.contains("lrurec, dropout 0.5") && !text.contains("lrurec, dropout 0.2"), "{text}");
+    }
+}

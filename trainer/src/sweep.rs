@@ -1,0 +1,381 @@
+//! Many runs of `llamarec train retriever`: one folder a combination, so that a sweep that was interrupted
+//! does only what is missing, and a run that was interrupted goes on.
+
+use std::{
+    collections::VecDeque,
+    fmt::{self, Write},
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    str::FromStr,
+    sync::Mutex,
+    thread,
+};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use toml::{Table, Value};
+
+use crate::{
+    files::write_atomic,
+    report::Printer,
+    run_dir::{CHECKPOINT, METRICS},
+    train::RunReport,
+};
+
+/// A setting and its values, as text: `dropout=0.1,0.2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// Name of the setting.
+    pub key: String,
+    /// Values in the order given.
+    pub values: Vec<String>,
+}
+
+impl FromStr for Axis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, values) = text.split_once('=').ok_or("write it as KEY=V1,V2,...")?;
+        let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).collect();
+        if key.is_empty() || values.iter().any(String::is_empty) {
+            return Err("a key or a value is empty; write it as KEY=V1,V2,...".to_owned());
+        }
+        if let Some(twice) = values.iter().enumerate().find(|(n, value)| values[..*n].contains(value)) {
+            return Err(format!("{} is given twice", twice.1));
+        }
+        Ok(Self { key: key.replace('-', "_"), values })
+    }
+}
+
+impl Axis {
+    /// A table with this setting alone, for each value.
+    pub fn table_rows(&self) -> impl Iterator<Item = Table> {
+        self.values.iter().map(|value| {
+            // What is no number or switch is a word.
+            let parsed = format!("value = {value}").parse::<Table>().ok();
+            let parsed = parsed.and_then(|mut table| table.remove("value"));
+            Table::from_iter([(self.key.clone(), parsed.unwrap_or_else(|| Value::String(value.clone())))])
+        })
+    }
+}
+
+/// All combinations of some settings' values.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    out: PathBuf,
+    keys: Vec<String>,
+    jobs: Vec<Job>,
+}
+
+/// One combination.
+#[derive(Clone, Debug)]
+struct Job {
+    folder: PathBuf,
+    values: Vec<String>,
+}
+
+impl Sweep {
+    /// Runs in folders below `out`, the last setting varied fastest.
+    pub fn new(out: &Path, axes: &[Axis]) -> Self {
+        let mut combinations = vec![Vec::new()];
+        for axis in axes {
+            combinations = combinations
+                .into_iter()
+                .flat_map(|before: Vec<String>| {
+                    axis.values.iter().map(move |value| {
+                        let mut with = before.clone();
+                        with.push(value.clone());
+                        with
+                    })
+                })
+                .collect();
+        }
+        let keys: Vec<String> = axes.iter().map(|axis| axis.key.clone()).collect();
+        let jobs = combinations
+            .into_iter()
+            .map(|values| {
+                let parts: Vec<String> =
+                    keys.iter().zip(&values).map(|(key, value)| format!("{key}={value}")).collect();
+                Job { folder: out.join(parts.join(",")), values }
+            })
+            .collect();
+        Self { out: out.to_owned(), keys, jobs }
+    }
+
+    /// Trains what is not finished, `at_a_time` processes at once; with cards each process sees one of them.
+    ///
+    /// # Errors
+    /// A run that failed; the others still finish, and the sweep can be started again.
+    pub fn run(
+        &self,
+        options: &[String],
+        at_a_time: usize,
+        cards: &[u16],
+        printer: &Printer,
+    ) -> anyhow::Result<()> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let open: VecDeque<&Job> =
+            self.jobs.iter().filter(|job| !job.folder.join(METRICS).exists()).collect();
+        let (count, total) = (open.len(), self.jobs.len());
+        printer
+            .note(&format!("{total} runs, {} finished, {count} to do, {at_a_time} at a time", total - count));
+        let (queue, failed) = (Mutex::new(open), Mutex::new(Vec::new()));
+        thread::scope(|scope| {
+            for worker in 0..at_a_time.min(count) {
+                let (queue, failed, program) = (&queue, &failed, &program);
+                let card = (!cards.is_empty()).then(|| cards[worker % cards.len()]);
+                scope.spawn(move || {
+                    while let Some(job) = next(queue) {
+                        match self.train(program, job, options, card) {
+                            Ok(()) => printer.note(&format!("finished {}", job.folder.display())),
+                            Err(error) => {
+                                printer.warn(&format!("{}: {error:#}", job.folder.display()));
+                                if let Ok(mut failed) = failed.lock() {
+                                    failed.push(job.folder.display().to_string());
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let failed = failed.into_inner().unwrap_or_default();
+        if !failed.is_empty() {
+            bail!(
+                "{} of {count} runs failed: {}; the same command does what is missing",
+                failed.len(),
+                failed.join(", ")
+            );
+        }
+        Ok(())
+    }
+
+    /// One run in a process of its own, its messages in a file beside its results.
+    fn train(&self, program: &Path, job: &Job, options: &[String], card: Option<u16>) -> anyhow::Result<()> {
+        fs::create_dir_all(&job.folder)?;
+        let log = fs::File::options().create(true).append(true).open(job.folder.join("log.txt"))?;
+        let mut command = Command::new(program);
+        command.args(["train", "retriever", "--out"]).arg(&job.folder).args(options);
+        for (key, value) in self.keys.iter().zip(&job.values) {
+            command.arg(format!("--{}", key.replace('_', "-"))).arg(value);
+        }
+        if job.folder.join(CHECKPOINT).exists() {
+            command.arg("--resume");
+        } else {
+            // Killed before its first checkpoint: what lies there is of no use.
+            command.arg("--force");
+        }
+        if let Some(card) = card {
+            command.env("CUDA_VISIBLE_DEVICES", card.to_string());
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
+        if !status.success() {
+            bail!("ended with {status}, see log.txt there");
+        }
+        Ok(())
+    }
+
+    /// What the runs measured; those that are not finished have no figures.
+    ///
+    /// # Errors
+    /// A finished run whose report cannot be read.
+    pub fn table(&self) -> anyhow::Result<SweepTable> {
+        let mut rows = Vec::with_capacity(self.jobs.len());
+        for job in &self.jobs {
+            let path = job.folder.join(METRICS);
+            let figures = if path.exists() { Some(Figures::read(&path)?) } else { None };
+            rows.push(SweepRow { values: job.values.clone(), started: job.folder.exists(), figures });
+        }
+        Ok(SweepTable { out: self.out.clone(), keys: self.keys.clone(), rows })
+    }
+}
+
+fn next<'a>(queue: &Mutex<VecDeque<&'a Job>>) -> Option<&'a Job> {
+    queue.lock().ok()?.pop_front()
+}
+
+/// What is compared: chosen by validation, told by the test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    best_step: usize,
+    valid_recall_10: f64,
+    test_recall_10: f64,
+    test_ndcg_10: f64,
+}
+
+impl Figures {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let report: RunReport =
+            serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))?;
+        Ok(Self {
+            best_step: report.best_step,
+            valid_recall_10: report.valid.recall_10.mean,
+            test_recall_10: report.test.recall_10.mean,
+            test_ndcg_10: report.test.ndcg_10.mean,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SweepRow {
+    values: Vec<String>,
+    started: bool,
+    figures: Option<Figures>,
+}
+
+/// The runs of a sweep with their figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct SweepTable {
+    out: PathBuf,
+    keys: Vec<String>,
+    rows: Vec<SweepRow>,
+}
+
+impl SweepTable {
+    /// Writes the table as CSV and as text beside the runs.
+    ///
+    /// # Errors
+    /// Files that cannot be written.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let mut csv = self.keys.join(",") + ",best_step,valid_recall_10,test_recall_10,test_ndcg_10\n";
+        for row in &self.rows {
+            if let Some(at) = row.figures {
+                let _ = writeln!(
+                    csv,
+                    "{},{},{:.6},{:.6},{:.6}",
+                    row.values.join(","),
+                    at.best_step,
+                    at.valid_recall_10,
+                    at.test_recall_10,
+                    at.test_ndcg_10
+                );
+            }
+        }
+        write_atomic(&folder.join("sweep.csv"), csv.as_bytes())?;
+        write_atomic(&folder.join("sweep.md"), self.to_string().as_bytes())
+    }
+
+    /// Means over seeds, if seeds were varied: the other values, number of runs, mean figures.
+    fn over_seeds(&self) -> Vec<(Vec<&str>, Vec<Figures>)> {
+        let Some(seed) = self.keys.iter().position(|key| key == "seed") else { return Vec::new() };
+        let mut groups: Vec<(Vec<&str>, Vec<Figures>)> = Vec::new();
+        for row in &self.rows {
+            let Some(figures) = row.figures else { continue };
+            let others = row.values.iter().enumerate().filter(|(n, _)| *n != seed);
+            let others: Vec<&str> = others.map(|(_, value)| value.as_str()).collect();
+            match groups.iter_mut().find(|(values, _)| *values == others) {
+                Some((_, group)) => group.push(figures),
+                None => groups.push((others, vec![figures])),
+            }
+        }
+        groups
+    }
+}
+
+impl fmt::Display for SweepTable {
+    /// Markdown, best validation Recall@10 first; unfinished runs last.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = |f: &mut fmt::Formatter<'_>, keys: &[&str], more: &[&str]| -> fmt::Result {
+            writeln!(f, "| {} | {} |", keys.join(" | "), more.join(" | "))?;
+            writeln!(f, "|{}{}", " --- |".repeat(keys.len()), " ---: |".repeat(more.len()))
+        };
+        let measures = ["valid Recall@10", "test Recall@10", "test NDCG@10"];
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        head(f, &keys, &[&["best step"][..], &measures].concat())?;
+        let mut rows: Vec<&SweepRow> = self.rows.iter().collect();
+        let valid = |row: &SweepRow| row.figures.map_or(-1.0, |figures| figures.valid_recall_10);
+        rows.sort_by(|a, b| valid(b).total_cmp(&valid(a)));
+        for row in rows {
+            write!(f, "| {} | ", row.values.join(" | "))?;
+            match row.figures {
+                Some(Figures { best_step, valid_recall_10, test_recall_10, test_ndcg_10 }) => writeln!(
+                    f,
+                    "{best_step} | {valid_recall_10:.4} | {test_recall_10:.4} | {test_ndcg_10:.4} |"
+                )?,
+                None => writeln!(f, "{} | | | |", if row.started { "unfinished" } else { "not begun" })?,
+            }
+        }
+        let groups = self.over_seeds();
+        if !groups.is_empty() && keys.len() > 1 {
+            let keys: Vec<&str> = keys.into_iter().filter(|key| *key != "seed").collect();
+            writeln!(f, "\nMeans over seeds\n")?;
+            head(f, &keys, &[&["seeds"][..], &measures].concat())?;
+            for (values, figures) in groups {
+                let mean =
+                    |of: fn(&Figures) -> f64| figures.iter().map(of).sum::<f64>() / figures.len() as f64;
+                writeln!(
+                    f,
+                    "| {} | {} | {:.4} | {:.4} | {:.4} |",
+                    values.join(" | "),
+                    figures.len(),
+                    mean(|at| at.valid_recall_10),
+                    mean(|at| at.test_recall_10),
+                    mean(|at| at.test_ndcg_10)
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(text: &str) -> Axis {
+        text.parse().expect("an axis")
+    }
+
+    #[test]
+    fn axes_are_read_and_typed() {
+        let rows: Vec<Table> = axis("weight-decay=0,0.01").table_rows().collect();
+        assert_eq!(rows[0]["weight_decay"], Value::Integer(0));
+        assert_eq!(rows[1]["weight_decay"], Value::Float(0.01));
+        let rows: Vec<Table> = axis("model=lrurec").table_rows().collect();
+        assert_eq!(rows[0]["model"], Value::String("lrurec".to_owned()));
+        for wrong in ["dropout", "dropout=", "=1", "dropout=0.1,,0.2", "seed=1,2,1"] {
+            assert!(wrong.parse::<Axis>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_combinations_have_folders_of_their_own() {
+        let sweep = Sweep::new(Path::new("out"), &[axis("dropout=0.1,0.5"), axis("seed=1,2,3")]);
+        let folders: Vec<String> = sweep.jobs.iter().map(|job| job.folder.display().to_string()).collect();
+        assert_eq!(folders.len(), 6);
+        assert_eq!(folders[1], "out/dropout=0.1,seed=2");
+        assert_eq!(folders[5], "out/dropout=0.5,seed=3");
+    }
+
+    #[test]
+    fn the_table_is_ordered_by_validation_and_averages_seeds() {
+        let row = |dropout: &str, seed: &str, valid: f64| SweepRow {
+            values: vec![dropout.to_owned(), seed.to_owned()],
+            started: true,
+            figures: (valid > 0.0).then_some(Figures {
+                best_step: 9,
+                valid_recall_10: valid,
+                test_recall_10: valid / 2.0,
+                test_ndcg_10: valid / 4.0,
+            }),
+        };
+        let table = SweepTable {
+            out: PathBuf::from("out"),
+            keys: vec!["dropout".to_owned(), "seed".to_owned()],
+            rows: vec![
+                row("0.1", "1", 0.1),
+                row("0.5", "1", 0.3),
+                row("0.1", "2", 0.2),
+                row("0.5", "2", 0.0),
+            ],
+        };
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[2], "| 0.5 | 1 | 9 | 0.3000 | 0.1500 | 0.0750 |");
+        assert_eq!(lines[5], "| 0.5 | 2 | unfinished | | | |");
+        assert!(text.contains("| 0.1 | 2 | 0.1500 | 0.0750 | 0.0375 |"), "{text}");
+    }
+}
