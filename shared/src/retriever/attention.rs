@@ -2,11 +2,11 @@
 
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig, Linear},
+    nn::Linear,
     tensor::{Bool, Device, Tensor, activation::softmax},
 };
 
-use super::{config::RetrieverConfig, init::Init};
+use super::{config::RetrieverConfig, dropout::Dropout, init::Init};
 
 /// Low enough to vanish in a softmax, high enough to stay finite in it.
 const HIDDEN: f32 = -1e9;
@@ -31,7 +31,7 @@ impl SelfAttention {
             key: square(),
             value: square(),
             output: square(),
-            dropout: DropoutConfig::new(config.attn_dropout).init(),
+            dropout: Dropout::new(config.attn_dropout),
             n_heads: config.n_heads,
         }
     }

@@ -3,13 +3,14 @@
 
 use burn::{
     module::{Module, Param},
-    nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear},
+    nn::{LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor, activation::gelu},
 };
 
 use super::{
     attention::SelfAttention,
     config::RetrieverConfig,
+    dropout::Dropout,
     embedding::{Embedding, Positions},
     feed_forward::FeedForward,
     init::Init,
@@ -54,7 +55,7 @@ pub(super) fn mask(config: &RetrieverConfig) -> i32 {
 impl Bert4Rec {
     pub(super) fn new(config: &RetrieverConfig, init: &mut Init, device: &Device) -> Self {
         let width = config.d_model;
-        let dropout = || DropoutConfig::new(config.dropout).init();
+        let dropout = || Dropout::new(config.dropout);
         Self {
             embedding: Embedding::new(config.vocabulary() + 1, width, init, device),
             // The mask stands behind a history of the full length.

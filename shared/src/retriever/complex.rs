@@ -56,6 +56,19 @@ impl<const D: usize> Complex<D> {
         }
     }
 
+    /// Parts one behind the other on the last axis.
+    #[must_use]
+    pub fn pack(self) -> Tensor<D> {
+        Tensor::cat(vec![self.re, self.im], D - 1)
+    }
+
+    /// The opposite of [`Self::pack`].
+    #[must_use]
+    pub fn unpack(packed: Tensor<D>) -> Self {
+        let width = packed.dims()[D - 1] / 2;
+        Self { re: packed.clone().narrow(D - 1, 0, width), im: packed.narrow(D - 1, width, width) }
+    }
+
     /// The same linear function of both parts.
     #[must_use]
     pub fn map<const E: usize>(self, function: impl Fn(Tensor<D>) -> Tensor<E>) -> Complex<E> {

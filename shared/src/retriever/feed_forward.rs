@@ -2,11 +2,11 @@
 
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear},
+    nn::{LayerNorm, LayerNormConfig, Linear},
     tensor::{Device, Tensor, activation::gelu},
 };
 
-use super::{config::RetrieverConfig, init::Init};
+use super::{config::RetrieverConfig, dropout::Dropout, init::Init};
 
 /// `LayerNorm(Dropout(W2 · Dropout(GELU(W1 x + b1)) + b2) + x)`, inner width 4 · `d_model`, exact GELU.
 ///
@@ -26,7 +26,7 @@ impl FeedForward {
         Self {
             inner: init.linear(width, inner, true, device),
             outer: init.linear(inner, width, true, device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            dropout: Dropout::new(config.dropout),
             norm: LayerNormConfig::new(width).init(device),
         }
     }

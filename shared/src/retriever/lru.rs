@@ -3,11 +3,13 @@
 
 use burn::{
     module::{Module, Param},
-    nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear},
-    tensor::{Device, Int, Tensor, TensorData},
+    nn::{LayerNorm, LayerNormConfig, Linear},
+    tensor::{Device, Tensor, TensorData, module::linear},
 };
 
-use super::{complex::Complex, config::RetrieverConfig, init::Init, scan::Scan};
+use super::{
+    complex::Complex, config::RetrieverConfig, dropout::Dropout, init::Init, rows::Rows, scan::Scan,
+};
 
 /// State channels decay with |λ| between these at the start of training.
 const RING: (f64, f64) = (0.8, 0.99);
@@ -52,7 +54,7 @@ impl Lru {
             in_im: init.linear(width, state, true, device),
             out_re: init.linear(state, width, true, device),
             out_im: init.linear(state, width, false, device),
-            dropout: DropoutConfig::new(config.attn_dropout).init(),
+            dropout: Dropout::new(config.attn_dropout),
             norm: LayerNormConfig::new(width).init(device),
         }
     }
@@ -60,10 +62,9 @@ impl Lru {
     /// The unit over whole sequences.
     ///
     /// # Shapes
-    /// - x, output: `[batch, length, d_model]`
-    /// - padding: `[batch, length]`, 1 at padding positions, else 0
-    pub(super) fn forward(&self, x: Tensor<3>, padding: Tensor<2, Int>, scan: Scan) -> Tensor<3> {
-        let states = scan.run(self.input(x.clone()), self.lambda(), padding);
+    /// - x, output: `[rows, length, d_model]`
+    pub(super) fn forward(&self, x: Tensor<3>, rows: &Rows, scan: Scan) -> Tensor<3> {
+        let states = scan.run(self.input(x.clone()), self.lambda(), rows);
         self.output(states, x)
     }
 
@@ -72,24 +73,32 @@ impl Lru {
     /// # Shapes
     /// - x, output: `[1, 1, d_model]`
     pub(super) fn step(&self, x: Tensor<3>, state: &mut Option<Complex<3>>) -> Tensor<3> {
-        let input = self.input(x.clone()); // [1, 1, state]
+        let input = Complex::unpack(self.input(x.clone())); // [1, 1, state]
         let next = match state.take() {
             Some(before) => input + before * self.lambda().map(Tensor::unsqueeze::<3>),
             None => input,
         };
         *state = Some(next.clone());
-        self.output(next, x)
+        self.output(next.pack(), x)
     }
 
-    /// `u = γ (W_in x + b_in)`: `[batch, length, state]`.
-    fn input(&self, x: Tensor<3>) -> Complex<3> {
-        let gamma = self.log_gamma.val().exp().unsqueeze::<3>();
-        Complex { re: self.in_re.forward(x.clone()), im: self.in_im.forward(x) }.scale(gamma)
+    /// `u = γ (W_in x + b_in)`, real parts before imaginary ones: `[rows, length, 2 state]`.
+    ///
+    /// Both parts come from one product, and γ is taken into the small weights.
+    fn input(&self, x: Tensor<3>) -> Tensor<3> {
+        let gamma = self.log_gamma.val().exp();
+        let gamma = Tensor::cat(vec![gamma.clone(), gamma], 0); // [2 state]
+        let weight = Tensor::cat(vec![self.in_re.weight.val(), self.in_im.weight.val()], 1);
+        let biases =
+            [&self.in_re, &self.in_im].into_iter().filter_map(|part| Some(part.bias.as_ref()?.val()));
+        let bias = Tensor::cat(biases.collect(), 0) * gamma.clone();
+        linear(x, weight * gamma.unsqueeze::<2>(), Some(bias))
     }
 
-    /// `LayerNorm(Dropout(Re(W_out s + b_out)) + x)`: `[batch, length, d_model]`.
-    fn output(&self, states: Complex<3>, x: Tensor<3>) -> Tensor<3> {
-        let y = self.out_re.forward(states.re) - self.out_im.forward(states.im);
+    /// `LayerNorm(Dropout(Re(W_out s + b_out)) + x)`: `[rows, length, d_model]`.
+    fn output(&self, states: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        let weight = Tensor::cat(vec![self.out_re.weight.val(), self.out_im.weight.val().neg()], 0);
+        let y = linear(states, weight, self.out_re.bias.as_ref().map(Param::val));
         self.norm.forward(self.dropout.forward(y) + x)
     }
 

@@ -3,13 +3,13 @@
 
 use burn::{
     module::{Module, Param},
-    nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig},
+    nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Int, Tensor, TensorData},
 };
 
 use super::{
-    RetrieverError, complex::Complex, config::RetrieverConfig, feed_forward::FeedForward, init::Init,
-    lru::Lru, model::known, scan::Scan,
+    RetrieverError, complex::Complex, config::RetrieverConfig, dropout::Dropout, feed_forward::FeedForward,
+    init::Init, lru::Lru, model::known, rows::Rows, scan::Scan,
 };
 use crate::catalog::ItemId;
 
@@ -53,7 +53,7 @@ impl LruRec {
         Self {
             embedding: init.param([config.vocabulary(), config.d_model], device),
             score_bias: init.param([config.vocabulary()], device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            dropout: Dropout::new(config.dropout),
             norm: LayerNormConfig::new(config.d_model).init(device),
             blocks: (0..config.n_blocks)
                 .map(|_| Block {
@@ -69,16 +69,12 @@ impl LruRec {
         (self.embedding.val(), Some(self.score_bias.val()))
     }
 
-    /// Hidden states of rows of ids; 0 is padding, and the state starts anew after it.
-    ///
-    /// # Shapes
-    /// - ids: `[batch, length]`, each at most `num_items`
-    /// - output: `[batch, length, d_model]`
-    pub fn forward(&self, ids: Tensor<2, Int>, scan: Scan) -> Tensor<3> {
-        let padding = ids.clone().equal_scalar(0).int(); // [batch, length]
-        self.blocks.iter().fold(self.embed(ids), |x, block| {
-            block.feed_forward.forward(block.lru.forward(x, padding.clone(), scan))
-        })
+    /// Hidden states, `[rows, row_len, d_model]`; the state starts anew after a padding.
+    pub fn forward(&self, rows: &Rows, scan: Scan) -> Tensor<3> {
+        let ids = rows.ids(&self.embedding.device());
+        self.blocks
+            .iter()
+            .fold(self.embed(ids), |x, block| block.feed_forward.forward(block.lru.forward(x, rows, scan)))
     }
 
     /// The state before the first item.

@@ -4,6 +4,7 @@ mod attention;
 mod bert4rec;
 mod complex;
 mod config;
+mod dropout;
 mod embedding;
 mod ensemble;
 mod esasrec;
@@ -16,6 +17,7 @@ mod narm;
 mod rows;
 mod sasrec;
 mod scan;
+mod scan_cpu;
 mod weights;
 
 use std::collections::HashSet;

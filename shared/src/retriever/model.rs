@@ -76,7 +76,7 @@ impl Retriever {
     /// Hidden states: `[rows, row_len, d_model]`. Ids are at most `num_items`, or [`Self::mask`].
     pub fn forward(&self, rows: &Rows) -> Tensor<3> {
         match &self.network {
-            Network::LruRec(model) => model.forward(rows.ids(&self.device()), Scan::Parallel),
+            Network::LruRec(model) => model.forward(rows, Scan::Fastest),
             Network::SasRec(model) => model.forward(rows),
             Network::ESasRec(model) => model.forward(rows),
             Network::Bert4Rec(model) => model.forward(rows),

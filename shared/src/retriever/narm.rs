@@ -3,7 +3,7 @@
 
 use burn::{
     module::{Module, Param},
-    nn::{Dropout, DropoutConfig, Linear},
+    nn::Linear,
     tensor::{
         Device, Tensor,
         activation::{sigmoid, tanh},
@@ -12,6 +12,7 @@ use burn::{
 
 use super::{
     config::RetrieverConfig,
+    dropout::Dropout,
     embedding::Embedding,
     init::Init,
     rows::{Rows, Sight},
@@ -46,13 +47,13 @@ impl Narm {
         let (width, state) = (config.d_model, config.d_state());
         Self {
             embedding: Embedding::new(config.vocabulary(), width, init, device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            dropout: Dropout::new(config.dropout),
             from_input: init.linear(width, 3 * state, true, device),
             from_state: init.linear(state, 3 * state, true, device),
             attend_last: init.linear(state, state, false, device),
             attend_each: init.linear(state, state, false, device),
             attend_sum: init.param([state], device),
-            state_dropout: DropoutConfig::new(config.attn_dropout).init(),
+            state_dropout: Dropout::new(config.attn_dropout),
             decoder: init.linear(2 * state, width, false, device),
         }
     }

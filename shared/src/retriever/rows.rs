@@ -91,6 +91,11 @@ impl Rows {
         Tensor::from_data(data, device)
     }
 
+    /// Whether each place is the first of its row or comes after a padding: where LRURec's state starts anew.
+    pub(super) fn after_padding(&self) -> Vec<bool> {
+        (0..self.ids.len()).map(|n| n.is_multiple_of(self.row_len) || self.ids[n - 1] == 0).collect()
+    }
+
     /// Place in its row at which the run of each id starts; this also tells runs of a row apart.
     fn run_starts(&self) -> Vec<i32> {
         let mut starts = Vec::with_capacity(self.ids.len());

@@ -6,13 +6,14 @@
 
 use burn::{
     module::Module,
-    nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear},
+    nn::{LayerNorm, LayerNormConfig, Linear},
     tensor::{Bool, Device, Tensor, activation::relu},
 };
 
 use super::{
     attention::SelfAttention,
     config::RetrieverConfig,
+    dropout::Dropout,
     embedding::{Embedding, Positions},
     init::Init,
     rows::{Rows, Sight},
@@ -50,7 +51,7 @@ impl SasRec {
     pub(super) fn new(config: &RetrieverConfig, init: &mut Init, device: &Device) -> Self {
         let (width, inner) = (config.d_model, config.d_inner());
         let norm = || LayerNormConfig::new(width).init(device);
-        let dropout = || DropoutConfig::new(config.dropout).init();
+        let dropout = || Dropout::new(config.dropout);
         Self {
             embedding: Embedding::new(config.vocabulary(), width, init, device),
             positions: Positions::new(config.max_len, width, init, device),

@@ -1,5 +1,5 @@
-//! The linear recurrence of LRURec in two forms that agree: step by step, and by recursive doubling
-//! (LRURec paper, WSDM 2024, section 3.4). The third form, one item at a time, is [`super::StreamState`].
+//! The linear recurrence of LRURec in forms that agree: step by step, by recursive doubling (LRURec paper,
+//! WSDM 2024, section 3.4) and in one pass on the CPU. One item at a time is [`super::StreamState`].
 //!
 //! `s_t = u_t + λ · s_{t-1} · [token_{t-1} is not padding]`: the state starts anew after every padding
 //! position. So a padded row needs no other mask, and several sequences fit into one row when padding
@@ -7,7 +7,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::complex::Complex;
+use super::{complex::Complex, rows::Rows, scan_cpu};
 
 /// How the recurrence over a whole sequence is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,22 +16,29 @@ pub enum Scan {
     Sequential,
     /// Recursive doubling: log2(length) rounds, each over all positions at once.
     Parallel,
+    /// What the device does best: on the CPU one pass ([`super::scan_cpu`]), elsewhere recursive doubling.
+    Fastest,
 }
 
 impl Scan {
-    /// States `s` for inputs `u`.
+    /// States `s` for inputs `u`, real parts before imaginary ones on the last axis.
     ///
     /// # Shapes
-    /// - u: `[batch, length, state]`
+    /// - u, output: `[rows, length, 2 state]`
     /// - lambda: `[state]`, the decay of each channel
-    /// - padding: `[batch, length]`, 1 at padding positions, else 0
-    /// - output: `[batch, length, state]`
-    pub fn run(self, u: Complex<3>, lambda: Complex<1>, padding: Tensor<2, Int>) -> Complex<3> {
-        let lambda = lambda.map(Tensor::unsqueeze::<3>);
-        match self {
-            Self::Sequential => sequential(&u, &lambda, &padding),
-            Self::Parallel => parallel(u, &lambda, padding),
+    pub(super) fn run(self, u: Tensor<3>, lambda: Complex<1>, rows: &Rows) -> Tensor<3> {
+        if self == Self::Fastest
+            && let Some(states) = scan_cpu::scan(&u, &lambda.clone().pack(), &rows.after_padding())
+        {
+            return states;
         }
+        let padding = rows.ids(&u.device()).equal_scalar(0).int(); // [rows, length]
+        let (u, lambda) = (Complex::unpack(u), lambda.map(Tensor::unsqueeze::<3>));
+        let states = match self {
+            Self::Sequential => sequential(&u, &lambda, &padding),
+            Self::Parallel | Self::Fastest => parallel(u, &lambda, padding),
+        };
+        states.pack()
     }
 }
 

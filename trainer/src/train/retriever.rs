@@ -214,9 +214,11 @@ pub fn train(
     }
     let before = run.progress.seconds;
     let (first, start) = (run.progress.step, Instant::now());
-    let (mut loss, mut counted) = (0.0, 0);
+    let (mut loss, mut counted, mut stepping) = (0.0, 0, 0.0);
     while run.progress.step < config.steps && run.patience_left() > 0 {
+        let began = Instant::now();
         loss += f64::from(run.step(device)?);
+        stepping += began.elapsed().as_secs_f64();
         counted += 1;
         bar.inc(1);
         if run.progress.step.is_multiple_of(config.validate_every) || run.progress.step == config.steps {
@@ -224,7 +226,7 @@ pub fn train(
             run.validate(loss / f64::from(counted), folder)?;
             run.save(&folder.checkpoint())?;
             folder.write_curve(&run.title(), &run.progress.curve)?;
-            let rate = (run.progress.step - first) as f64 / start.elapsed().as_secs_f64();
+            let rate = (run.progress.step - first) as f64 / stepping;
             bar.suspend(|| printer.note(&run.line(rate)));
             (loss, counted) = (0.0, 0);
         }
@@ -404,7 +406,7 @@ impl<'a> Run<'a> {
         format!("{} · {model} · dropout {dropout}, decay {weight_decay}, seed {seed}", self.dataset.name)
     }
 
-    /// The last validation in one line. `rate` is steps a second.
+    /// The last validation in one line. `rate` is steps a second, validations not counted.
     fn line(&self, rate: f64) -> String {
         let Some(last) = self.progress.curve.last() else { return String::new() };
         let left = (self.config.steps - last.step) as f64 / rate;

@@ -1,0 +1,146 @@
+//! The recurrence on the CPU: one pass over the states forward, one back, with gradients written by hand.
+//!
+//! Recursive doubling makes log2(length) passes because a GPU must; a CPU needs one. Complex numbers are
+//! packed: the last axis holds `state` real parts, then as many imaginary ones.
+
+use burn::{
+    backend::{Flex, tensor::FloatTensor},
+    tensor::{Tensor, TensorData},
+};
+
+type Primitive = FloatTensor<Flex>;
+
+/// States `s_t = u_t + λ s_{t-1}` of rows, starting anew where `starts` says so; `None` off the CPU.
+///
+/// # Shapes
+/// - u, output: `[rows, length, 2 state]`
+/// - lambda: `[2 state]`
+/// - starts: `rows · length`
+pub(super) fn scan(u: &Tensor<3>, lambda: &Tensor<1>, starts: &[bool]) -> Option<Tensor<3>> {
+    #[cfg(feature = "train")]
+    if let Some(states) = gradient::scan(u, lambda, starts) {
+        return Some(states);
+    }
+    let u = u.clone().try_into_primitive::<Flex>().ok()?;
+    let lambda = lambda.clone().try_into_primitive::<Flex>().ok()?;
+    let states = forward(u, lambda, starts)?.0;
+    Some(Tensor::from_primitive::<Flex>(states))
+}
+
+/// The numbers of a tensor and its shape; `None` if it is not of 32-bit floats.
+fn numbers(tensor: Primitive) -> Option<(Vec<f32>, Vec<usize>)> {
+    let data = tensor.to_contiguous().into_data();
+    let shape = data.shape().to_vec();
+    Some((data.try_into_vec::<f32>().ok()?, shape))
+}
+
+fn tensor(values: Vec<f32>, shape: Vec<usize>) -> Primitive {
+    Primitive::from_data(TensorData::new(values, shape))
+}
+
+/// The states as a tensor, and the numbers of the decays.
+fn forward(u: Primitive, lambda: Primitive, starts: &[bool]) -> Option<(Primitive, Vec<f32>)> {
+    let (mut states, shape) = numbers(u)?;
+    let (lambda, _) = numbers(lambda)?;
+    run(&mut states, &lambda, starts);
+    Some((tensor(states, shape), lambda))
+}
+
+/// Inputs become states.
+fn run(states: &mut [f32], lambda: &[f32], starts: &[bool]) {
+    let width = lambda.len();
+    let (decay_re, decay_im) = lambda.split_at(width / 2);
+    for (t, _) in starts.iter().enumerate().filter(|(_, starts)| !**starts) {
+        let (before, here) = states.split_at_mut(t * width);
+        let (last_re, last_im) = before[(t - 1) * width..].split_at(width / 2);
+        let (re, im) = here[..width].split_at_mut(width / 2);
+        for n in 0..width / 2 {
+            re[n] += decay_re[n] * last_re[n] - decay_im[n] * last_im[n];
+            im[n] += decay_re[n] * last_im[n] + decay_im[n] * last_re[n];
+        }
+    }
+}
+
+#[cfg(feature = "train")]
+mod gradient {
+    use burn::backend::{Autodiff, AutodiffBackend};
+    use burn_autodiff::{
+        checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    };
+
+    use super::{Flex, Primitive, Tensor, forward, numbers, tensor};
+
+    type Tracked = Autodiff<Flex>;
+
+    /// The recurrence as one operation that autodiff knows.
+    #[derive(Debug)]
+    struct Recurrence;
+
+    /// What the way back needs.
+    #[derive(Clone, Debug)]
+    struct State {
+        states: Primitive,
+        lambda: Vec<f32>,
+        starts: Vec<bool>,
+    }
+
+    pub(super) fn scan(u: &Tensor<3>, lambda: &Tensor<1>, starts: &[bool]) -> Option<Tensor<3>> {
+        let u = u.clone().try_into_primitive::<Tracked>().ok()?;
+        let lambda = lambda.clone().try_into_primitive::<Tracked>().ok()?;
+        let preparation = Recurrence.prepare::<NoCheckpointing>([u.node(), lambda.node()]).compute_bound();
+        let (states, lambda) = forward(Tracked::inner(u), Tracked::inner(lambda), starts)?;
+        let states = match preparation.stateful() {
+            OpsKind::Tracked(preparation) => {
+                let state = State { states: states.clone(), lambda, starts: starts.to_vec() };
+                preparation.finish(state, states)
+            }
+            OpsKind::UnTracked(preparation) => preparation.finish(states),
+        };
+        Some(Tensor::from_primitive::<Tracked>(states))
+    }
+
+    impl Backward<Flex, 2> for Recurrence {
+        type State = State;
+
+        fn backward(self, ops: Ops<State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let State { states, lambda, starts } = ops.state;
+            let gradient = numbers(grads.consume::<Flex>(&ops.node));
+            let (Some((mut gradient, shape)), Some((states, _))) = (gradient, numbers(states)) else {
+                unreachable!("the states are 32-bit floats, and so are their gradients")
+            };
+            let d_lambda = back(&mut gradient, &states, &lambda, &starts);
+            let [u, decay] = ops.parents;
+            if let Some(node) = u {
+                grads.register::<Flex>(node.id, tensor(gradient, shape));
+            }
+            if let Some(node) = decay {
+                let width = d_lambda.len();
+                grads.register::<Flex>(node.id, tensor(d_lambda, vec![width]));
+            }
+        }
+    }
+
+    /// Gradients of the states become those of the inputs, `g_t += conj(λ) g_{t+1}`; gives those of the
+    /// decays, the sum of `conj(s_{t-1}) g_t`.
+    fn back(gradient: &mut [f32], states: &[f32], lambda: &[f32], starts: &[bool]) -> Vec<f32> {
+        let width = lambda.len();
+        let (decay_re, decay_im) = lambda.split_at(width / 2);
+        let mut d_lambda = vec![0.0; width];
+        let (d_re, d_im) = d_lambda.split_at_mut(width / 2);
+        for (t, _) in starts.iter().enumerate().rev().filter(|(_, starts)| !**starts) {
+            let (before, here) = gradient.split_at_mut(t * width);
+            let (last_re, last_im) = before[(t - 1) * width..].split_at_mut(width / 2);
+            let (re, im) = here[..width].split_at(width / 2);
+            let (state_re, state_im) = states[(t - 1) * width..t * width].split_at(width / 2);
+            for n in 0..width / 2 {
+                last_re[n] += decay_re[n] * re[n] + decay_im[n] * im[n];
+                last_im[n] += decay_re[n] * im[n] - decay_im[n] * re[n];
+                d_re[n] += state_re[n] * re[n] + state_im[n] * im[n];
+                d_im[n] += state_re[n] * im[n] - state_im[n] * re[n];
+            }
+        }
+        d_lambda
+    }
+}
