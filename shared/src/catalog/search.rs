@@ -10,25 +10,42 @@ use thiserror::Error;
 use super::{Catalog, ItemId};
 use fold::{Folded, join, without_remarks};
 
-/// How many titles an [`UnknownTitle`] suggests.
+/// How many titles an [`UnknownTitle`] names.
 const SUGGESTIONS: usize = 3;
+
+/// How alike a title must be to be suggested (Jaro-Winkler); below, it would be a guess.
+const ALIKE: f64 = 0.75;
 
 /// A title that names no item, or more than one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("\"{title}\" names no single item of the catalogue{}", Suggestions(.nearest))]
-pub struct UnknownTitle {
-    /// The title that was asked for.
-    pub title: String,
-    /// Titles that may have been meant, nearest first.
-    pub nearest: Vec<String>,
+pub enum UnknownTitle {
+    /// Nothing was written.
+    #[error("a title is empty")]
+    Empty,
+    /// No item has it.
+    #[error("\"{title}\" is not in the catalogue{}", Listed("; nearest: ", .nearest))]
+    Absent {
+        /// The title that was asked for.
+        title: String,
+        /// Titles that may have been meant, nearest first; none if none is alike.
+        nearest: Vec<String>,
+    },
+    /// Several items have it.
+    #[error("\"{title}\" is the title of more than one item{}", Listed(": ", .items))]
+    Ambiguous {
+        /// The title that was asked for.
+        title: String,
+        /// Titles of the items, some of them if there are many.
+        items: Vec<String>,
+    },
 }
 
-struct Suggestions<'a>(&'a [String]);
+struct Listed<'a>(&'static str, &'a [String]);
 
-impl fmt::Display for Suggestions<'_> {
+impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, title) in self.0.iter().enumerate() {
-            f.write_str(if n == 0 { "; nearest: " } else { ", " })?;
+        for (n, title) in self.1.iter().enumerate() {
+            f.write_str(if n == 0 { self.0 } else { ", " })?;
             write!(f, "\"{title}\"")?;
         }
         Ok(())
@@ -69,6 +86,9 @@ impl Catalog {
     /// [`UnknownTitle`] if no item or more than one fits; it names those, or the nearest ones.
     pub fn find(&self, title: &str) -> Result<ItemId, UnknownTitle> {
         let trimmed = title.trim();
+        if trimmed.is_empty() {
+            return Err(UnknownTitle::Empty);
+        }
         let exact = |(_, item): &(ItemId, &super::Item)| item.title == trimmed;
         let mut same = self.iter().filter(exact).map(|(id, _)| id);
         if let (Some(id), None) = (same.next(), same.next()) {
@@ -94,11 +114,14 @@ impl Catalog {
                 match found[..] {
                     [] => {}
                     [id] => return Ok(id),
-                    _ => return Err(self.unknown(title, found)),
+                    _ => {
+                        let (title, items) = (title.to_owned(), self.titles(found));
+                        return Err(UnknownTitle::Ambiguous { title, items });
+                    }
                 }
             }
         }
-        Err(self.unknown(title, self.nearest(title)))
+        Err(UnknownTitle::Absent { title: title.to_owned(), nearest: self.titles(self.nearest(title)) })
     }
 
     /// Suggestions for a title that is in no catalogue: what search finds, filled up with similar titles.
@@ -113,6 +136,7 @@ impl Catalog {
                 .iter()
                 .filter(|(id, _)| !nearest.contains(id))
                 .map(|(id, item)| (jaro_winkler(&wanted, &Folded::new(&item.title).full()), id))
+                .filter(|(likeness, _)| *likeness > ALIKE)
                 .collect();
             similar.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
             nearest.extend(similar.into_iter().map(|(_, id)| id));
@@ -121,11 +145,8 @@ impl Catalog {
         nearest
     }
 
-    fn unknown(&self, title: &str, nearest: Vec<ItemId>) -> UnknownTitle {
-        UnknownTitle {
-            title: title.to_owned(),
-            nearest: nearest.into_iter().take(SUGGESTIONS).map(|id| self.title(id).to_owned()).collect(),
-        }
+    fn titles(&self, items: Vec<ItemId>) -> Vec<String> {
+        items.into_iter().take(SUGGESTIONS).map(|id| self.title(id).to_owned()).collect()
     }
 }
 
