@@ -13,9 +13,9 @@ use crate::{
     report::Printer,
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
     train::{
-        RunReport,
+        Loss, RunReport, TrainConfig,
         estimate::Estimate,
-        retriever::{Loss, TrainConfig, settings_of, train},
+        retriever::{settings_of, train},
     },
 };
 
@@ -141,6 +141,7 @@ fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow
     }
     let config = layers.resolve();
     config.validate()?;
+    config.check_size(dataset.catalog.len())?;
     if args.dry_run {
         let estimate = Estimate::new(&config, &dataset);
         if common.json {

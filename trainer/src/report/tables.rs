@@ -7,7 +7,7 @@ use shared::metrics::Summary;
 
 use crate::{
     paper::{COLUMNS, PaperRow, PaperSet, SETS, TABLE_1, TABLE_3},
-    train::{RunReport, retriever::TrainConfig},
+    train::{Loss, RunReport, TrainConfig},
 };
 
 /// Runs that differ in their seed alone, and their mean figures.
@@ -89,7 +89,7 @@ impl System {
 
     fn label(&self) -> String {
         let TrainConfig { model, dropout, weight_decay, loss, .. } = &self.settings;
-        let loss = if format!("{loss:?}") == "Bce" { ", BCE" } else { "" };
+        let loss = if *loss == Loss::Bce { ", BCE" } else { "" };
         let seeds = match self.seeds.len() {
             1 => format!("seed {}", self.seeds[0]),
             count => format!("mean of {count} seeds"),

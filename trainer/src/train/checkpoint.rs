@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{adamw::Moments, report::Validation, retriever::TrainConfig};
+use super::{TrainConfig, adamw::Moments, report::Validation};
 use crate::files::write_atomic;
 
 /// Where a run stands. Shuffling and dropout are functions of seed and step, so no generator is saved.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{retriever::TrainConfig, training_windows};
+use super::{TrainConfig, training_windows};
 use crate::data::Dataset;
 
 /// Sizes of a run; the arithmetic is counted, the time is not promised.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::{metrics::Interval, retriever::RetrieverConfig};
 
-use super::{measure::Measured, retriever::TrainConfig};
+use super::{TrainConfig, measure::Measured};
 use crate::data::{Dataset, Outcome};
 
 /// One validation.

@@ -4,17 +4,15 @@ use std::{path::Path, time::Instant};
 
 use anyhow::Context;
 use burn::{module::Module, tensor::Device};
-use clap::ValueEnum;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use shared::{
     metrics::{Metric, Summary},
-    retriever::{Architecture, Retriever, RetrieverConfig},
+    retriever::Retriever,
 };
 
 use super::{
-    AdamW, Batch, Checkpoint, RunReport, Window, binary_cross_entropy,
+    AdamW, Batch, Checkpoint, Loss, RunReport, TrainConfig, Window, binary_cross_entropy,
     checkpoint::Progress,
     measure::{Measured, Part, difference, model_ranks, popularity_ranks},
     report::{DataUsed, Validation},
@@ -22,143 +20,9 @@ use super::{
 };
 use crate::{
     data::Dataset,
-    recipe,
     report::{Printer, UserError},
     run_dir::RunDir,
 };
-
-/// Settings of a run. The defaults are the reference's for MovieLens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainConfig {
-    /// Which network.
-    pub model: Architecture,
-    /// Width of embeddings and blocks.
-    pub d_model: usize,
-    /// Number of blocks.
-    pub n_blocks: usize,
-    /// Attention heads, for the networks that have some.
-    pub n_heads: usize,
-    /// What a step minimises.
-    pub loss: Loss,
-    /// Dropout of all places.
-    pub dropout: f64,
-    /// Decay of all weights but biases and norms.
-    pub weight_decay: f64,
-    /// Windows a step.
-    pub batch_size: usize,
-    /// Newest items read.
-    pub max_len: usize,
-    /// Step size of `AdamW`.
-    pub learning_rate: f64,
-    /// Global norm to which gradients are clipped.
-    pub clip_norm: f64,
-    /// Steps at most.
-    pub steps: usize,
-    /// Steps between validations.
-    pub validate_every: usize,
-    /// Validations without a better Recall@10 after which the run stops.
-    pub patience: usize,
-    /// Seed of weights, shuffling and dropout.
-    pub seed: u64,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            model: Architecture::LruRec,
-            d_model: 64,
-            n_blocks: 2,
-            n_heads: 2,
-            loss: Loss::Ce,
-            dropout: 0.2,
-            weight_decay: 0.01,
-            batch_size: 16,
-            max_len: 200,
-            learning_rate: 1e-3,
-            clip_norm: 5.0,
-            steps: 10_000,
-            validate_every: 250,
-            patience: 20,
-            seed: 42,
-        }
-    }
-}
-
-/// What a step minimises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Loss {
-    /// Cross entropy of the softmax over the whole catalogue
-    #[default]
-    Ce,
-    /// Binary cross entropy against one random negative a label, as in the paper of `SASRec`
-    Bce,
-}
-
-impl TrainConfig {
-    /// Refuses settings that cannot train.
-    pub fn validate(&self) -> Result<(), UserError> {
-        let counts = [
-            ("--d-model", self.d_model),
-            ("--n-blocks", self.n_blocks),
-            ("--n-heads", self.n_heads),
-            ("--batch-size", self.batch_size),
-            ("--max-len", self.max_len),
-            ("--steps", self.steps),
-            ("--validate-every", self.validate_every),
-            ("--patience", self.patience),
-        ];
-        if let Some((name, _)) = counts.into_iter().find(|&(_, value)| value == 0) {
-            return Err(UserError::usage(format!("{name} is 0")).hint("give 1 or more"));
-        }
-        if self.loss == Loss::Bce && self.model.is_masked() {
-            let message = format!("{} has no binary loss: it fills in masks", self.model);
-            return Err(UserError::usage(message).hint("leave --loss out, or train another --model"));
-        }
-        let rates = [
-            ("--dropout", self.dropout, (0.0..1.0).contains(&self.dropout)),
-            ("--weight-decay", self.weight_decay, self.weight_decay >= 0.0 && self.weight_decay.is_finite()),
-            (
-                "--learning-rate",
-                self.learning_rate,
-                self.learning_rate > 0.0 && self.learning_rate.is_finite(),
-            ),
-            ("--clip-norm", self.clip_norm, self.clip_norm > 0.0),
-        ];
-        if let Some((name, value, _)) = rates.into_iter().find(|&(_, _, good)| !good) {
-            return Err(UserError::usage(format!("{name} {value} cannot train"))
-                .hint("dropout is 0 to below 1, the decay 0 or more, learning rate and clip norm above 0"));
-        }
-        // Sizes no model can have; the number of items does not matter here.
-        self.retriever(1).validate().map_err(|error| {
-            UserError::usage(error.to_string()).hint("give smaller sizes, and heads that divide --d-model")
-        })
-    }
-
-    /// The model that is trained, for a catalogue of so many items.
-    pub fn retriever(&self, num_items: usize) -> RetrieverConfig {
-        RetrieverConfig {
-            architecture: self.model,
-            num_items,
-            d_model: self.d_model,
-            n_blocks: self.n_blocks,
-            n_heads: self.n_heads,
-            max_len: self.max_len,
-            dropout: self.dropout,
-            attn_dropout: self.dropout,
-        }
-    }
-
-    /// The first setting of `other` with which a run cannot go on as this one, as `key = value`. Where a
-    /// run ends may differ.
-    fn difference(&self, other: &Self) -> Option<String> {
-        let (mine, others) = (recipe::table(self), recipe::table(other));
-        let mut keys = others.iter().filter(|(key, _)| !matches!(key.as_str(), "steps" | "patience"));
-        let (key, value) = keys.find(|(key, value)| mine.get(*key) != Some(value))?;
-        Some(format!("{key} = {value}, not {}", mine.get(key).map_or_else(String::new, ToString::to_string)))
-    }
-}
 
 /// A run between two steps.
 struct Run<'a> {
@@ -189,6 +53,7 @@ pub fn train(
     printer: &Printer,
 ) -> anyhow::Result<RunReport> {
     config.validate()?;
+    config.check_size(dataset.catalog.len())?;
     let mut run = if resume {
         Run::resume(config, dataset, device, &folder.checkpoint())?
     } else {

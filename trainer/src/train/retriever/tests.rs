@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use shared::catalog::{Catalog, Item, ItemId};
+use shared::{
+    catalog::{Catalog, Item, ItemId},
+    retriever::Architecture,
+};
 
 use super::*;
 use crate::report::Verbosity;
@@ -139,20 +142,4 @@ fn wrong_settings_name_their_option() {
     let masked = TrainConfig { model: Architecture::Bert4Rec, loss: Loss::Bce, ..config() };
     assert!(refused(&masked, false).contains("bert4rec has no binary loss"));
     assert!(refused(&config(), true).starts_with("there is no checkpoint"));
-}
-
-#[test]
-fn only_the_end_of_a_run_may_change() {
-    assert_eq!(config().difference(&TrainConfig { steps: 9, patience: 3, ..config() }), None);
-    let difference = config().difference(&TrainConfig { seed: 9, ..config() });
-    assert_eq!(difference.as_deref(), Some("seed = 9, not 1"));
-}
-
-#[test]
-fn settings_written_before_there_was_a_choice_of_model_are_read() {
-    let old = r#"{"dropout": 0.5, "weight_decay": 0.01, "batch_size": 16, "max_len": 200,
-        "learning_rate": 0.001, "clip_norm": 5.0, "steps": 4000, "validate_every": 250,
-        "patience": 8, "seed": 42}"#;
-    let config: TrainConfig = serde_json::from_str(old).expect("known keys");
-    assert_eq!((config.model, config.d_model, config.dropout), (Architecture::LruRec, 64, 0.5));
 }
