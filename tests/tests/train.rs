@@ -182,6 +182,31 @@ fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
 }
 
 #[test]
+fn a_gpu_trains_like_the_cpu() {
+    let place = Place::new();
+    for model in ["lrurec", "sasrec", "narm", "bert4rec"] {
+        let settings = ["--model", model, "--dropout", "0", "--steps", "4", "--d-model", "8"];
+        let losses = |device: &str| -> Option<Vec<f64>> {
+            let out = format!("{model}-{device}");
+            let output = place.run(&[&TRAIN[..], &settings, &["--device", device, "--out", &out]].concat());
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            if output.status.code() == Some(4) {
+                println!("skipped: {stderr}");
+                return None;
+            }
+            assert!(output.status.success(), "{stderr}");
+            let metrics = fs::read(place.path(&out).join("metrics.json")).unwrap();
+            let metrics: Value = serde_json::from_slice(&metrics).unwrap();
+            Some(metrics["curve"].as_array().unwrap().iter().map(|at| at["loss"].as_f64().unwrap()).collect())
+        };
+        let Some(gpu) = losses("wgpu") else { return };
+        let cpu = losses("cpu").unwrap();
+        assert_eq!(gpu.len(), 5);
+        assert!(gpu.iter().zip(&cpu).all(|(gpu, cpu)| (gpu - cpu).abs() < 1e-3), "{model}: {gpu:?} {cpu:?}");
+    }
+}
+
+#[test]
 fn a_sweep_does_only_what_is_missing() {
     let place = Place::new();
     fs::write(place.path("short.toml"), "[retriever]\nsteps = 2\nvalidate_every = 1\nd_model = 8\n").unwrap();

@@ -35,7 +35,13 @@ fn draw(title: &str, curve: &[Validation], svg: &mut String) -> Result<(), Box<d
         .right_y_label_area_size(60)
         .build_cartesian_2d(0.0..steps, range(&losses))?
         .set_secondary_coord(0.0..steps, range(&recalls));
-    chart.configure_mesh().light_line_style(WHITE).x_desc("step").y_desc("training loss").draw()?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .x_desc("step")
+        .x_label_formatter(&|step| format!("{step:.0}"))
+        .y_desc("training loss")
+        .draw()?;
     chart.configure_secondary_axes().y_desc("validation Recall@10").draw()?;
     let mut line = |points: Vec<(f64, f64)>,
                     name: &str,
@@ -53,7 +59,7 @@ fn draw(title: &str, curve: &[Validation], svg: &mut String) -> Result<(), Box<d
     line(recalls, "validation Recall@10 (right)", RECALL, true)?;
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(SeriesLabelPosition::MiddleRight)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()?;
