@@ -89,7 +89,10 @@ fn a_run_is_kept_until_it_is_told_to_go() {
     place.refused(&train(&["--steps", "2"]), 2, "is there already");
     assert_eq!(weights(), first);
     place.refused(&train(&["--resume", "--steps", "1"]), 2, "has taken 2");
+    let config = fs::read(place.path("mine/config.toml")).unwrap();
     place.refused(&train(&["--resume", "--seed", "7"]), 2, "belongs to a run with seed = 42, not 7");
+    assert_eq!(fs::read(place.path("mine/config.toml")).unwrap(), config);
+    place.refused(&train(&["--force", "--seed", "18446744073709551615"]), 2, "numbers go up to 2^63 - 1");
     place.refused(&["train", "retriever", "--out", "ratings.csv"], 2, "is a file");
 
     fs::remove_file(place.path("mine/weights.safetensors")).unwrap();
@@ -232,6 +235,9 @@ fn a_sweep_does_only_what_is_missing() {
     assert_eq!(place.done(&with(&[])), table);
     assert_eq!(fs::metadata(&weights).unwrap().modified().unwrap(), before, "a finished run ran again");
 
+    // A folder of other settings is not taken for a result of these.
+    fs::write(place.path("short.toml"), "[retriever]\nsteps = 2\nvalidate_every = 1\nd_model = 4\n").unwrap();
+    place.refused(&with(&[]), 2, "holds a run with d_model = 8, not 4");
     place.refused(&[&sweep[..], &["--vary", "dropuot=1"]].concat(), 2, "did you mean dropout?");
     place.refused(&[&sweep[..], &["--vary", "seed=3"]].concat(), 2, "--vary seed is given twice");
 

@@ -20,7 +20,7 @@ use crate::{
     data::Dataset,
     files::write_atomic,
     report::Printer,
-    train::{Scorer, measure::Part},
+    train::{DataUsed, Scorer, measure::Part},
 };
 
 /// What the candidates were made of, kept in the file.
@@ -185,6 +185,14 @@ impl Candidates {
         let bytes = fs::read(path).with_context(|| format!("cannot read candidates {}", path.display()))?;
         let candidates =
             Self::parse(&bytes).with_context(|| format!("candidates {} are unusable", path.display()))?;
+        let found = DataUsed::of(dataset).sequences_sha256;
+        ensure!(
+            candidates.source.sequences_sha256 == found,
+            "candidates {} were made of {} with other sequences (SHA-256 {}, not {found})",
+            path.display(),
+            candidates.source.data,
+            candidates.source.sequences_sha256
+        );
         let (users, items) = (dataset.sequences.len(), dataset.catalog.len() as u32);
         for table in
             [Some(&candidates.valid), Some(&candidates.test), candidates.train.as_ref().map(|t| &t.1)]

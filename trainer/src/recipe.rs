@@ -119,6 +119,16 @@ pub fn table<T: Serialize>(settings: &T) -> Table {
     Table::try_from(settings).expect("settings are numbers, words and switches")
 }
 
+/// Options of the command line as a table.
+///
+/// # Errors
+/// A whole number above the largest that TOML has, 2^63 - 1.
+pub fn options<T: Serialize>(options: &T) -> Result<Table, UserError> {
+    Table::try_from(options).map_err(|error| {
+        UserError::usage(format!("an option cannot be used: {error}")).hint("numbers go up to 2^63 - 1")
+    })
+}
+
 /// A section of a built-in recipe or of a recipe file; empty if the recipe has no such section.
 ///
 /// # Errors

@@ -151,6 +151,20 @@ impl RunDir {
         Ok(())
     }
 
+    /// Removes the report of a run that goes on.
+    ///
+    /// # Errors
+    /// A file that cannot be removed.
+    pub fn forget_metrics(&self) -> anyhow::Result<()> {
+        let path = self.path.join(METRICS);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the report of the finished run.
     ///
     /// # Errors

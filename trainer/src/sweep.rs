@@ -17,10 +17,13 @@ use anyhow::{Context, bail};
 use toml::{Table, Value};
 
 use crate::{
-    report::Printer,
+    data::Dataset,
+    recipe::{Layers, Origin},
+    report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS},
+    train::{DataUsed, TrainConfig, retriever::settings_of},
 };
-use table::{Figures, SweepRow};
+use table::{Figures, SweepRow, read_report};
 
 pub use table::SweepTable;
 
@@ -74,34 +77,72 @@ pub struct Sweep {
 struct Job {
     folder: PathBuf,
     values: Vec<String>,
+    config: TrainConfig,
+}
+
+impl Job {
+    /// Refuses a folder that holds a run of other settings or data.
+    fn check(&self, data: &DataUsed) -> anyhow::Result<()> {
+        let metrics = self.folder.join(METRICS);
+        let checkpoint = self.folder.join(CHECKPOINT);
+        let (there, same_data) = if metrics.exists() {
+            let report = read_report(&metrics)?;
+            (report.training, report.data.sequences_sha256 == data.sequences_sha256)
+        } else if checkpoint.exists() {
+            // The data are compared when the run goes on.
+            (settings_of(&checkpoint)?, true)
+        } else {
+            return Ok(());
+        };
+        let hint = "name another --out for this sweep";
+        if let Some(difference) = self.config.difference(&there) {
+            let message = format!("{} holds a run with {difference}", self.folder.display());
+            return Err(UserError::usage(message).hint(hint).into());
+        }
+        if !same_data {
+            let message = format!("{} holds a run of other data", self.folder.display());
+            return Err(UserError::usage(message).hint(hint).into());
+        }
+        Ok(())
+    }
 }
 
 impl Sweep {
-    /// Runs in folders below `out`, the last setting varied fastest.
-    pub fn new(out: &Path, axes: &[Axis]) -> Self {
-        let mut combinations = vec![Vec::new()];
+    /// Runs in folders below `out`, the last setting varied fastest. `base` are the settings they share.
+    ///
+    /// # Errors
+    /// A combination that cannot train, or a folder that holds a run of other settings or data.
+    pub fn new(
+        out: &Path,
+        axes: &[Axis],
+        base: &Layers<TrainConfig>,
+        dataset: &Dataset,
+    ) -> anyhow::Result<Self> {
+        let mut combinations = vec![(Vec::new(), base.clone())];
         for axis in axes {
-            combinations = combinations
-                .into_iter()
-                .flat_map(|before: Vec<String>| {
-                    axis.values.iter().map(move |value| {
-                        let mut with = before.clone();
-                        with.push(value.clone());
-                        with
-                    })
-                })
-                .collect();
+            let mut longer = Vec::new();
+            for (before, layers) in combinations {
+                for (value, row) in axis.values.iter().zip(axis.table_rows()) {
+                    let mut layers = layers.clone();
+                    layers.put(row, &Origin::Option)?;
+                    longer.push(([&before[..], std::slice::from_ref(value)].concat(), layers));
+                }
+            }
+            combinations = longer;
         }
         let keys: Vec<String> = axes.iter().map(|axis| axis.key.clone()).collect();
-        let jobs = combinations
-            .into_iter()
-            .map(|values| {
-                let parts: Vec<String> =
-                    keys.iter().zip(&values).map(|(key, value)| format!("{key}={value}")).collect();
-                Job { folder: out.join(parts.join(",")), values }
-            })
-            .collect();
-        Self { out: out.to_owned(), keys, jobs }
+        let data = DataUsed::of(dataset);
+        let mut jobs = Vec::with_capacity(combinations.len());
+        for (values, layers) in combinations {
+            let parts: Vec<String> =
+                keys.iter().zip(&values).map(|(key, value)| format!("{key}={value}")).collect();
+            let job = Job { folder: out.join(parts.join(",")), values, config: layers.resolve() };
+            job.config.validate()?;
+            job.config.check_size(data.items)?;
+            job.check(&data)?;
+            jobs.push(job);
+        }
+        Ok(Self { out: out.to_owned(), keys, jobs })
     }
 
     /// Trains what is not finished, `at_a_time` processes at once; with cards each process sees one of them.
@@ -219,10 +260,16 @@ mod tests {
 
     #[test]
     fn all_combinations_have_folders_of_their_own() {
-        let sweep = Sweep::new(Path::new("out"), &[axis("dropout=0.1,0.5"), axis("seed=1,2,3")]);
+        let base = Layers::new(&TrainConfig::default());
+        let axes = [axis("dropout=0.1,0.5"), axis("seed=1,2,3")];
+        let sweep = Sweep::new(Path::new("out"), &axes, &base, &Dataset::default()).expect("fine settings");
         let folders: Vec<String> = sweep.jobs.iter().map(|job| job.folder.display().to_string()).collect();
         assert_eq!(folders.len(), 6);
         assert_eq!(folders[1], "out/dropout=0.1,seed=2");
         assert_eq!(folders[5], "out/dropout=0.5,seed=3");
+        assert_eq!((sweep.jobs[5].config.dropout, sweep.jobs[5].config.seed), (0.5, 3));
+
+        let wrong = Sweep::new(Path::new("out"), &[axis("dropout=0.1,1.5")], &base, &Dataset::default());
+        assert!(wrong.expect_err("drops all").to_string().contains("--dropout 1.5"));
     }
 }

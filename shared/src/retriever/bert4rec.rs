@@ -43,7 +43,7 @@ pub(super) fn parameters(config: &RetrieverConfig) -> u128 {
     let (d, inner) = (config.d_model as u128, config.d_inner() as u128);
     let vocabulary = config.vocabulary() as u128;
     let block = SelfAttention::parameters(config) + 2 * d * inner + inner + d + 4 * d;
-    let rows = vocabulary + 1 + config.max_len as u128 + 1;
+    let rows = vocabulary + 1 + config.max_len as u128;
     rows * d + vocabulary + 2 * d + config.n_blocks as u128 * block + d * d + d
 }
 
@@ -58,8 +58,7 @@ impl Bert4Rec {
         let dropout = || Dropout::new(config.dropout);
         Self {
             embedding: Embedding::new(config.vocabulary() + 1, width, init, device),
-            // The mask stands behind a history of the full length.
-            positions: Positions::new(config.max_len + 1, width, init, device),
+            positions: Positions::new(config.max_len, width, init, device),
             score_bias: init.param([config.vocabulary()], device),
             norm: LayerNormConfig::new(width).init(device),
             dropout: dropout(),

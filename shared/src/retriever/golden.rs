@@ -11,9 +11,10 @@ use burn::{
 
 use super::{Architecture, Retriever, RetrieverConfig, Rows};
 
-/// 7 items, width 4, 2 blocks, 2 heads, histories of 5, no dropout.
+/// 7 items, width 4, 2 blocks, 2 heads, histories of 5 (and a mask), no dropout.
 pub(super) fn config(architecture: Architecture) -> RetrieverConfig {
-    let small = RetrieverConfig { d_model: 4, max_len: 5, ..RetrieverConfig::new(architecture, 7) };
+    let max_len = 5 + usize::from(architecture.is_masked());
+    let small = RetrieverConfig { d_model: 4, max_len, ..RetrieverConfig::new(architecture, 7) };
     RetrieverConfig { dropout: 0.0, attn_dropout: 0.0, ..small }
 }
 

@@ -165,13 +165,15 @@ impl Retriever {
         self.config.architecture.is_masked().then(|| bert4rec::mask(&self.config))
     }
 
-    /// The newest `max_len` items of a history as the model reads them to say what comes next; one padding
-    /// if there are none.
+    /// The newest items of a history as the model reads them to say what comes next, `max_len` with the mask
+    /// if there is one; one padding if there are none.
     ///
     /// # Errors
     /// An item the model does not know.
     pub fn window(&self, history: &[ItemId]) -> Result<Vec<i32>, RetrieverError> {
-        let newest = &history[history.len().saturating_sub(self.config.max_len)..];
+        // A mask takes the last of the places that training knows.
+        let places = self.config.max_len - usize::from(self.mask().is_some());
+        let newest = &history[history.len().saturating_sub(places)..];
         let items = newest.iter().map(|&item| known(item, self.config.num_items));
         let mut window = items.chain(self.mask().map(Ok)).collect::<Result<Vec<i32>, _>>()?;
         if window.is_empty() {

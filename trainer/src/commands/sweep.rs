@@ -8,7 +8,6 @@ use super::train::layers;
 use crate::{
     cli::Common,
     data,
-    recipe::Origin,
     report::{Printer, UserError},
     sweep::{Axis, Sweep},
 };
@@ -50,26 +49,22 @@ pub struct SweepArgs {
 pub fn run(args: &SweepArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let dataset = data::load(args.data.as_deref())?;
     let base = layers(args.recipe.as_deref())?;
-    // Every value is tried before the first run starts.
-    for axis in &args.vary {
-        for value in axis.table_rows() {
-            base.clone().put(value, &Origin::Option)?;
-        }
-    }
     for (n, axis) in args.vary.iter().enumerate() {
         if args.vary[..n].iter().any(|other| other.key == axis.key) {
             let message = format!("--vary {} is given twice", axis.key);
             return Err(UserError::usage(message).hint("name all values of a setting in one --vary").into());
         }
     }
-    base.resolve().validate()?;
     let out =
         args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-sweep", dataset.name)));
-    let sweep = Sweep::new(&out, &args.vary);
-    if !args.dry_run {
-        let options = sweep_options(args, common);
-        sweep.run(&options, usize::from(args.jobs), &args.cards, printer)?;
-    }
+    // Every combination is tried before the first run starts.
+    let sweep = Sweep::new(&out, &args.vary, &base, &dataset)?;
+    let ran = if args.dry_run {
+        Ok(())
+    } else {
+        sweep.run(&sweep_options(args, common), usize::from(args.jobs), &args.cards, printer)
+    };
+    // What did run is told even where something failed.
     let table = sweep.table()?;
     if !args.dry_run {
         table.write(&out)?;
@@ -79,7 +74,7 @@ pub fn run(args: &SweepArgs, common: &Common, printer: &Printer) -> anyhow::Resu
     } else {
         printer.result(table.to_string().trim_end());
     }
-    Ok(())
+    ran
 }
 
 /// The options that all runs share.

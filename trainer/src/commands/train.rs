@@ -15,7 +15,7 @@ use crate::{
     train::{
         Loss, RunReport, TrainConfig,
         estimate::Estimate,
-        retriever::{settings_of, train},
+        retriever::{check_resume, settings_of, train},
     },
 };
 
@@ -130,7 +130,7 @@ fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow
     let device = common.device.resolve()?;
     let dataset = data::load(args.data.as_deref())?;
     let mut layers = layers(args.recipe.as_deref())?;
-    let options = recipe::table(&args.settings);
+    let options = recipe::options(&args.settings)?;
     layers.put(options.clone(), &Origin::Option)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&dataset, &layers.resolve()));
     if args.resume {
@@ -158,7 +158,9 @@ fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow
     }
     let folder = RunDir::open(&out)?;
     // Last of the checks: with --force it removes files.
-    if !args.resume {
+    if args.resume {
+        check_resume(&config, &dataset, &folder.checkpoint())?;
+    } else {
         folder.make_room(args.force)?;
     }
     folder.describe(SECTION, &layers.describe(), common.device.name())?;

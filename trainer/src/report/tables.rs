@@ -15,6 +15,8 @@ use crate::{
 pub struct System {
     /// Name of the data set.
     pub data: String,
+    /// SHA-256 of its sequences: data sets may share a name.
+    pub sequences_sha256: String,
     /// Users.
     pub users: usize,
     /// Items.
@@ -61,6 +63,7 @@ fn system(runs: &[&RunReport]) -> System {
     let first = runs[0];
     System {
         data: first.data.name.clone(),
+        sequences_sha256: first.data.sequences_sha256.clone(),
         users: first.data.users,
         items: first.data.items,
         interactions: first.data.interactions,
@@ -104,15 +107,16 @@ pub fn markdown(systems: &[System]) -> String {
     let mut text = String::new();
     let chosen = chosen(systems);
     data_sets(&mut text, systems);
-    let mut names: Vec<&str> = Vec::new();
+    let mut sets: Vec<&System> = Vec::new();
     for system in &chosen {
-        if !names.contains(&system.data.as_str()) {
-            names.push(&system.data);
+        if sets.iter().all(|set| set.sequences_sha256 != system.sequences_sha256) {
+            sets.push(system);
         }
     }
-    for name in names {
-        let of_set: Vec<&System> = chosen.iter().copied().filter(|system| system.data == name).collect();
-        results(&mut text, name, &of_set);
+    for set in sets {
+        let same = |system: &&System| system.sequences_sha256 == set.sequences_sha256;
+        let of_set: Vec<&System> = chosen.iter().copied().filter(same).collect();
+        results(&mut text, &set.data, &of_set);
         subset(&mut text, &of_set);
     }
     text
@@ -123,7 +127,7 @@ fn chosen(systems: &[System]) -> Vec<&System> {
     let mut chosen: Vec<&System> = Vec::new();
     for system in systems {
         let same = |other: &&mut &System| {
-            other.data == system.data
+            other.sequences_sha256 == system.sequences_sha256
                 && other.settings.model == system.settings.model
                 && other.settings.loss == system.settings.loss
         };
@@ -142,11 +146,11 @@ fn data_sets(text: &mut String, systems: &[System]) {
     text.push_str("| --- | ---: | ---: | ---: | ---: | --- |\n");
     let mut seen: Vec<&str> = Vec::new();
     for system in systems {
-        let System { data, users, items, interactions, .. } = system;
-        if seen.contains(&data.as_str()) {
+        let System { data, sequences_sha256, users, items, interactions, .. } = system;
+        if seen.contains(&sequences_sha256.as_str()) {
             continue;
         }
-        seen.push(data);
+        seen.push(sequences_sha256);
         let paper = system.set().map_or("not in the paper", |set| set.name);
         let mean = *interactions as f64 / *users as f64;
         let _ = writeln!(text, "| {data} | {users} | {items} | {interactions} | {mean:.2} | {paper} |");

@@ -11,6 +11,12 @@ use serde::Serialize;
 
 use crate::{files::write_atomic, train::RunReport};
 
+/// The report of a finished run.
+pub(super) fn read_report(path: &Path) -> anyhow::Result<RunReport> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))
+}
+
 /// What is compared: chosen by validation, told by the test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figures {
@@ -22,9 +28,7 @@ pub struct Figures {
 
 impl Figures {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let report: RunReport =
-            serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))?;
+        let report = read_report(path)?;
         Ok(Self {
             best_step: report.best_step,
             valid_recall_10: report.valid.recall_10.mean,

@@ -106,11 +106,11 @@ impl TrainConfig {
                 self.learning_rate,
                 self.learning_rate > 0.0 && self.learning_rate.is_finite(),
             ),
-            ("--clip-norm", self.clip_norm, self.clip_norm > 0.0),
+            ("--clip-norm", self.clip_norm, self.clip_norm > 0.0 && self.clip_norm.is_finite()),
         ];
         if let Some((name, value, _)) = rates.into_iter().find(|&(_, _, good)| !good) {
             return Err(UserError::usage(format!("{name} {value} cannot train"))
-                .hint("dropout is 0 to below 1, the decay 0 or more, learning rate and clip norm above 0"));
+                .hint("dropout is 0 to below 1, the decay 0 or more, learning rate and clip norm above 0 and finite"));
         }
         // Sizes no model can have; the number of items does not matter here.
         self.retriever(1).validate().map_err(|error| {
@@ -148,7 +148,7 @@ impl TrainConfig {
 
     /// The first setting of `other` with which a run cannot go on as this one, as `key = value`. Where a
     /// run ends may differ.
-    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         let (mine, others) = (recipe::table(self), recipe::table(other));
         let mut keys = others.iter().filter(|(key, _)| !matches!(key.as_str(), "steps" | "patience"));
         let (key, value) = keys.find(|(key, value)| mine.get(*key) != Some(value))?;

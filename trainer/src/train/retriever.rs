@@ -59,6 +59,10 @@ pub fn train(
     } else {
         Run::start(config, dataset, device)?
     };
+    if run.progress.step < config.steps {
+        // What a finished run measured is no longer true of what goes on from it.
+        folder.forget_metrics()?;
+    }
     if run.progress.best_step > 0 {
         // After an interruption the file may be missing or older than the checkpoint.
         folder.write_weights(&run.best)?;
@@ -114,6 +118,36 @@ pub fn settings_of(checkpoint: &Path) -> anyhow::Result<TrainConfig> {
     Ok(read_checkpoint(checkpoint, &Device::flex())?.progress.config)
 }
 
+/// Refuses to go on from a checkpoint of other settings or other data.
+///
+/// # Errors
+/// No checkpoint there, one that cannot be read, or one that these settings and data do not continue.
+pub fn check_resume(config: &TrainConfig, dataset: &Dataset, checkpoint: &Path) -> anyhow::Result<()> {
+    check(config, dataset, &read_checkpoint(checkpoint, &Device::flex())?.progress, checkpoint)
+}
+
+fn check(config: &TrainConfig, dataset: &Dataset, progress: &Progress, path: &Path) -> anyhow::Result<()> {
+    if let Some(difference) = config.difference(&progress.config) {
+        let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
+        let hint = "leave the option out to go on with the run, or leave --resume out to start a new one";
+        return Err(UserError::usage(message).hint(hint).into());
+    }
+    if config.steps < progress.step {
+        let message = format!(
+            "{} steps were asked for, checkpoint {} has taken {}",
+            config.steps,
+            path.display(),
+            progress.step
+        );
+        return Err(UserError::usage(message).hint("give --steps of at least that many").into());
+    }
+    if progress.sequences_sha256 != DataUsed::of(dataset).sequences_sha256 {
+        let message = format!("checkpoint {} belongs to other data", path.display());
+        return Err(UserError::usage(message).hint("give the --data of the run").into());
+    }
+    Ok(())
+}
+
 fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint> {
     if !path.is_file() {
         let message = format!("there is no checkpoint {}", path.display());
@@ -159,25 +193,9 @@ impl<'a> Run<'a> {
         device: &Device,
         path: &Path,
     ) -> anyhow::Result<Self> {
-        let Checkpoint { progress, model, best, moments } = read_checkpoint(path, device)?;
-        if let Some(difference) = config.difference(&progress.config) {
-            let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
-            let hint = "leave the option out to go on with the run, or leave --resume out to start a new one";
-            return Err(UserError::usage(message).hint(hint).into());
-        }
-        if config.steps < progress.step {
-            let message = format!(
-                "{} steps were asked for, checkpoint {} has taken {}",
-                config.steps,
-                path.display(),
-                progress.step
-            );
-            return Err(UserError::usage(message).hint("give --steps of at least that many").into());
-        }
-        if progress.sequences_sha256 != DataUsed::of(dataset).sequences_sha256 {
-            let message = format!("checkpoint {} belongs to other data", path.display());
-            return Err(UserError::usage(message).hint("give the --data of the run").into());
-        }
+        let checkpoint = read_checkpoint(path, device)?;
+        check(config, dataset, &checkpoint.progress, path)?;
+        let Checkpoint { progress, model, best, moments } = checkpoint;
         let model = Retriever::from_safetensors(&model, &device.clone().autodiff())?;
         let adam = AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm)
             .resumed(progress.step, moments);

@@ -4,11 +4,13 @@ use anyhow::ensure;
 use burn::module::Module;
 use shared::{
     catalog::ItemId,
-    retriever::{Retriever, Rows, mean_log_softmax},
+    retriever::{Architecture, Retriever, Rows, mean_log_softmax},
 };
 
 /// Histories scored at a time.
 const BATCH: usize = 64;
+/// The same for NARM, whose memory grows with the square of the length.
+const NARM_BATCH: usize = 4;
 
 /// Retrievers whose votes are averaged; see [`mean_log_softmax`].
 #[derive(Debug)]
@@ -42,7 +44,8 @@ impl Scorer {
         let mut order: Vec<usize> = (0..histories.len()).collect();
         order.sort_by_key(|&place| histories[place].len());
         let vocabulary = self.models[0].config().vocabulary();
-        for batch in order.chunks(BATCH) {
+        let narm = self.models.iter().any(|model| model.config().architecture == Architecture::Narm);
+        for batch in order.chunks(if narm { NARM_BATCH } else { BATCH }) {
             let mut scored = Vec::with_capacity(self.models.len());
             for model in &self.models {
                 let windows: Vec<Vec<i32>> =
