@@ -17,6 +17,8 @@ pub mod ranking;
 pub mod trace;
 pub mod verbalizer;
 
+#[cfg(feature = "model")]
+mod dropout;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod kernels;
 #[cfg(feature = "model")]

@@ -93,7 +93,7 @@ pub fn q4_product<N: Size>(
 
 /// The f32 of an f16's bits, without the f16 feature: finite numbers, subnormal ones included.
 #[cube]
-fn f16_bits(bits: u32) -> f32 {
+pub(super) fn f16_bits(bits: u32) -> f32 {
     // Shifting puts exponent and fraction in place, the factor corrects the exponent's bias (127 - 15).
     let magnitude = f32::reinterpret((bits & 0x7fff) << 13) * 5.192_297e33f32;
     select(bits & 0x8000 == 0, magnitude, -magnitude)

@@ -1,8 +1,10 @@
-//! Causal grouped-query attention (Ainslie et al., arXiv 2305.13245).
+//! Grouped-query attention (Ainslie et al., arXiv 2305.13245) within each layout of a pass.
 
-use burn::tensor::{Bool, Device, Tensor, activation::softmax};
+use std::ops::Range;
 
-use super::{config::LlamaConfig, rope::Rope};
+use burn::tensor::{Device, Tensor};
+
+use super::{config::LlamaConfig, lora::BlockAdapter, pass::Pass, seen_softmax::seen_softmax, sight::Sight};
 use crate::{
     quant::Linear,
     weights::{TensorSource, WeightError, names::Names},
@@ -45,26 +47,44 @@ impl Attention {
         })
     }
 
-    /// Attends from the last `queries` of the tokens in `x` `[tokens, d_model]` to all tokens before and
-    /// at them; gives `[queries, d_model]`.
-    pub fn forward(&self, x: Tensor<2>, queries: usize, rope: &Rope) -> Tensor<2> {
-        let tokens = x.dims()[0];
-        let first = tokens - queries;
-        let (n_kv, group, d_head) = (self.n_kv_heads, self.group, self.d_head);
-
-        let q = self.q.forward(x.clone().narrow(0, first, queries));
+    /// Attends from the asking rows of `x` `[tokens, d_model]` to what they see; gives `[asking, d_model]`.
+    pub(super) fn forward(&self, x: Tensor<2>, pass: &Pass, lora: Option<&BlockAdapter>) -> Tensor<2> {
+        let (tokens, n_kv, d_head) = (x.dims()[0], self.n_kv_heads, self.d_head);
+        let asking = pass.ask(x.clone());
+        let mut q = self.q.forward(asking.clone());
         let k = self.k.forward(x.clone());
-        let v = self.v.forward(x);
-
-        let q = rope.apply(q.reshape([queries, n_kv * group, d_head]), first);
-        let k = rope.apply(k.reshape([tokens, n_kv, d_head]), 0);
-
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        if !crate::quant::is_cpu(&q.device()) {
-            let v = v.reshape([tokens, n_kv, d_head]);
-            return self.o.forward(super::attention_gpu::causal_attention(q, k, v));
+        let mut v = self.v.forward(x.clone());
+        if let Some(lora) = lora {
+            q = q + lora.q.forward(asking);
+            v = v + lora.v.forward(x);
         }
 
+        let queries = q.dims()[0];
+        let rope = pass.asking.as_ref().map_or(&pass.rope, |(_, rope)| rope);
+        let q = rope.apply(q.reshape([queries, n_kv * self.group, d_head]));
+        let k = pass.rope.apply(k.reshape([tokens, n_kv, d_head]));
+        let v = v.reshape([tokens, n_kv, d_head]);
+
+        let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
+        let mixed = pass.parts.iter().map(|part| {
+            let (q, k, v) = (of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys));
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            if part.causal && !q.device().is_autodiff() && !crate::quant::is_cpu(&q.device()) {
+                return super::attention_gpu::causal_attention(q, k, v);
+            }
+            self.attend(q, k, v, &part.sights)
+        });
+        self.o.forward(Tensor::cat(mixed.collect(), 0))
+    }
+
+    /// Mixes the values by what each query sees.
+    ///
+    /// # Shapes
+    /// - q: `[queries, n_heads, d_head]`
+    /// - k, v: `[tokens, n_kv_heads, d_head]`
+    /// - output: `[queries, n_heads * d_head]`
+    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<2> {
+        let (queries, n_kv, group, d_head) = (q.dims()[0], self.n_kv_heads, self.group, self.d_head);
         // Query heads that share a key head are stacked, so that one product serves the group.
         let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([
             n_kv,
@@ -72,23 +92,13 @@ impl Attention {
             d_head,
         ]);
         let k = k.permute([1, 2, 0]); // [n_kv, d_head, tokens]
-        let v = v.reshape([tokens, n_kv, d_head]).permute([1, 0, 2]); // [n_kv, tokens, d_head]
-
-        let scores = q.matmul(k) / (d_head as f64).sqrt(); // [n_kv, group * queries, tokens]
-        let scores = scores
-            .reshape([n_kv * group, queries, tokens])
-            .mask_fill(future(queries, tokens, &v.device()), f32::NEG_INFINITY);
-        let weights = softmax(scores, 2).reshape([n_kv, group * queries, tokens]);
-        let mixed = weights
+        let v = v.permute([1, 0, 2]); // [n_kv, tokens, d_head]
+        let scale = (d_head as f32).sqrt().recip();
+        let weights = seen_softmax(q.matmul(k), scale, sights); // [n_kv, group * queries, tokens]
+        weights
             .matmul(v) // [n_kv, group * queries, d_head]
             .reshape([n_kv, group, queries, d_head])
             .permute([2, 0, 1, 3])
-            .reshape([queries, n_kv * group * d_head]);
-        self.o.forward(mixed)
+            .reshape([queries, n_kv * group * d_head])
     }
-}
-
-/// True where a key comes after its query: `[1, queries, tokens]` for the last `queries` tokens.
-fn future(queries: usize, tokens: usize, device: &Device) -> Tensor<3, Bool> {
-    Tensor::<2, Bool>::tril_mask([queries, tokens], (tokens - queries) as i64, device).unsqueeze()
 }

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor, activation::silu};
 
-use super::{attention::Attention, config::LlamaConfig, norm::RmsNorm, rope::Rope};
+use super::{attention::Attention, config::LlamaConfig, lora::BlockAdapter, norm::RmsNorm, pass::Pass};
 use crate::{
     quant::Linear,
     weights::{TensorSource, WeightError, names::Names},
@@ -47,14 +47,13 @@ impl Block {
         })
     }
 
-    /// `[tokens, d_model]` to `[queries, d_model]`: the last `queries` tokens' new states.
-    pub fn forward(&self, x: Tensor<2>, queries: usize, rope: &Rope) -> Tensor<2> {
-        let first = x.dims()[0] - queries;
-        let attended = self.attention.forward(self.attn_norm.forward(x.clone()), queries, rope);
-        let x = x.narrow(0, first, queries) + attended;
+    /// `[tokens, d_model]` to `[asking, d_model]`: the asking rows' new states.
+    pub(super) fn forward(&self, x: Tensor<2>, pass: &Pass, lora: Option<&BlockAdapter>) -> Tensor<2> {
+        let attended = self.attention.forward(self.attn_norm.forward(x.clone()), pass, lora);
+        let x = pass.ask(x) + attended;
 
         let h = self.mlp_norm.forward(x.clone());
-        let gated = silu(self.gate.forward(h.clone())) * self.up.forward(h); // [queries, d_ff]
+        let gated = silu(self.gate.forward(h.clone())) * self.up.forward(h); // [asking, d_ff]
         x + self.down.forward(gated)
     }
 }

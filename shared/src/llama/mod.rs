@@ -1,5 +1,5 @@
-//! Llama (Touvron et al., arXiv 2302.13971), one implementation for every device: read [`model`] first,
-//! it is the forward pass top to bottom.
+//! Llama (Touvron et al., arXiv 2302.13971), one implementation for every device, for training and for
+//! use: read [`model`] first, it is the forward pass top to bottom.
 
 mod attention;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
@@ -7,10 +7,25 @@ mod attention_gpu;
 mod block;
 mod config;
 mod embedding;
+#[cfg(all(test, feature = "train"))]
+mod golden;
+mod lora;
 mod model;
 mod norm;
+mod pass;
 mod rope;
+mod seen_softmax;
+mod sight;
+
+use burn::tensor::Tensor;
 
 pub use config::{LlamaConfig, RopePairs};
 pub use embedding::Embedding;
+pub use lora::{Adapter, AdapterConfig, AdapterError, BlockAdapter, Lora};
 pub use model::Llama;
+pub use sight::{Layout, Sight};
+
+/// A frozen tensor for use with `x`: with autodiff if `x` has it.
+fn beside<const D: usize, const E: usize>(x: &Tensor<D>, frozen: &Tensor<E>) -> Tensor<E> {
+    if x.device().is_autodiff() { Tensor::from_inner(frozen.clone()) } else { frozen.clone() }
+}

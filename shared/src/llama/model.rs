@@ -1,5 +1,5 @@
 //! The forward pass, top to bottom. Nothing is computed that the verbalizer does not read: the last block
-//! runs for the last position only, and of the head only the rows asked for.
+//! runs for the positions read only, and of the head only the rows asked for.
 
 use burn::tensor::{Device, Tensor};
 
@@ -7,8 +7,10 @@ use super::{
     block::Block,
     config::{LlamaConfig, RopePairs},
     embedding::Embedding,
+    lora::Adapter,
     norm::RmsNorm,
-    rope::Rope,
+    pass::Pass,
+    sight::Layout,
 };
 use crate::weights::{TensorSource, WeightError, names};
 
@@ -68,23 +70,38 @@ impl Llama {
         &self.device
     }
 
-    /// Final hidden state of the last token, normed: `[1, d_model]`.
+    /// Final hidden state of a prompt's last token, normed: `[1, d_model]`.
     ///
     /// # Panics
-    /// Panics if `ids` is empty, longer than the model's context, or names a token outside the vocabulary.
+    /// As [`Self::hidden`].
     pub fn forward(&self, ids: &[u32]) -> Tensor<2> {
-        let tokens = ids.len();
+        self.hidden(&[Layout::prompt(ids)], None)
+    }
+
+    /// Final hidden states, normed, of all tokens that the layouts read: `[reads, d_model]`, layout by layout.
+    ///
+    /// With an adapter on an autodiff device gradients flow to it; blocks below its first run without.
+    ///
+    /// # Panics
+    /// If there is no layout, one is deeper than the model's context or names a token outside the
+    /// vocabulary, or the adapter is for another model ([`Adapter::check`]).
+    pub fn hidden(&self, layouts: &[Layout], adapter: Option<&Adapter>) -> Tensor<2> {
+        let (depth, limit) = (layouts.iter().map(Layout::depth).max(), self.config.max_len);
         assert!(
-            (1..=self.config.max_len).contains(&tokens),
-            "a prompt of {tokens} tokens does not fit a context of {}",
-            self.config.max_len
+            depth.is_some_and(|depth| depth <= limit),
+            "{depth:?} tokens do not fit a context of {limit}"
         );
-        let rope = Rope::new(&self.config, tokens, &self.device);
-        let mut x = self.embedding.lookup(ids, &self.device); // [tokens, d_model]
+        let trained = adapter.is_some_and(|adapter| adapter.device().is_autodiff());
+        let (pass, last_pass) = Pass::new(&self.config, layouts, &self.device);
+        let ids: Vec<u32> = layouts.iter().flat_map(Layout::ids).collect();
+        let mut x = self.embedding.lookup(&ids, &self.device); // [tokens, d_model]
         let last = self.blocks.len() - 1;
         for (n, block) in self.blocks.iter().enumerate() {
-            let queries = if n == last { 1 } else { tokens };
-            x = block.forward(x, queries, &rope);
+            if trained && adapter.is_some_and(|adapter| adapter.first_block() == n) {
+                x = Tensor::from_inner(x);
+            }
+            let pass = if n == last { &last_pass } else { &pass };
+            x = block.forward(x, pass, adapter.and_then(|adapter| adapter.block(n)));
         }
         self.norm.forward(x)
     }

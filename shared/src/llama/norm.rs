@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::beside;
 use crate::weights::TensorBytes;
 
 /// `y = x / sqrt(mean(x²) + eps) * gain`, over the last dimension.
@@ -23,6 +24,7 @@ impl RmsNorm {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let mean_square = x.clone().square().mean_dim(1);
         let scale = (mean_square + self.eps).sqrt().recip();
-        x * scale * self.gain.clone()
+        let gain = beside(&x, &self.gain);
+        x * scale * gain
     }
 }

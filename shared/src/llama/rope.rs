@@ -1,40 +1,51 @@
 //! Rotary position embedding (Su et al., arXiv 2104.09864), in both conventions.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::config::{LlamaConfig, RopePairs};
+use super::{
+    beside,
+    config::{LlamaConfig, RopePairs},
+};
 
-/// Cosines and sines for the positions `0..len`.
+/// Cosines and sines of each token's position.
+#[derive(Clone)]
 pub struct Rope {
     pairs: RopePairs,
-    /// `[len, 1, d_head / 2]`
+    /// `[tokens, 1, d_head / 2]`
     cos: Tensor<3>,
-    /// `[len, 1, d_head / 2]`
+    /// `[tokens, 1, d_head / 2]`
     sin: Tensor<3>,
 }
 
 impl Rope {
-    /// Tables for a prompt of `len` tokens.
-    pub fn new(config: &LlamaConfig, len: usize, device: &Device) -> Self {
+    /// Tables for tokens at these positions.
+    pub fn new(config: &LlamaConfig, positions: impl Iterator<Item = usize>, device: &Device) -> Self {
         let half = config.d_head / 2;
         // Angles in f64: at position 8,000 an f32 product is off by more than the logits' tolerance.
-        let angles = (0..len).flat_map(|position| {
+        let angles = positions.flat_map(|position| {
             (0..half).map(move |i| {
                 position as f64 * config.rope_theta.powf(-2.0 * i as f64 / config.d_head as f64)
             })
         });
         let (cos, sin): (Vec<f32>, Vec<f32>) =
             angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
-        let table = |values| Tensor::from_data(TensorData::new(values, [len, 1, half]), device);
+        let tokens = cos.len() / half;
+        let table = |values| Tensor::from_data(TensorData::new(values, [tokens, 1, half]), device);
         Self { pairs: config.rope_pairs, cos: table(cos), sin: table(sin) }
     }
 
-    /// Rotates heads `[tokens, n, d_head]` whose first token stands at position `start`.
-    pub fn apply(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
+    /// The tables of some of the tokens.
+    #[must_use]
+    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        let table = |table: &Tensor<3>| table.clone().select(0, rows.clone());
+        Self { pairs: self.pairs, cos: table(&self.cos), sin: table(&self.sin) }
+    }
+
+    /// Rotates heads `[tokens, n, d_head]`.
+    pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
         let [tokens, n, d_head] = x.dims();
         let half = d_head / 2;
-        let cos = self.cos.clone().narrow(0, start, tokens);
-        let sin = self.sin.clone().narrow(0, start, tokens);
+        let (cos, sin) = (beside(&x, &self.cos), beside(&x, &self.sin));
         match self.pairs {
             RopePairs::Interleaved => {
                 let pairs = x.reshape([tokens, n, half, 2]);
@@ -82,7 +93,7 @@ mod tests {
     fn rotated(pairs: RopePairs) -> Vec<f32> {
         let device = Device::flex();
         let x = Tensor::<3>::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0, 4.0], [1, 1, 4]), &device);
-        Rope::new(&config(pairs), 2, &device).apply(x, 1).into_data().try_to_vec().unwrap()
+        Rope::new(&config(pairs), 1..2, &device).apply(x).into_data().try_to_vec().unwrap()
     }
 
     fn turn(a: f64, b: f64, angle: f64) -> (f32, f32) {

@@ -10,14 +10,14 @@ use super::Format;
 use crate::weights::TensorBytes;
 
 /// A frozen linear layer without bias.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Linear {
     weight: Weight,
     d_out: usize,
     d_in: usize,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Weight {
     /// Blocks in host memory, read in place.
     Host(TensorBytes),
@@ -38,15 +38,30 @@ impl Linear {
     /// `[tokens, d_in]` to `[tokens, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         debug_assert_eq!(x.dims()[1], self.d_in);
+        #[cfg(feature = "train")]
+        if x.device().is_autodiff() {
+            return super::linear_gradient::forward(self, x);
+        }
         match &self.weight {
-            Weight::Host(blocks) => {
-                let dense = TensorData::new(blocks.to_f32(), [self.d_out, self.d_in]);
-                let dense = Tensor::<2>::from_data(dense, &x.device());
+            Weight::Host(_) => {
+                let dense = self.expanded(&x.device());
                 x.matmul(dense.transpose())
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
             Weight::Dense(weight) => x.matmul(weight.clone()),
+        }
+    }
+
+    /// The weight as numbers, `[d_out, d_in]`, on a device without autodiff.
+    pub(super) fn expanded(&self, device: &Device) -> Tensor<2> {
+        match &self.weight {
+            Weight::Host(blocks) => {
+                Tensor::from_data(TensorData::new(blocks.to_f32(), [self.d_out, self.d_in]), device)
+            }
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Weight::Q4(weight) => weight.expanded(),
+            Weight::Dense(weight) => weight.clone().transpose(),
         }
     }
 }

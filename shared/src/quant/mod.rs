@@ -2,6 +2,8 @@
 
 mod blocks;
 mod linear;
+#[cfg(feature = "train")]
+mod linear_gradient;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod q4_weight;

@@ -10,13 +10,16 @@ use burn_cubecl::{
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::BLOCK;
-use crate::kernels::q4_product::{OUTPUTS, TOKENS, WORDS, q4_product};
+use crate::kernels::{
+    q4_expand::q4_expand,
+    q4_product::{OUTPUTS, TOKENS, WORDS, q4_product},
+};
 
 /// Units of a cube along the outputs and along the tokens.
 const CUBE: (u32, u32) = (16, 4);
 
 /// A weight `[d_out, d_in]` as blocks in device memory.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Q4Weight {
     /// `[d_out * d_in / 32 * 5]` words of 32 bits.
     words: Tensor<1, Int>,
@@ -69,6 +72,34 @@ impl Q4Weight {
                 tokens as u32,
                 self.d_out as u32,
                 self.d_in / BLOCK,
+            );
+        }
+        Tensor::from_primitive::<CubeBackend>(out)
+    }
+
+    /// The weight as numbers: `[d_out, d_in]`.
+    pub fn expanded(&self) -> Tensor<2> {
+        let words = self
+            .words
+            .clone()
+            .try_into_primitive::<CubeBackend>()
+            .expect("the weight was uploaded to a CubeCL device");
+        let shape = [self.d_out, self.d_in].into();
+        let out =
+            empty_device_contiguous_dtype(words.client.clone(), words.device.clone(), shape, DType::F32);
+        let blocks = (self.d_out * self.d_in / BLOCK) as u32;
+        let dim = CubeDim::new_1d(256);
+        // A dimension of the grid holds 65,535 cubes.
+        let cubes = (blocks * 4).div_ceil(dim.num_elems());
+        let count = CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768));
+        unsafe {
+            q4_expand::launch_unchecked(
+                &out.client,
+                count,
+                dim,
+                words.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                blocks,
             );
         }
         Tensor::from_primitive::<CubeBackend>(out)

@@ -6,7 +6,8 @@ use burn::{
     tensor::{Bool, Device, Tensor, activation::softmax},
 };
 
-use super::{config::RetrieverConfig, dropout::Dropout, init::Init};
+use super::{config::RetrieverConfig, init::Init};
+use crate::dropout::Dropout;
 
 /// Low enough to vanish in a softmax, high enough to stay finite in it.
 const HIDDEN: f32 = -1e9;

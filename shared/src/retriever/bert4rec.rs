@@ -10,12 +10,12 @@ use burn::{
 use super::{
     attention::SelfAttention,
     config::RetrieverConfig,
-    dropout::Dropout,
     embedding::{Embedding, Positions},
     feed_forward::FeedForward,
     init::Init,
     rows::{Rows, Sight},
 };
+use crate::dropout::Dropout;
 
 /// Embedding with positions, post-norm blocks, head; scores by the same embedding and a bias.
 #[derive(Module, Debug)]

@@ -15,11 +15,11 @@ use burn::{
 use super::{
     attention::SelfAttention,
     config::RetrieverConfig,
-    dropout::Dropout,
     embedding::{Embedding, Positions},
     init::Init,
     rows::{Rows, Sight},
 };
+use crate::dropout::Dropout;
 
 /// Embedding with positions, blocks, norm; scores by the same embedding, without bias.
 #[derive(Module, Debug)]

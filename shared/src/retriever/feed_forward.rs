@@ -6,7 +6,8 @@ use burn::{
     tensor::{Device, Tensor, activation::gelu},
 };
 
-use super::{config::RetrieverConfig, dropout::Dropout, init::Init};
+use super::{config::RetrieverConfig, init::Init};
+use crate::dropout::Dropout;
 
 /// `LayerNorm(Dropout(W2 · Dropout(GELU(W1 x + b1)) + b2) + x)`, inner width 4 · `d_model`, exact GELU.
 ///

@@ -7,9 +7,8 @@ use burn::{
     tensor::{Device, Tensor, TensorData, module::linear},
 };
 
-use super::{
-    complex::Complex, config::RetrieverConfig, dropout::Dropout, init::Init, rows::Rows, scan::Scan,
-};
+use super::{complex::Complex, config::RetrieverConfig, init::Init, rows::Rows, scan::Scan};
+use crate::dropout::Dropout;
 
 /// State channels decay with |λ| between these at the start of training.
 const RING: (f64, f64) = (0.8, 0.99);

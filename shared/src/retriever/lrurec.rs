@@ -8,10 +8,11 @@ use burn::{
 };
 
 use super::{
-    RetrieverError, complex::Complex, config::RetrieverConfig, dropout::Dropout, feed_forward::FeedForward,
-    init::Init, lru::Lru, model::known, rows::Rows, scan::Scan,
+    RetrieverError, complex::Complex, config::RetrieverConfig, feed_forward::FeedForward, init::Init,
+    lru::Lru, model::known, rows::Rows, scan::Scan,
 };
 use crate::catalog::ItemId;
+use crate::dropout::Dropout;
 
 /// The model: embedding, blocks, and scores by the same embedding.
 #[derive(Module, Debug)]

@@ -4,7 +4,6 @@ mod attention;
 mod bert4rec;
 mod complex;
 mod config;
-mod dropout;
 mod embedding;
 mod ensemble;
 mod esasrec;

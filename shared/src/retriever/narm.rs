@@ -12,11 +12,11 @@ use burn::{
 
 use super::{
     config::RetrieverConfig,
-    dropout::Dropout,
     embedding::Embedding,
     init::Init,
     rows::{Rows, Sight},
 };
+use crate::dropout::Dropout;
 
 /// Embedding, recurrent unit, attention, and a bilinear map to the same embedding; no score bias.
 #[derive(Module, Debug)]

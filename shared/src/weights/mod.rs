@@ -1,10 +1,11 @@
 //! Bytes in, weights out: the two file formats a Llama comes in, behind one interface.
 
 pub mod gguf;
+pub mod module_file;
 pub mod names;
 pub mod safetensors;
 
-use std::{ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use thiserror::Error;
 
@@ -19,6 +20,12 @@ pub struct TensorBytes {
     pub format: Format,
     /// `[rows, cols]`, row-major; a vector has one row.
     pub shape: [usize; 2],
+}
+
+impl fmt::Debug for TensorBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.format, self.shape)
+    }
 }
 
 impl TensorBytes {

@@ -17,12 +17,12 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    pub(super) fn new(probability: f64) -> Self {
+    pub(crate) fn new(probability: f64) -> Self {
         Self { probability }
     }
 
     /// The same elements are dropped after the same `Device::seed`.
-    pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.probability == 0.0 || !x.device().is_autodiff() {
             return x;
         }

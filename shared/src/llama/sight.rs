@@ -1,0 +1,125 @@
+//! Which tokens see which: one history shared by several continuations that are blind to one another.
+//!
+//! A [`Layout`] is a prefix and branches behind it. Prefix tokens are causal. A branch's tokens see the whole
+//! prefix and, causally, their own branch; every branch stands at the positions right after the prefix. So a
+//! branch's states do not depend on the others or on their order, and equal those of a pass over prefix and
+//! branch alone. Block masks of this kind: InvariRank, arXiv 2604.27599; prefix sharing: Hydragen, 2402.05099.
+
+use std::ops::Range;
+
+/// Tokens of one history: a prefix, and branches behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    prefix: Vec<u32>,
+    branches: Vec<Vec<u32>>,
+}
+
+/// The keys a query sees: all of the first `shared`, and those from `own` to itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Keys `0..shared` are seen.
+    pub shared: usize,
+    /// Keys `own..=here` are seen.
+    pub own: usize,
+    /// The query's own place among the keys.
+    pub here: usize,
+}
+
+impl Sight {
+    /// The two stretches of keys that are seen.
+    pub fn ranges(self) -> [Range<usize>; 2] {
+        [0..self.shared, self.own..self.here + 1]
+    }
+}
+
+impl Layout {
+    /// A plain prompt, read at its last token.
+    ///
+    /// # Panics
+    /// If there is no token.
+    pub fn prompt(ids: &[u32]) -> Self {
+        Self::new(ids.to_vec(), Vec::new())
+    }
+
+    /// A prefix with branches, each read at its last token; without branches the prefix is read.
+    ///
+    /// # Panics
+    /// If the prefix or a branch is empty.
+    pub fn new(prefix: Vec<u32>, branches: Vec<Vec<u32>>) -> Self {
+        assert!(!prefix.is_empty() && branches.iter().all(|branch| !branch.is_empty()), "empty stretch");
+        Self { prefix, branches }
+    }
+
+    /// All tokens, the prefix first.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.prefix.iter().chain(self.branches.iter().flatten()).copied()
+    }
+
+    /// Number of tokens.
+    pub fn tokens(&self) -> usize {
+        self.prefix.len() + self.branches.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// Number of hidden states that are read.
+    pub fn reads(&self) -> usize {
+        self.branches.len().max(1)
+    }
+
+    /// Whether this is one causal sequence.
+    pub fn is_prompt(&self) -> bool {
+        self.branches.is_empty()
+    }
+
+    /// Length of the longest sequence in it: the model's context must hold it.
+    pub fn depth(&self) -> usize {
+        self.prefix.len() + self.branches.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// What each token sees; keys count from the layout's first token.
+    pub fn sights(&self) -> Vec<Sight> {
+        let shared = self.prefix.len();
+        let mut sights: Vec<Sight> = (0..shared).map(|here| Sight { shared: 0, own: 0, here }).collect();
+        for branch in &self.branches {
+            let own = sights.len();
+            sights.extend((own..own + branch.len()).map(|here| Sight { shared, own, here }));
+        }
+        sights
+    }
+
+    /// Rotary position of each token.
+    pub fn positions(&self) -> impl Iterator<Item = usize> {
+        self.sights().into_iter().map(|sight| sight.shared + sight.here - sight.own)
+    }
+
+    /// Tokens whose final states are read: the last of each branch, or of the prompt.
+    pub fn read_at(&self) -> Vec<usize> {
+        let mut end = self.prefix.len();
+        if self.is_prompt() {
+            return vec![end - 1];
+        }
+        self.branches
+            .iter()
+            .map(|branch| {
+                end += branch.len();
+                end - 1
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_see_the_prefix_and_themselves() {
+        let layout = Layout::new(vec![1, 2], vec![vec![3, 4], vec![5]]);
+        let seen: Vec<Vec<usize>> =
+            layout.sights().into_iter().map(|sight| sight.ranges().into_iter().flatten().collect()).collect();
+        assert_eq!(seen, [vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 1, 2, 3], vec![0, 1, 4]]);
+        assert_eq!(layout.positions().collect::<Vec<_>>(), [0, 1, 2, 3, 2]);
+        assert_eq!(layout.read_at(), [3, 4]);
+        assert_eq!((layout.tokens(), layout.reads(), layout.depth()), (5, 2, 4));
+        assert_eq!(Layout::prompt(&[7, 8]).read_at(), [1]);
+    }
+}
