@@ -9,6 +9,7 @@
 //! Without the feature `model` it is plain data and logic and holds no Burn.
 
 pub mod catalog;
+pub mod fusion;
 pub mod manifest;
 pub mod metrics;
 pub mod prompt;
@@ -23,6 +24,8 @@ mod dropout;
 mod kernels;
 #[cfg(feature = "model")]
 pub mod llama;
+#[cfg(feature = "model")]
+pub mod pointwise;
 #[cfg(feature = "model")]
 pub mod quant;
 #[cfg(feature = "model")]

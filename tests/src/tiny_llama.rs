@@ -122,7 +122,18 @@ pub fn gguf_with(seed: u64, more: &[(&str, u32)]) -> Vec<u8> {
 }
 
 /// Merges in the byte-level alphabet, where `Ġ` is a blank and `Ċ` a newline.
-const MERGES: [(&str, &str); 5] = [("Ġ", "("), ("#", "#"), ("##", "#"), ("Ġ", "t"), ("o", "n")];
+const MERGES: [(&str, &str); 10] = [
+    ("Ġ", "("),
+    ("#", "#"),
+    ("##", "#"),
+    ("Ġ", "t"),
+    ("o", "n"),
+    ("Ġ", "n"),
+    ("Ġn", "o"),
+    ("Ġ", "y"),
+    ("Ġy", "e"),
+    ("Ġye", "s"),
+];
 
 fn vocabulary() -> Vec<String> {
     // GPT-2's printable stand-ins for the 256 bytes.

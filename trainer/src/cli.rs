@@ -45,7 +45,7 @@ enum Command {
     /// Fetch and check the base model
     Model(commands::model::ModelArgs),
     /// Train a retriever
-    Train(commands::train::TrainArgs),
+    Train(Box<commands::train::TrainArgs>),
     /// Measure a trained retriever on a data set
     Evaluate(commands::evaluate::EvaluateArgs),
     /// Train a retriever once for every combination of settings

@@ -63,9 +63,9 @@ pub enum AdapterError {
 #[derive(Module, Debug)]
 pub struct Lora {
     /// `[rank, d_in]`
-    pub(super) a: Param<Tensor<2>>,
+    a: Param<Tensor<2>>,
     /// `[d_out, rank]`
-    pub(super) b: Param<Tensor<2>>,
+    b: Param<Tensor<2>>,
     dropout: Dropout,
     scale: f64,
 }

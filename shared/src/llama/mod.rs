@@ -7,8 +7,6 @@ mod attention_gpu;
 mod block;
 mod config;
 mod embedding;
-#[cfg(all(test, feature = "train"))]
-mod golden;
 mod lora;
 mod model;
 mod norm;
@@ -23,7 +21,7 @@ pub use config::{LlamaConfig, RopePairs};
 pub use embedding::Embedding;
 pub use lora::{Adapter, AdapterConfig, AdapterError, BlockAdapter, Lora};
 pub use model::Llama;
-pub use sight::{Layout, Sight};
+pub use sight::{Branch, Layout, Sight};
 
 /// A frozen tensor for use with `x`: with autodiff if `x` has it.
 fn beside<const D: usize, const E: usize>(x: &Tensor<D>, frozen: &Tensor<E>) -> Tensor<E> {

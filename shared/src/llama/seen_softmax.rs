@@ -154,7 +154,10 @@ mod gradient {
 mod tests {
     use burn::tensor::Device;
 
-    use super::{super::sight::Layout, *};
+    use super::{
+        super::sight::{Branch, Layout},
+        *,
+    };
 
     fn wave(shape: [usize; 3], device: &Device) -> Tensor<3> {
         let values = (0..shape.iter().product()).map(|n: usize| (n as f32 * 0.7).sin() * 3.0).collect();
@@ -164,7 +167,8 @@ mod tests {
     #[test]
     fn one_pass_equals_the_chain_and_so_does_its_gradient() {
         let device = Device::flex().autodiff();
-        let sights = Layout::new(vec![0; 3], vec![vec![0; 2], vec![0]]).sights();
+        let branch = |seen, length| Branch { seen, ids: vec![0; length] };
+        let sights = Layout::new(vec![0; 3], vec![branch(3, 2), branch(1, 1)]).sights();
         let run = |softmax: fn(Tensor<3>, f32, &[Sight]) -> Tensor<3>| {
             let scores = wave([2, 2 * 6, 6], &device).require_grad();
             let weights = softmax(scores.clone(), 0.5, &sights);

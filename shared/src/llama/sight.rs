@@ -1,17 +1,26 @@
 //! Which tokens see which: one history shared by several continuations that are blind to one another.
 //!
-//! A [`Layout`] is a prefix and branches behind it. Prefix tokens are causal. A branch's tokens see the whole
-//! prefix and, causally, their own branch; every branch stands at the positions right after the prefix. So a
-//! branch's states do not depend on the others or on their order, and equal those of a pass over prefix and
-//! branch alone. Block masks of this kind: InvariRank, arXiv 2604.27599; prefix sharing: Hydragen, 2402.05099.
+//! A [`Layout`] is a prefix and branches. Prefix tokens are causal. A branch's tokens see the prefix up to
+//! where the branch leaves it and, causally, their own branch, at the positions right after. So a branch's
+//! states do not depend on the others or on their order, and equal those of a pass over its part of the
+//! prefix and the branch alone. Block masks of this kind: InvariRank, arXiv 2604.27599; prefix sharing: Hydragen, 2402.05099.
 
 use std::ops::Range;
 
-/// Tokens of one history: a prefix, and branches behind it.
+/// Tokens of one history: a prefix, and branches that leave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     prefix: Vec<u32>,
-    branches: Vec<Vec<u32>>,
+    branches: Vec<Branch>,
+}
+
+/// A continuation of the first tokens of a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// How many tokens of the prefix it sees.
+    pub seen: usize,
+    /// Its own tokens.
+    pub ids: Vec<u32>,
 }
 
 /// The keys a query sees: all of the first `shared`, and those from `own` to itself.
@@ -44,20 +53,23 @@ impl Layout {
     /// A prefix with branches, each read at its last token; without branches the prefix is read.
     ///
     /// # Panics
-    /// If the prefix or a branch is empty.
-    pub fn new(prefix: Vec<u32>, branches: Vec<Vec<u32>>) -> Self {
-        assert!(!prefix.is_empty() && branches.iter().all(|branch| !branch.is_empty()), "empty stretch");
+    /// If the prefix or a branch is empty, or a branch sees more than there is.
+    pub fn new(prefix: Vec<u32>, branches: Vec<Branch>) -> Self {
+        assert!(!prefix.is_empty(), "an empty prefix");
+        for Branch { seen, ids } in &branches {
+            assert!(!ids.is_empty() && *seen <= prefix.len(), "a branch of {} behind {seen}", ids.len());
+        }
         Self { prefix, branches }
     }
 
     /// All tokens, the prefix first.
     pub fn ids(&self) -> impl Iterator<Item = u32> {
-        self.prefix.iter().chain(self.branches.iter().flatten()).copied()
+        self.prefix.iter().chain(self.branches.iter().flat_map(|branch| &branch.ids)).copied()
     }
 
     /// Number of tokens.
     pub fn tokens(&self) -> usize {
-        self.prefix.len() + self.branches.iter().map(Vec::len).sum::<usize>()
+        self.prefix.len() + self.branches.iter().map(|branch| branch.ids.len()).sum::<usize>()
     }
 
     /// Number of hidden states that are read.
@@ -72,16 +84,17 @@ impl Layout {
 
     /// Length of the longest sequence in it: the model's context must hold it.
     pub fn depth(&self) -> usize {
-        self.prefix.len() + self.branches.iter().map(Vec::len).max().unwrap_or(0)
+        let branches = self.branches.iter().map(|branch| branch.seen + branch.ids.len());
+        branches.max().unwrap_or(0).max(self.prefix.len())
     }
 
     /// What each token sees; keys count from the layout's first token.
     pub fn sights(&self) -> Vec<Sight> {
-        let shared = self.prefix.len();
-        let mut sights: Vec<Sight> = (0..shared).map(|here| Sight { shared: 0, own: 0, here }).collect();
-        for branch in &self.branches {
+        let prefix = 0..self.prefix.len();
+        let mut sights: Vec<Sight> = prefix.map(|here| Sight { shared: 0, own: 0, here }).collect();
+        for Branch { seen, ids } in &self.branches {
             let own = sights.len();
-            sights.extend((own..own + branch.len()).map(|here| Sight { shared, own, here }));
+            sights.extend((own..own + ids.len()).map(|here| Sight { shared: *seen, own, here }));
         }
         sights
     }
@@ -100,7 +113,7 @@ impl Layout {
         self.branches
             .iter()
             .map(|branch| {
-                end += branch.len();
+                end += branch.ids.len();
                 end - 1
             })
             .collect()
@@ -113,11 +126,12 @@ mod tests {
 
     #[test]
     fn branches_see_the_prefix_and_themselves() {
-        let layout = Layout::new(vec![1, 2], vec![vec![3, 4], vec![5]]);
+        let branch = |seen, ids: &[u32]| Branch { seen, ids: ids.to_vec() };
+        let layout = Layout::new(vec![1, 2], vec![branch(2, &[3, 4]), branch(1, &[5])]);
         let seen: Vec<Vec<usize>> =
             layout.sights().into_iter().map(|sight| sight.ranges().into_iter().flatten().collect()).collect();
-        assert_eq!(seen, [vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 1, 2, 3], vec![0, 1, 4]]);
-        assert_eq!(layout.positions().collect::<Vec<_>>(), [0, 1, 2, 3, 2]);
+        assert_eq!(seen, [vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 1, 2, 3], vec![0, 4]]);
+        assert_eq!(layout.positions().collect::<Vec<_>>(), [0, 1, 2, 3, 1]);
         assert_eq!(layout.read_at(), [3, 4]);
         assert_eq!((layout.tokens(), layout.reads(), layout.depth()), (5, 2, 4));
         assert_eq!(Layout::prompt(&[7, 8]).read_at(), [1]);

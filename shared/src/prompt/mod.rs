@@ -1,6 +1,7 @@
 //! The ranker's prompt with spans (paper section 3.2.2; reference `dataloader/llm.py`, template
 //! `alpaca_short`), byte for byte.
 
+pub mod pointwise;
 mod spans;
 
 use serde::{Deserialize, Serialize};

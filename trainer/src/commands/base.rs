@@ -1,6 +1,9 @@
 //! The options that name the ranker's parts, and how they are loaded.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -31,13 +34,21 @@ impl BaseArgs {
                 .hint("leave out --adapter, or give: --adapter none")
                 .into());
         }
-        let path = fetch::base_model_path(self.base.as_deref())?;
-        let device = device.resolve()?;
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ranker::from_gguf(bytes, &device).map_err(|error| {
-            UserError::input(format!("base model {}: {error}", path.display()))
-                .hint("fetch it again with: llamarec model fetch, or name a GGUF file of a Llama with --base")
-                .into()
-        })
+        Ok(load(self.base.as_deref(), device)?.0)
     }
+}
+
+/// Reads the base model, untuned, and takes it to the device; also where it was found.
+///
+/// # Errors
+/// No such file, one that is no Llama, or no such device.
+pub fn load(base: Option<&Path>, device: DeviceArg) -> anyhow::Result<(Ranker, PathBuf)> {
+    let path = fetch::base_model_path(base)?;
+    let device = device.resolve()?;
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let ranker = Ranker::from_gguf(bytes, &device).map_err(|error| {
+        UserError::input(format!("base model {}: {error}", path.display()))
+            .hint("fetch it again with: llamarec model fetch, or name a GGUF file of a Llama with --base")
+    })?;
+    Ok((ranker, path))
 }

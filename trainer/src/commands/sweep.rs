@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::train::layers;
+use super::train::retriever::layers;
 use crate::{
     cli::Common,
     data,

@@ -11,6 +11,7 @@ use burn::{
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
+/// The reference's for its retriever.
 const EPSILON: f32 = 1e-9;
 
 /// The optimizer and its state.
@@ -19,6 +20,7 @@ pub struct AdamW {
     learning_rate: f32,
     weight_decay: f32,
     clip_norm: f32,
+    epsilon: f32,
     steps: i32,
     moments: BTreeMap<String, Moments>,
 }
@@ -39,6 +41,7 @@ impl AdamW {
             learning_rate: learning_rate as f32,
             weight_decay: weight_decay as f32,
             clip_norm: clip_norm as f32,
+            epsilon: EPSILON,
             steps: 0,
             moments: BTreeMap::new(),
         }
@@ -50,6 +53,17 @@ impl AdamW {
         self.steps = steps as i32;
         self.moments = moments;
         self
+    }
+
+    /// The same with another epsilon; the default is 1e-9.
+    #[must_use]
+    pub fn with_epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon: epsilon as f32, ..self }
+    }
+
+    /// Takes steps of this size from now on.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate as f32;
     }
 
     /// The moments by parameter path.
@@ -78,7 +92,7 @@ impl AdamW {
             .unwrap_or_else(|| Moments { first: gradient.zeros_like(), second: gradient.zeros_like() });
         let first = moments.first * BETA_1 + gradient.clone() * (1.0 - BETA_1);
         let second = moments.second * BETA_2 + gradient.square() * (1.0 - BETA_2);
-        let scale = (second.clone() / (1.0 - BETA_2.powi(self.steps))).sqrt() + EPSILON;
+        let scale = (second.clone() / (1.0 - BETA_2.powi(self.steps))).sqrt() + self.epsilon;
         let step_size = self.learning_rate / (1.0 - BETA_1.powi(self.steps));
         let updated = value * (1.0 - self.learning_rate * decay) - first.clone() / scale * step_size;
         self.moments.insert(name, Moments { first, second });

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{TrainConfig, adamw::Moments, report::Validation};
 use crate::files::write_atomic;
@@ -33,9 +33,9 @@ pub struct Progress {
 
 /// A run at rest.
 #[derive(Clone, Debug)]
-pub struct Checkpoint {
+pub struct Checkpoint<P = Progress> {
     /// Where it stands.
-    pub progress: Progress,
+    pub progress: P,
     /// The current weights, as a safetensors file.
     pub model: Vec<u8>,
     /// The best weights, as a safetensors file.
@@ -50,7 +50,7 @@ const BEST: &str = "best";
 const FIRST: &str = "first.";
 const SECOND: &str = "second.";
 
-impl Checkpoint {
+impl<P: Serialize + DeserializeOwned> Checkpoint<P> {
     /// Replaces the file at `path`.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let mut arrays: Vec<(String, Vec<u8>, Dtype)> = vec![

@@ -8,6 +8,7 @@ mod config;
 pub mod estimate;
 mod loss;
 pub mod measure;
+pub mod ranker;
 mod report;
 pub mod retriever;
 mod score;

@@ -1,4 +1,4 @@
-//! `llamarec evaluate`: measures a trained retriever, with popularity beside it.
+//! `llamarec evaluate --retriever`: a trained retriever over the whole catalogue, with popularity beside it.
 
 use std::{
     fmt::Write,
@@ -16,27 +16,22 @@ use shared::{
 
 use crate::{
     cli::Common,
-    data::{self, Dataset},
+    data::Dataset,
     report::{Printer, UserError},
     run_dir::weights_of,
     train::measure::{Measured, Part, difference, model_ranks, popularity_ranks},
 };
 
-/// Arguments of `llamarec evaluate`.
+/// Options that are about the retriever.
 #[derive(Debug, Args)]
-pub struct EvaluateArgs {
+#[command(next_help_heading = "Retriever")]
+pub(super) struct RetrieverArgs {
     /// Weights of a retriever or the folder of its run; given several times, the ensemble of them
-    #[arg(long, value_name = "PATH", required = true)]
+    #[arg(long, value_name = "PATH", required_unless_present = "adapter")]
     retriever: Vec<PathBuf>,
     /// Another retriever to compare with, user by user; given several times, an ensemble
     #[arg(long, value_name = "PATH")]
     against: Vec<PathBuf>,
-    /// Folder of the data set (default: the embedded MovieLens data)
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Which item of each user is to be found
-    #[arg(long, value_enum, default_value_t = Part::Test)]
-    split: Part,
     /// Also average as the paper's retriever rows do
     #[arg(long, value_enum)]
     compat: Option<Compat>,
@@ -78,19 +73,27 @@ struct Against {
     recall_20_difference: Interval,
 }
 
-/// Runs `llamarec evaluate`.
-pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+/// Measures a retriever over the whole catalogue, with popularity beside it.
+pub(super) fn run(
+    args: &RetrieverArgs,
+    dataset: &Dataset,
+    split: Part,
+    common: &Common,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    if args.retriever.is_empty() {
+        return Err(UserError::usage("no retriever is named").hint("give --retriever PATH").into());
+    }
     let device = common.device.resolve()?;
-    let dataset = data::load(args.data.as_deref())?;
     let ranks_of = |paths: &[PathBuf]| -> anyhow::Result<Vec<usize>> {
-        model_ranks(&load_retrievers(paths, &dataset, &device)?, &dataset, args.split)
+        model_ranks(&load_retrievers(paths, dataset, &device)?, dataset, split)
     };
     let ranks = ranks_of(&args.retriever)?;
     let against = if args.against.is_empty() { None } else { Some(ranks_of(&args.against)?) };
-    let popular = popularity_ranks(&dataset, args.split);
+    let popular = popularity_ranks(dataset, split);
     let found: Vec<usize> = ranks.iter().copied().filter(|&rank| rank < CANDIDATES).collect();
     let evaluation = Evaluation {
-        split: args.split,
+        split,
         retriever: Measured::new(&ranks),
         popularity: Measured::new(&popular),
         recall_10_difference: difference(Metric::Recall(10), &ranks, &popular),
@@ -105,7 +108,7 @@ pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::R
         batch_mean: args
             .compat
             .map(|Compat::BatchMean| Summary::of_batches(&ranks, args.compat_batch.into())),
-        data: dataset.name,
+        data: dataset.name.clone(),
     };
     if common.json {
         printer.result(&serde_json::to_string(&evaluation)?);
@@ -116,7 +119,10 @@ pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::R
 }
 
 /// Reads the members of an ensemble, each of which must know the data set's items.
-pub(super) fn load_retrievers(
+///
+/// # Errors
+/// A file that is none, or one of other data.
+pub fn load_retrievers(
     paths: &[PathBuf],
     dataset: &Dataset,
     device: &Device,

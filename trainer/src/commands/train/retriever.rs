@@ -1,8 +1,8 @@
-//! `llamarec train`: trains the first stage on this machine.
+//! `llamarec train retriever`: trains the first stage.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 use shared::retriever::Architecture;
 
@@ -19,21 +19,8 @@ use crate::{
     },
 };
 
-/// Arguments of `llamarec train`.
-#[derive(Debug, Args)]
-pub struct TrainArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Train a retriever and measure its best weights
-    #[command(after_help = EXAMPLES)]
-    Retriever(RetrieverArgs),
-}
-
-const EXAMPLES: &str = "\
+/// Examples below the help.
+pub(super) const EXAMPLES: &str = "\
 Settings come from the defaults, then the recipe, then the options; --dry-run shows where each is from.
 
 Examples:
@@ -41,8 +28,9 @@ Examples:
   llamarec train retriever --recipe beauty --data beauty --model sasrec --seed 7
   llamarec train retriever --recipe movielens --resume --steps 6000";
 
+/// Arguments of `llamarec train retriever`.
 #[derive(Debug, Args)]
-struct RetrieverArgs {
+pub(super) struct RetrieverArgs {
     /// Folder of a data set (default: the embedded MovieLens data)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -119,14 +107,8 @@ pub struct Settings {
 /// Section of recipes that is about retrievers.
 pub const SECTION: &str = "retriever";
 
-/// Runs `llamarec train`.
-pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    match &args.what {
-        What::Retriever(args) => retriever(args, common, printer),
-    }
-}
-
-fn retriever(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+/// Runs `llamarec train retriever`.
+pub(super) fn run(args: &RetrieverArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let device = common.device.resolve()?;
     let dataset = data::load(args.data.as_deref())?;
     let mut layers = layers(args.recipe.as_deref())?;

@@ -1,0 +1,231 @@
+//! `llamarec evaluate --stage ranker`: retriever, ranker and both together over the retriever's candidates.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs::{self, File},
+    path::PathBuf,
+};
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+use shared::{
+    fusion::{Fusion, Judged},
+    llama::Adapter,
+    metrics::{Interval, Metric, Summary},
+    pointwise::{Pointwise, PointwiseConfig},
+};
+
+use crate::{
+    candidates::Candidates,
+    cli::Common,
+    commands::base,
+    data::Dataset,
+    fetch,
+    report::{Printer, UserError},
+    run_dir::weights_of,
+    train::{
+        measure::{Part, difference},
+        ranker::{
+            TunedFor,
+            judge::{Judge, judgeable},
+            tuned_for,
+        },
+    },
+};
+
+/// Options that are about the ranker.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Ranker")]
+pub(super) struct RankerArgs {
+    /// Adapter of the ranker or the folder of its run; `none` is the untuned base model
+    #[arg(long, value_name = "PATH|none")]
+    adapter: Option<PathBuf>,
+    /// The retriever's candidates, from `llamarec candidates`
+    #[arg(long, value_name = "FILE")]
+    candidates: Option<PathBuf>,
+    /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
+    #[arg(long, value_name = "PATH")]
+    base: Option<PathBuf>,
+    /// Measure on so many users, a fixed draw of those whose item is among the candidates (default: all)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_users: Option<u32>,
+}
+
+/// The result, as printed with `--json`.
+#[derive(Debug, Serialize)]
+struct Evaluation {
+    data: String,
+    split: Part,
+    /// What the adapter's file says about itself; `None` is the untuned base model.
+    tuned_for: Option<TunedFor>,
+    /// Weights of the stages in the fused order.
+    fusion: Fusion,
+    /// Users whose item is among the candidates (the paper's Table 3), all or a draw.
+    subset: Group,
+    /// All users; those whose item is not among the candidates count as missed (the paper's Table 1).
+    overall: Group,
+    /// Fused minus retriever on the subset, paired over users, with 95 % intervals.
+    gain: BTreeMap<String, Interval>,
+    /// Mean cross entropy over the candidates on the subset, in nats; chance is ln 20 = 2.996.
+    cross_entropy: BTreeMap<&'static str, f64>,
+}
+
+/// The same users, ordered by each stage.
+#[derive(Debug, Serialize)]
+struct Group {
+    users: usize,
+    retriever: BTreeMap<String, f64>,
+    ranker: BTreeMap<String, f64>,
+    fused: BTreeMap<String, f64>,
+}
+
+/// Measures both stages over the candidates.
+pub(super) fn run(
+    args: &RankerArgs,
+    dataset: &Dataset,
+    split: Part,
+    common: &Common,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let missing =
+        |name: &str, hint: &str| UserError::usage(format!("{name} is missing")).hint(hint.to_owned());
+    let adapter = args.adapter.as_ref().ok_or_else(|| {
+        missing("--adapter", "give the folder of a run of llamarec train ranker, or none for the base model")
+    })?;
+    let candidates = args
+        .candidates
+        .as_ref()
+        .ok_or_else(|| missing("--candidates", "make them with: llamarec candidates --retriever PATH"))?;
+    let candidates = Candidates::load(candidates, dataset)?;
+    let (ranker, base) = base::load(args.base.as_deref(), common.device)?;
+    let tuned = if adapter.as_os_str() == "none" {
+        None
+    } else {
+        let path = weights_of(adapter);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read the adapter {}", path.display()))?;
+        let unusable = |error: &dyn std::fmt::Display| {
+            UserError::input(format!("adapter {}: {error}", path.display()))
+                .hint("give a file that llamarec train ranker wrote")
+        };
+        let adapter = Adapter::from_safetensors(&bytes, ranker.llama().device()).map_err(|e| unusable(&e))?;
+        adapter.check(ranker.llama().config()).map_err(|error| unusable(&error))?;
+        let note = tuned_for(&bytes).map_err(|error| unusable(&error))?;
+        if note.base_sha256 != fetch::sha256(File::open(&base)?, |_| ())? {
+            let message =
+                format!("adapter {} was tuned on another base model, {}", path.display(), note.base);
+            return Err(UserError::input(message).hint("give that one with --base").into());
+        }
+        Some((adapter, note))
+    };
+    let asked = tuned.as_ref().map_or_else(PointwiseConfig::default, |(_, note)| note.pointwise);
+    let pointwise = Pointwise::new(ranker.tokens(), asked)?;
+    let table = match split {
+        Part::Valid => &candidates.valid,
+        Part::Test => &candidates.test,
+    };
+    let found = judgeable(dataset, split, table, usize::MAX, SEED);
+    let most = args.max_users.map_or(usize::MAX, |users| users as usize);
+    let users = judgeable(dataset, split, table, most, SEED);
+    if users.is_empty() {
+        let message = format!("no user of {} has the item among the candidates", dataset.name);
+        return Err(UserError::input(message).hint("make more candidates: --top").into());
+    }
+    let bar = printer.steps_bar(users.len() as u64, "users");
+    let judge =
+        Judge { ranker: &ranker, adapter: tuned.as_ref().map(|tuned| &tuned.0), pointwise: &pointwise };
+    let judged = judge.users(dataset, split, table, &users, || bar.inc(1))?;
+    bar.finish_and_clear();
+
+    // An untuned model was never fitted to anything; its weight is 0.
+    let note = tuned.map(|(_, note)| note);
+    let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
+    let share = found.len() as f64 / table.rows() as f64;
+    let evaluation = Evaluation::new(dataset, split, note, fusion, &judged, share);
+    printer.result(&if common.json { serde_json::to_string(&evaluation)? } else { text(&evaluation) });
+    Ok(())
+}
+
+/// Seed of the draw of users.
+const SEED: u64 = 42;
+
+impl Evaluation {
+    fn new(
+        dataset: &Dataset,
+        split: Part,
+        tuned_for: Option<TunedFor>,
+        fusion: Fusion,
+        judged: &[Judged],
+        share: f64,
+    ) -> Self {
+        let stages = [Fusion::RETRIEVER, Fusion::RANKER, fusion];
+        let ranks = stages.map(|fusion| fusion.ranks(judged));
+        let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, 1.0));
+        let subset = Group { users: judged.len(), retriever, ranker, fused };
+        let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, share));
+        let overall = Group { users: dataset.sequences.len(), retriever, ranker, fused };
+        let names = ["retriever", "ranker", "fused"];
+        let cross_entropy = names.into_iter().zip(stages.map(|stage| stage.cross_entropy(judged))).collect();
+        let gains = [
+            (Metric::Ndcg(10), "ndcg@10"),
+            (Metric::Mrr(10), "mrr@10"),
+            (Metric::Recall(10), "recall@10"),
+            (Metric::Ndcg(5), "ndcg@5"),
+        ];
+        let gain = gains.map(|(metric, name)| (name.to_owned(), difference(metric, &ranks[2], &ranks[0])));
+        Self {
+            data: dataset.name.clone(),
+            split,
+            tuned_for,
+            fusion,
+            subset,
+            overall,
+            gain: gain.into(),
+            cross_entropy,
+        }
+    }
+}
+
+/// Means by name, times the share of users that these stand for; the others were missed.
+fn means(ranks: &[usize], share: f64) -> BTreeMap<String, f64> {
+    Summary::new(ranks)
+        .at
+        .iter()
+        .filter(|at| at.k <= 10)
+        .flat_map(|at| {
+            [("recall", at.recall), ("mrr", at.mrr), ("ndcg", at.ndcg)]
+                .map(|(name, mean)| (format!("{name}@{}", at.k), mean * share))
+        })
+        .collect()
+}
+
+fn text(evaluation: &Evaluation) -> String {
+    let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, .. } = evaluation;
+    let mut text = format!(
+        "{data}: {} item; fused = {:.3} retriever + {:.3} ranker\n",
+        split.name(),
+        fusion.retriever,
+        fusion.ranker
+    );
+    let columns = ["mrr@5", "ndcg@5", "recall@5", "mrr@10", "ndcg@10", "recall@10"];
+    for (title, group) in [("the item is among the candidates", subset), ("all users", overall)] {
+        let _ = writeln!(text, "\n{} users: {title}", group.users);
+        let _ = writeln!(text, "{:<11}{}", "", columns.map(|name| format!("{name:>10}")).concat());
+        for (name, means) in
+            [("retriever", &group.retriever), ("ranker", &group.ranker), ("fused", &group.fused)]
+        {
+            let _ =
+                writeln!(text, "{name:<11}{}", columns.map(|name| format!("{:>10.4}", means[name])).concat());
+        }
+    }
+    let _ = writeln!(text, "\ncross entropy over the candidates (chance 2.996)");
+    for (name, value) in cross_entropy {
+        let _ = writeln!(text, "{name:<11}{value:>10.4}");
+    }
+    let _ = writeln!(text, "\nfused minus retriever, paired over these users, 95 % bootstrap interval");
+    for (name, Interval { mean, low, high }) in gain {
+        let _ = writeln!(text, "{name:<11}{mean:>+10.4}  [{low:+.4}, {high:+.4}]");
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,226 @@
+//! `llamarec train ranker`: fine-tunes the second stage.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    candidates::Candidates,
+    cli::Common,
+    commands::base,
+    data, fetch,
+    recipe::{self, Layers, Origin},
+    report::{Printer, UserError},
+    run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
+    train::ranker::{Limits, Parts, RankerConfig, RankerReport, settings_of, train},
+};
+
+/// Examples below the help.
+pub(super) const EXAMPLES: &str = "\
+The candidates are the retriever's best for every prefix of every history; make them once.
+Settings come from the defaults, then the recipe, then the options; --dry-run shows where each is from.
+
+Examples:
+  llamarec candidates --retriever runs/games --data games --top 50 --train --out games.candidates
+  llamarec train ranker --data games --candidates games.candidates --recipe games --out runs/games-ranker
+  llamarec train ranker --data games --candidates games.candidates --out runs/games-ranker --resume --max-minutes 9";
+
+/// Arguments of `llamarec train ranker`.
+#[derive(Debug, Args)]
+pub(super) struct RankerArgs {
+    /// The retriever's candidates, from `llamarec candidates --train`
+    #[arg(long, value_name = "FILE")]
+    candidates: PathBuf,
+    /// Folder of the data set (default: the embedded MovieLens data)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder for settings, adapter, checkpoint and measures
+    #[arg(long, value_name = "DIR", default_value = "runs/ranker")]
+    out: PathBuf,
+    /// Settings to start from: movielens, ml-100k, beauty, games, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    recipe: Option<String>,
+    /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
+    #[arg(long, value_name = "PATH")]
+    base: Option<PathBuf>,
+    #[command(flatten)]
+    settings: RankerSettings,
+    /// Stop after so many minutes; go on with --resume
+    #[arg(long, value_name = "MINUTES")]
+    max_minutes: Option<f64>,
+    /// Go on from the checkpoint of the run, with its settings
+    #[arg(long)]
+    resume: bool,
+    /// Start anew although there is a run in the folder; its files are removed
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+    /// Say what would be done with which settings; do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// One option for each setting of [`RankerConfig`], of the same name; absent ones change nothing.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Settings")]
+struct RankerSettings {
+    /// Inner width of the adapter [default: 8]
+    #[arg(long, value_name = "N")]
+    rank: Option<usize>,
+    /// The adapter's correction is scaled by alpha / rank [default: 32.0]
+    #[arg(long, value_name = "X")]
+    alpha: Option<f64>,
+    /// Dropout before the adapter [default: 0.05]
+    #[arg(long, value_name = "P")]
+    dropout: Option<f64>,
+    /// Adapted blocks, counted from the top; those below run without gradients [default: 12]
+    #[arg(long, value_name = "N")]
+    top_blocks: Option<usize>,
+    /// Newest items of a history shown [default: 10]
+    #[arg(long, value_name = "N")]
+    history: Option<usize>,
+    /// Tokens of a title shown [default: 16]
+    #[arg(long, value_name = "N")]
+    title_tokens: Option<usize>,
+    /// Questions at most behind one history: they share its cost [default: 4]
+    #[arg(long, value_name = "N")]
+    questions: Option<usize>,
+    /// Candidates of a question, the item chosen among them [default: 8]
+    #[arg(long, value_name = "N")]
+    #[serde(rename = "candidates")]
+    question_candidates: Option<usize>,
+    /// Share of the others that is drawn from the whole catalogue [default: 0.25]
+    #[arg(long, value_name = "SHARE")]
+    random_share: Option<f64>,
+    /// Histories a step [default: 8]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Learning rate after the warm-up; it falls to 0 [default: 0.001]
+    #[arg(long, alias = "lr", value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Steps over which the learning rate rises [default: 20]
+    #[arg(long, value_name = "N")]
+    warmup: Option<usize>,
+    /// Decay of the adapter's weights [default: 0.0]
+    #[arg(long, value_name = "RATE")]
+    weight_decay: Option<f64>,
+    /// Global norm to which gradients are clipped [default: 1.0]
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f64>,
+    /// Steps at most [default: 1000]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Steps between validations [default: 50]
+    #[arg(long, value_name = "N")]
+    validate_every: Option<usize>,
+    /// Users of a validation during training [default: 200]
+    #[arg(long, value_name = "N")]
+    valid_users: Option<usize>,
+    /// Stop after so many validations without an improvement [default: 20]
+    #[arg(long, value_name = "N")]
+    patience: Option<usize>,
+    /// Seed of weights, shuffling, negatives and dropout [default: 42]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// Section of recipes that is about rankers.
+const SECTION: &str = "ranker";
+
+/// Runs `llamarec train ranker`.
+pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    let mut layers = Layers::new(&RankerConfig::default());
+    if let Some(recipe) = &args.recipe {
+        layers.put(recipe::section(recipe, SECTION)?, &Origin::Recipe(recipe.clone()))?;
+    }
+    let options = recipe::options(&args.settings)?;
+    layers.put(options.clone(), &Origin::Option)?;
+    if args.resume {
+        let before = settings_of(&args.out.join(CHECKPOINT))?;
+        layers.put(recipe::table(&before), &Origin::Checkpoint)?;
+        layers.put(options, &Origin::Option)?;
+    }
+    let config = layers.resolve();
+    config.validate()?;
+    let time = args.max_minutes.map(minutes).transpose()?;
+    if args.dry_run {
+        let plan = serde_json::json!({ "out": args.out, "settings": config });
+        printer.result(&if common.json {
+            plan.to_string()
+        } else {
+            format!("out = {}\n\n[{SECTION}]\n{}", args.out.display(), layers.describe())
+        });
+        return Ok(());
+    }
+    let dataset = data::load(args.data.as_deref())?;
+    let candidates = Candidates::load(&args.candidates, &dataset)?;
+    let (ranker, base) = base::load(args.base.as_deref(), common.device)?;
+    let base_sha256 = fetch::sha256(File::open(base)?, |_| ())?;
+    let folder = RunDir::open(&args.out)?;
+    if !args.resume {
+        folder.make_room(args.force)?;
+    }
+    folder.describe(SECTION, &layers.describe(), common.device.name())?;
+    let parts =
+        Parts { dataset: &dataset, candidates: &candidates, ranker: &ranker, base_sha256: &base_sha256 };
+    let report = train(parts, &config, &folder, args.resume, Limits { time }, printer)?;
+    printer.result(&if common.json { serde_json::to_string(&report)? } else { text(&report, folder.path()) });
+    Ok(())
+}
+
+fn minutes(minutes: f64) -> anyhow::Result<Duration> {
+    Duration::try_from_secs_f64(minutes * 60.0).map_err(|_| {
+        UserError::usage(format!("--max-minutes is {minutes}")).hint("give a number above 0").into()
+    })
+}
+
+fn text(report: &RankerReport, folder: &Path) -> String {
+    let valid = &report.valid;
+    let line = |name: &str, stage: &crate::train::ranker::judge::Stage| {
+        format!("{name:<10} cross entropy {:.4}  NDCG@10 {:.4}\n", stage.cross_entropy, stage.ndcg_10())
+    };
+    format!(
+        "{}; best step {} of {}, {:.0} s\n{} validation users whose item is among the candidates (weights fitted to them)\n{}{}{}\
+         {}: {WEIGHTS}, {METRICS}",
+        report.stopped,
+        report.best_step,
+        report.steps,
+        report.seconds,
+        valid.users,
+        line("retriever", &valid.retriever),
+        line("ranker", &valid.ranker),
+        line("fused", &valid.fused),
+        folder.display(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Options {
+        #[command(flatten)]
+        settings: RankerSettings,
+    }
+
+    #[test]
+    fn every_setting_is_an_option_whose_help_names_its_default() {
+        let mut command = Options::command();
+        let help = command.render_long_help().to_string();
+        for (key, value) in recipe::table(&RankerConfig::default()) {
+            let key =
+                if key == "candidates" { "question-candidates".to_owned() } else { key.replace('_', "-") };
+            let option = format!("--{key} ");
+            let at = help.find(&option).unwrap_or_else(|| panic!("no {option} in {help}"));
+            let entry = &help[at..at + help[at..].find("\n\n").unwrap_or(help.len() - at)];
+            assert!(entry.contains(&format!("[default: {value}]")), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The settings of a ranker's fine-tuning.
+
+use serde::{Deserialize, Serialize};
+use shared::pointwise::PointwiseConfig;
+
+use crate::{recipe, report::UserError};
+
+/// Settings of a run. Adapter and optimizer are the paper's where it says something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RankerConfig {
+    /// Inner width of the adapter.
+    pub rank: usize,
+    /// The adapter's correction is scaled by alpha / rank.
+    pub alpha: f64,
+    /// Dropout before the adapter.
+    pub dropout: f64,
+    /// Adapted blocks, counted from the top; those below run without gradients.
+    pub top_blocks: usize,
+    /// Newest items of a history shown.
+    pub history: usize,
+    /// Tokens of a title shown.
+    pub title_tokens: usize,
+    /// Questions at most behind one history: they share its cost.
+    pub questions: usize,
+    /// Candidates of a question, the item chosen among them.
+    pub candidates: usize,
+    /// Share of the others that is drawn from the whole catalogue instead of the retriever's best.
+    pub random_share: f64,
+    /// Histories a step.
+    pub batch_size: usize,
+    /// Step size of `AdamW` after the warm-up; falls to 0 in a straight line.
+    pub learning_rate: f64,
+    /// Steps over which the step size rises.
+    pub warmup: usize,
+    /// Decay of the adapter's weights.
+    pub weight_decay: f64,
+    /// Global norm to which gradients are clipped.
+    pub clip_norm: f64,
+    /// Steps at most.
+    pub steps: usize,
+    /// Steps between validations.
+    pub validate_every: usize,
+    /// Users of a validation during training.
+    pub valid_users: usize,
+    /// Validations without an improvement after which the run stops.
+    pub patience: usize,
+    /// Seed of weights, shuffling, negatives and dropout.
+    pub seed: u64,
+}
+
+impl Default for RankerConfig {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            alpha: 32.0,
+            dropout: 0.05,
+            top_blocks: 12,
+            history: 10,
+            title_tokens: 16,
+            questions: 4,
+            candidates: 8,
+            random_share: 0.25,
+            batch_size: 8,
+            learning_rate: 1e-3,
+            warmup: 20,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            steps: 1000,
+            validate_every: 50,
+            valid_users: 200,
+            patience: 20,
+            seed: 42,
+        }
+    }
+}
+
+impl RankerConfig {
+    /// Refuses settings that cannot train.
+    pub fn validate(&self) -> Result<(), UserError> {
+        let counts = [
+            ("--rank", self.rank),
+            ("--top-blocks", self.top_blocks),
+            ("--history", self.history),
+            ("--title-tokens", self.title_tokens),
+            ("--questions", self.questions),
+            ("--batch-size", self.batch_size),
+            ("--steps", self.steps),
+            ("--validate-every", self.validate_every),
+            ("--valid-users", self.valid_users),
+            ("--patience", self.patience),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|&(_, value)| value == 0) {
+            return Err(UserError::usage(format!("{name} is 0")).hint("give 1 or more"));
+        }
+        if self.candidates < 2 {
+            let message = format!("--question-candidates is {}", self.candidates);
+            return Err(UserError::usage(message).hint("give 2 or more: one chosen, one not"));
+        }
+        for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
+            let most = if name == "--dropout" { 0.99 } else { 1.0 };
+            if !(0.0..=most).contains(&share) {
+                return Err(UserError::usage(format!("{name} is {share}")).hint(format!("give 0 to {most}")));
+            }
+        }
+        let positive = [
+            ("--alpha", self.alpha),
+            ("--learning-rate", self.learning_rate),
+            ("--clip-norm", self.clip_norm),
+        ];
+        if let Some((name, value)) =
+            positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0))
+        {
+            return Err(UserError::usage(format!("{name} is {value}")).hint("give a number above 0"));
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            let message = format!("--weight-decay is {}", self.weight_decay);
+            return Err(UserError::usage(message).hint("give 0 or a number above"));
+        }
+        Ok(())
+    }
+
+    /// What of history and titles is read.
+    pub fn pointwise(&self) -> PointwiseConfig {
+        PointwiseConfig { history: self.history, title_tokens: self.title_tokens }
+    }
+
+    /// Step size of the step after `step` others: a straight rise, then a straight fall to 0.
+    pub fn learning_rate_at(&self, step: usize) -> f64 {
+        let rise = (step + 1) as f64 / self.warmup.max(1) as f64;
+        let fall = (self.steps - step.min(self.steps)) as f64
+            / (self.steps - self.warmup.min(self.steps - 1)) as f64;
+        self.learning_rate * rise.min(fall).min(1.0)
+    }
+
+    /// The first setting, but for how long to go on, in which a run differs from `before`.
+    pub fn difference(&self, before: &Self) -> Option<String> {
+        let (now, then) = (recipe::table(self), recipe::table(before));
+        let differs = now.iter().find(|(key, value)| *key != "patience" && then.get(*key) != Some(value))?;
+        let (key, value) = differs;
+        Some(format!("--{} {}, not {value}", key.replace('_', "-"), then[key]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_step_size_rises_and_falls() {
+        let config = RankerConfig { warmup: 4, steps: 12, learning_rate: 1.0, ..RankerConfig::default() };
+        let rates: Vec<f64> = (0..12).map(|step| config.learning_rate_at(step)).collect();
+        assert_eq!(&rates[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
+        assert!((rates[11] - 0.125).abs() < 1e-12 && rates.windows(2).skip(4).all(|pair| pair[1] < pair[0]));
+        let short = RankerConfig { warmup: 20, steps: 1, ..config };
+        assert!(short.learning_rate_at(0) > 0.0);
+    }
+
+    #[test]
+    fn settings_that_cannot_train_are_refused() {
+        RankerConfig::default().validate().expect("the defaults train");
+        for wrong in [
+            RankerConfig { candidates: 1, ..RankerConfig::default() },
+            RankerConfig { random_share: 1.5, ..RankerConfig::default() },
+            RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
+            RankerConfig { steps: 0, ..RankerConfig::default() },
+        ] {
+            wrong.validate().expect_err("cannot train");
+        }
+    }
+}

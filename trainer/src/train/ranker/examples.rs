@@ -1,0 +1,150 @@
+//! What the ranker trains on: a prefix of a user's history, the item chosen next, and items that were not,
+//! most of them from the retriever's best: random ones alone teach popularity (measured, README).
+
+use std::collections::HashSet;
+
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use shared::catalog::ItemId;
+
+use super::RankerConfig;
+use crate::{
+    candidates::{CandidateTable, Prefix},
+    data::Dataset,
+};
+
+/// One example: a stretch of a user's history with questions at several of its places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example<'a> {
+    /// Items read, oldest first.
+    pub history: &'a [ItemId],
+    /// Each asked behind the first `length` of them; the first candidate is the item chosen there.
+    pub questions: Vec<(usize, Vec<ItemId>)>,
+}
+
+/// Draws examples; which ones a step gets depends on its number and the seed only.
+#[derive(Debug)]
+pub struct Examples<'a> {
+    dataset: &'a Dataset,
+    prefixes: &'a [Prefix],
+    table: &'a CandidateTable,
+    /// Rows of prefixes whose next item is among the retriever's best, as at test time; neighbours of one
+    /// user that are asked together share a history and most of its cost.
+    groups: Vec<Vec<usize>>,
+    seed: u64,
+}
+
+/// Random numbers of steps are far from those of epochs.
+const STEP_STREAMS: u64 = 1 << 32;
+
+impl<'a> Examples<'a> {
+    /// Over these training prefixes and the retriever's best for each.
+    pub fn new(
+        dataset: &'a Dataset,
+        prefixes: &'a [Prefix],
+        table: &'a CandidateTable,
+        config: &RankerConfig,
+    ) -> Self {
+        let usable = (0..prefixes.len()).filter(|&row| {
+            let target = target(dataset, prefixes[row]);
+            table.row(row).any(|(item, _)| item == target)
+        });
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for row in usable {
+            match groups.last_mut() {
+                Some(group)
+                    if group.len() < config.questions && prefixes[group[0]].user == prefixes[row].user =>
+                {
+                    group.push(row);
+                }
+                _ => groups.push(vec![row]),
+            }
+        }
+        Self { dataset, prefixes, table, groups, seed: config.seed }
+    }
+
+    /// How many questions there are.
+    pub fn questions(&self) -> usize {
+        self.groups.iter().map(Vec::len).sum()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The examples of a step: every epoch is a new shuffle.
+    pub fn batch(&self, step: usize, config: &RankerConfig) -> Vec<Example<'a>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(STEP_STREAMS + step as u64);
+        let first = step * config.batch_size;
+        let mut epoch = (usize::MAX, Vec::new());
+        (first..first + config.batch_size)
+            .map(|n| {
+                if epoch.0 != n / self.len() {
+                    epoch = (n / self.len(), self.shuffled(n / self.len()));
+                }
+                self.example(epoch.1[n % self.len()], config, &mut rng)
+            })
+            .collect()
+    }
+
+    fn shuffled(&self, epoch: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(epoch as u64);
+        order.shuffle(&mut rng);
+        order
+    }
+
+    fn example(&self, group: usize, config: &RankerConfig, rng: &mut ChaCha8Rng) -> Example<'a> {
+        let rows = &self.groups[group];
+        let train = self.dataset.split(self.prefixes[rows[0]].user).train;
+        // What the user chose at another time is no example of what the user does not choose.
+        let chosen: HashSet<ItemId> = train.iter().copied().collect();
+        let questions: Vec<(usize, Vec<ItemId>)> = rows
+            .iter()
+            .map(|&row| (self.prefixes[row].length, self.candidates(row, &chosen, config, rng)))
+            .collect();
+        let longest = questions.iter().map(|question| question.0).max().unwrap_or(0);
+        Example { history: &train[..longest], questions }
+    }
+
+    /// The item chosen behind a prefix, then others.
+    fn candidates(
+        &self,
+        row: usize,
+        chosen: &HashSet<ItemId>,
+        config: &RankerConfig,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<ItemId> {
+        let others = config.candidates - 1;
+        let random = (others as f64 * config.random_share).round() as usize;
+        let mut hard: Vec<ItemId> =
+            self.table.row(row).map(|(item, _)| item).filter(|item| !chosen.contains(item)).collect();
+        hard.shuffle(rng);
+        hard.truncate(others - random);
+        let mut candidates = vec![target(self.dataset, self.prefixes[row])];
+        candidates.extend(hard);
+        // A small catalogue may not have enough items that were not chosen.
+        let items = self.dataset.catalog.len();
+        let most = (others + 1).min(1 + items - chosen.len());
+        while candidates.len() < most {
+            let item = ItemId(rng.random_range(1..=items as u32));
+            if !chosen.contains(&item) && !candidates.contains(&item) {
+                candidates.push(item);
+            }
+        }
+        candidates
+    }
+}
+
+/// The item behind a prefix.
+fn target(dataset: &Dataset, prefix: Prefix) -> ItemId {
+    dataset.split(prefix.user).train[prefix.length]
+}

@@ -1,0 +1,12 @@
+//! Fine-tuning of the ranker on this machine: candidates in, an adapter and fusion weights out.
+
+mod config;
+mod examples;
+pub mod judge;
+mod report;
+mod run;
+
+pub use config::RankerConfig;
+pub use examples::{Example, Examples};
+pub use report::{RankerReport, RankerValidation, TunedFor};
+pub use run::{Limits, Parts, settings_of, train, tuned_for};

@@ -1,0 +1,72 @@
+//! What a ranker's run writes: its curve, its result, and what an adapter's file says about itself.
+
+use serde::{Deserialize, Serialize};
+use shared::{fusion::Fusion, pointwise::PointwiseConfig};
+
+use super::{RankerConfig, judge::Verdict};
+use crate::{candidates::Source, train::DataUsed};
+
+/// One validation on the retriever's candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankerValidation {
+    /// Steps taken before.
+    pub step: usize,
+    /// Mean training loss since the last validation; 0 before training.
+    pub loss: f64,
+    /// Cross entropy over the candidates of the ranker alone.
+    pub ranker_cross_entropy: f64,
+    /// NDCG@10 of the ranker alone.
+    pub ranker_ndcg_10: f64,
+    /// Cross entropy of both stages with weights fitted to these users.
+    pub fused_cross_entropy: f64,
+    /// NDCG@10 of both stages with weights fitted to these users.
+    pub fused_ndcg_10: f64,
+}
+
+/// What an adapter was tuned for; it travels in the adapter's file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TunedFor {
+    /// Name of the base model.
+    pub base: String,
+    /// SHA-256 of its file.
+    pub base_sha256: String,
+    /// What of history and titles is read.
+    pub pointwise: PointwiseConfig,
+    /// Weights of the stages, fitted on validation users.
+    pub fusion: Fusion,
+    /// Steps that made it.
+    pub step: usize,
+    /// Name of the data.
+    pub data: String,
+}
+
+/// A finished run, or one at rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankerReport {
+    /// Version of the program.
+    pub llamarec: String,
+    /// The data.
+    pub data: DataUsed,
+    /// Where the candidates are from.
+    pub candidates: Source,
+    /// The adapter's file says the same.
+    pub tuned_for: TunedFor,
+    /// The settings.
+    pub training: RankerConfig,
+    /// Numbers trained.
+    pub parameters: usize,
+    /// Questions there are: training prefixes whose next item is among the candidates.
+    pub questions: usize,
+    /// Steps taken.
+    pub steps: usize,
+    /// Step of the adapter kept: lowest fused cross entropy on the validation users.
+    pub best_step: usize,
+    /// Seconds spent.
+    pub seconds: f64,
+    /// Why it stopped.
+    pub stopped: String,
+    /// The adapter kept on the validation users, where its weights were fitted.
+    pub valid: Verdict,
+    /// All validations.
+    pub curve: Vec<RankerValidation>,
+}

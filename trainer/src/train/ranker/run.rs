@@ -1,0 +1,388 @@
+//! The loop: examples in, gradients through the frozen blocks into the adapter, validation on the
+//! retriever's candidates, checkpoints from which a run goes on exactly.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, activation::log_softmax},
+};
+use serde::{Deserialize, Serialize};
+use shared::{
+    fusion::Fusion,
+    llama::{Adapter, AdapterConfig, Layout},
+    pointwise::Pointwise,
+    ranker::Ranker,
+};
+
+use super::{
+    Examples, RankerConfig, RankerReport, RankerValidation, TunedFor,
+    judge::{Judge, Verdict, judgeable},
+};
+use crate::{
+    candidates::{Candidates, Source},
+    data::Dataset,
+    report::{Printer, UserError},
+    run_dir::RunDir,
+    train::{AdamW, Checkpoint, DataUsed, measure::Part},
+};
+
+/// Metadata key of [`TunedFor`] in an adapter's file.
+pub const TUNED_FOR: &str = "tuned_for";
+
+/// What a run is made of.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// The data.
+    pub dataset: &'a Dataset,
+    /// The retriever's best, with those of training prefixes.
+    pub candidates: &'a Candidates,
+    /// The base model.
+    pub ranker: &'a Ranker,
+    /// SHA-256 of its file.
+    pub base_sha256: &'a str,
+}
+
+/// How far a slice of a run goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Stop at the first step after so much time.
+    pub time: Option<Duration>,
+}
+
+/// Where a run stands. Shuffles, negatives and dropout are functions of seed and step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Progress {
+    config: RankerConfig,
+    candidates: Source,
+    base_sha256: String,
+    step: usize,
+    seconds: f64,
+    best_step: usize,
+    /// What the best adapter was worth.
+    best: Option<Verdict>,
+    /// Training loss since the last validation, and its steps.
+    loss: (f64, usize),
+    curve: Vec<RankerValidation>,
+}
+
+struct Run<'a> {
+    parts: Parts<'a>,
+    config: &'a RankerConfig,
+    pointwise: Pointwise,
+    examples: Examples<'a>,
+    valid: Vec<usize>,
+    adapter: Adapter,
+    adam: AdamW,
+    progress: Progress,
+    best: Vec<u8>,
+}
+
+/// Fine-tunes in a run's folder, from its start or from where its checkpoint stands.
+///
+/// # Errors
+/// Settings that cannot train, candidates without training prefixes, a checkpoint of another run, or a loss
+/// that is no number.
+pub fn train(
+    parts: Parts,
+    config: &RankerConfig,
+    folder: &RunDir,
+    resume: bool,
+    limits: Limits,
+    printer: &Printer,
+) -> anyhow::Result<RankerReport> {
+    config.validate()?;
+    let mut run =
+        if resume { Run::resume(parts, config, &folder.checkpoint())? } else { Run::start(parts, config)? };
+    if run.progress.step < config.steps {
+        folder.forget_metrics()?;
+    }
+    printer.note(&format!(
+        "{} on {}: {} questions behind {} histories, {} validation users, {} parameters, from step {}",
+        parts.ranker.name(),
+        parts.dataset.name,
+        run.examples.questions(),
+        run.examples.len(),
+        run.valid.len(),
+        run.adapter.num_params(),
+        run.progress.step
+    ));
+    let (before, start) = (run.progress.seconds, Instant::now());
+    if run.progress.curve.is_empty() {
+        run.validate()?;
+        printer.note(&run.line(None));
+    }
+    let bar = printer.steps_bar(config.steps as u64, "fine-tuning");
+    bar.set_position(run.progress.step as u64);
+    let (mut questions, mut tokens, mut stepping, first) = (0, 0, 0.0, run.progress.step);
+    let out_of_time = || limits.time.is_some_and(|time| start.elapsed() >= time);
+    while run.progress.step < config.steps && run.patience_left() > 0 && !out_of_time() {
+        let began = Instant::now();
+        let (asked, read) = run.step()?;
+        questions += asked;
+        tokens += read;
+        stepping += began.elapsed().as_secs_f64();
+        bar.inc(1);
+        if run.progress.step.is_multiple_of(config.validate_every) || run.progress.step == config.steps {
+            run.validate()?;
+            run.progress.seconds = before + start.elapsed().as_secs_f64();
+            run.save(folder)?;
+            let rates = [(run.progress.step - first) as f64, questions as f64, tokens as f64];
+            let line = run.line(Some(rates.map(|count| count / stepping)));
+            bar.suspend(|| printer.note(&line));
+        }
+    }
+    bar.finish_and_clear();
+    run.progress.seconds = before + start.elapsed().as_secs_f64();
+    run.save(folder)?;
+    let report = run.report()?;
+    folder.write_metrics(&report)?;
+    Ok(report)
+}
+
+/// The settings of the run whose checkpoint this is.
+///
+/// # Errors
+/// No checkpoint there, or one that cannot be read.
+pub fn settings_of(checkpoint: &Path) -> anyhow::Result<RankerConfig> {
+    Ok(read_checkpoint(checkpoint, &Device::flex())?.progress.config)
+}
+
+fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint<Progress>> {
+    if !path.is_file() {
+        let message = format!("there is no checkpoint {}", path.display());
+        return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
+    }
+    Checkpoint::load(path, device)
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        parts: Parts<'a>,
+        config: &'a RankerConfig,
+        adapter: Adapter,
+        adam: AdamW,
+        progress: Progress,
+        best: Vec<u8>,
+    ) -> anyhow::Result<Self> {
+        let Parts { dataset, candidates, ranker, .. } = parts;
+        let (prefixes, table) = candidates.train.as_ref().ok_or_else(|| {
+            UserError::input("these candidates have none for training prefixes".to_owned())
+                .hint("make them again with: llamarec candidates --train")
+        })?;
+        let examples = Examples::new(dataset, prefixes, table, config);
+        let valid = judgeable(dataset, Part::Valid, &candidates.valid, config.valid_users, config.seed);
+        if examples.is_empty() || valid.is_empty() {
+            let message = format!(
+                "{} training prefixes and {} validation users have their item among the candidates",
+                examples.len(),
+                valid.len()
+            );
+            return Err(UserError::input(message).hint("give more candidates a history: --top").into());
+        }
+        adapter.check(ranker.llama().config())?;
+        let pointwise = Pointwise::new(ranker.tokens(), config.pointwise())?;
+        Ok(Self { parts, config, pointwise, examples, valid, adapter, adam, progress, best })
+    }
+
+    fn start(parts: Parts<'a>, config: &'a RankerConfig) -> anyhow::Result<Self> {
+        let RankerConfig { top_blocks, rank, alpha, dropout, .. } = *config;
+        let sizes = AdapterConfig::new(parts.ranker.llama().config(), top_blocks, rank, alpha, dropout);
+        let device = parts.ranker.llama().device().clone().autodiff();
+        let adapter = Adapter::new(sizes, config.seed, &device)
+            .map_err(|error| UserError::usage(error.to_string()).hint("see --rank and --top-blocks"))?;
+        let progress = Progress {
+            config: config.clone(),
+            candidates: parts.candidates.source.clone(),
+            base_sha256: parts.base_sha256.to_owned(),
+            step: 0,
+            seconds: 0.0,
+            best_step: 0,
+            best: None,
+            loss: (0.0, 0),
+            curve: Vec::new(),
+        };
+        let best = adapter.to_safetensors(&BTreeMap::new())?;
+        Self::new(parts, config, adapter, adam(config), progress, best)
+    }
+
+    fn resume(parts: Parts<'a>, config: &'a RankerConfig, path: &Path) -> anyhow::Result<Self> {
+        let device = parts.ranker.llama().device().clone();
+        let Checkpoint { progress, model, best, moments } = read_checkpoint(path, &device)?;
+        let refuse = |message: String, hint: &str| Err(UserError::usage(message).hint(hint).into());
+        if let Some(difference) = config.difference(&progress.config) {
+            let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
+            return refuse(message, "leave the option out to go on with the run, or start a new one");
+        }
+        if progress.candidates != parts.candidates.source || progress.base_sha256 != parts.base_sha256 {
+            let message =
+                format!("checkpoint {} belongs to other candidates or another base model", path.display());
+            return refuse(message, "give the --candidates and the --base of the run");
+        }
+        let adapter = Adapter::from_safetensors(&model, &device.autodiff())?;
+        let adam = adam(config).resumed(progress.step, moments);
+        Self::new(parts, config, adapter, adam, progress, best)
+    }
+
+    /// Takes one step; gives the questions asked and the tokens read.
+    fn step(&mut self) -> anyhow::Result<(usize, usize)> {
+        let step = self.progress.step;
+        let judge = Judge { ranker: self.parts.ranker, adapter: None, pointwise: &self.pointwise };
+        let batch = self.examples.batch(step, self.config);
+        let layouts: Vec<Layout> = batch
+            .iter()
+            .map(|example| judge.layout(self.parts.dataset, example.history, &example.questions))
+            .collect::<anyhow::Result<_>>()?;
+        // One seed a step: a resumed run drops the same places.
+        self.parts.ranker.llama().device().seed(self.config.seed.wrapping_add(step as u64));
+        let scores = self.pointwise.scores(self.parts.ranker.llama(), &layouts, Some(&self.adapter));
+        let mut first = 0;
+        let losses = batch.iter().flat_map(|example| &example.questions).map(|(_, candidates)| {
+            let own = scores.clone().narrow(0, first, candidates.len());
+            first += candidates.len();
+            // The item chosen is the first candidate.
+            log_softmax(own, 0).narrow(0, 0, 1).neg()
+        });
+        let losses: Vec<Tensor<1>> = losses.collect();
+        let questions = losses.len();
+        let loss = Tensor::cat(losses, 0).mean();
+        let value: f32 = loss.clone().inner().into_scalar();
+        if !value.is_finite() {
+            let message = format!("the loss became {value} at step {step}");
+            return Err(UserError::failed(message).hint("try a smaller --learning-rate").into());
+        }
+        self.adam.set_learning_rate(self.config.learning_rate_at(step));
+        self.adapter = self.adam.step(self.adapter.clone(), loss.backward());
+        self.progress.step += 1;
+        self.progress.loss.0 += f64::from(value);
+        self.progress.loss.1 += 1;
+        Ok((questions, layouts.iter().map(Layout::tokens).sum()))
+    }
+
+    /// Measures on the validation users; a better adapter is kept.
+    fn validate(&mut self) -> anyhow::Result<()> {
+        let Parts { dataset, candidates, ranker, .. } = self.parts;
+        let current = self.adapter.to_safetensors(&BTreeMap::new())?;
+        let adapter = Adapter::from_safetensors(&current, ranker.llama().device())?;
+        let judge = Judge { ranker, adapter: Some(&adapter), pointwise: &self.pointwise };
+        let judged = judge.users(dataset, Part::Valid, &candidates.valid, &self.valid, || ())?;
+        let verdict = Verdict::new(&judged, None);
+        let (loss, steps) = std::mem::take(&mut self.progress.loss);
+        let validation = RankerValidation {
+            step: self.progress.step,
+            loss: if steps == 0 { 0.0 } else { loss / steps as f64 },
+            ranker_cross_entropy: verdict.ranker.cross_entropy,
+            ranker_ndcg_10: verdict.ranker.ndcg_10(),
+            fused_cross_entropy: verdict.fused.cross_entropy,
+            fused_ndcg_10: verdict.fused.ndcg_10(),
+        };
+        let best = self.progress.best.as_ref().map_or(f64::INFINITY, |best| best.fused.cross_entropy);
+        if validation.fused_cross_entropy < best {
+            self.best = current;
+            self.progress.best_step = self.progress.step;
+            self.progress.best = Some(verdict);
+        }
+        self.progress.curve.push(validation);
+        Ok(())
+    }
+
+    /// Validations without improvement that are still allowed.
+    fn patience_left(&self) -> usize {
+        let since = self.progress.curve.iter().filter(|at| at.step > self.progress.best_step).count();
+        self.config.patience.saturating_sub(since)
+    }
+
+    fn save(&self, folder: &RunDir) -> anyhow::Result<()> {
+        Checkpoint {
+            progress: self.progress.clone(),
+            model: self.adapter.to_safetensors(&BTreeMap::new())?,
+            best: self.best.clone(),
+            moments: self.adam.moments().clone(),
+        }
+        .save(&folder.checkpoint())?;
+        folder.write_weights(&self.with_note(&self.tuned_for())?)
+    }
+
+    fn tuned_for(&self) -> TunedFor {
+        TunedFor {
+            base: self.parts.ranker.name().to_owned(),
+            base_sha256: self.parts.base_sha256.to_owned(),
+            pointwise: self.config.pointwise(),
+            fusion: self.progress.best.as_ref().map_or(Fusion::RETRIEVER, |best| best.fusion),
+            step: self.progress.best_step,
+            data: self.parts.dataset.name.clone(),
+        }
+    }
+
+    fn with_note(&self, tuned_for: &TunedFor) -> anyhow::Result<Vec<u8>> {
+        let adapter = Adapter::from_safetensors(&self.best, &Device::flex())?;
+        Ok(adapter.to_safetensors(&BTreeMap::from([(TUNED_FOR, serde_json::to_string(tuned_for)?)]))?)
+    }
+
+    /// The last validation in one line. `rates` are steps, questions and tokens a second of stepping.
+    fn line(&self, rates: Option<[f64; 3]>) -> String {
+        let Some(last) = self.progress.curve.last() else { return String::new() };
+        let rate = rates.map_or_else(String::new, |[steps, questions, tokens]| {
+            let left = (self.config.steps - last.step) as f64 / steps / 60.0;
+            format!(" | {questions:.2} labels/s, {tokens:.0} tokens/s, at most {left:.0} min left")
+        });
+        format!(
+            "step {} loss {:.3} (chance {:.3}) valid cross entropy: ranker {:.3} fused {:.4}, NDCG@10: ranker {:.4} fused {:.4}, \
+             best step {}{rate}",
+            last.step,
+            last.loss,
+            (self.config.candidates as f64).ln(),
+            last.ranker_cross_entropy,
+            last.fused_cross_entropy,
+            last.ranker_ndcg_10,
+            last.fused_ndcg_10,
+            self.progress.best_step,
+        )
+    }
+
+    fn report(&self) -> anyhow::Result<RankerReport> {
+        let valid = self.progress.best.clone().context("a run begins with a validation")?;
+        let stopped = if self.progress.step >= self.config.steps {
+            format!("all {} steps taken", self.config.steps)
+        } else if self.patience_left() == 0 {
+            format!("no lower fused cross entropy in {} validations", self.config.patience)
+        } else {
+            "out of time; go on with --resume".to_owned()
+        };
+        Ok(RankerReport {
+            llamarec: env!("CARGO_PKG_VERSION").to_owned(),
+            data: DataUsed::of(self.parts.dataset),
+            candidates: self.parts.candidates.source.clone(),
+            tuned_for: self.tuned_for(),
+            training: self.config.clone(),
+            parameters: self.adapter.num_params(),
+            questions: self.examples.questions(),
+            steps: self.progress.step,
+            best_step: self.progress.best_step,
+            seconds: self.progress.seconds.round(),
+            stopped,
+            valid,
+            curve: self.progress.curve.clone(),
+        })
+    }
+}
+
+fn adam(config: &RankerConfig) -> AdamW {
+    // The reference's epsilon for its ranker.
+    AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm).with_epsilon(1e-8)
+}
+
+/// What the adapter in this file was tuned for.
+///
+/// # Errors
+/// A file without that entry.
+pub fn tuned_for(adapter: &[u8]) -> anyhow::Result<TunedFor> {
+    let note = shared::weights::module_file::metadata(adapter, TUNED_FOR).map_err(anyhow::Error::msg)?;
+    let note = note.with_context(|| format!("the file has no {TUNED_FOR} in its metadata"))?;
+    Ok(serde_json::from_str(&note)?)
+}
