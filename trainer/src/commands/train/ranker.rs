@@ -17,7 +17,7 @@ use crate::{
     recipe::{self, Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
-    train::ranker::{Limits, Parts, RankerConfig, RankerReport, settings_of, train},
+    train::ranker::{Limits, Parts, RankerConfig, RankerReport, Run, settings_of},
 };
 
 /// Examples below the help.
@@ -161,13 +161,16 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     let (ranker, base) = base::load(args.base.as_deref(), common.device)?;
     let base_sha256 = fetch::sha256(File::open(base)?, |_| ())?;
     let folder = RunDir::open(&args.out)?;
+    let parts =
+        Parts { dataset: &dataset, candidates: &candidates, ranker: &ranker, base_sha256: &base_sha256 };
+    let checkpoint = args.resume.then(|| folder.checkpoint());
+    let run = Run::open(parts, &config, checkpoint.as_deref())?;
     if !args.resume {
+        // Last of the checks: with --force it removes files.
         folder.make_room(args.force)?;
     }
     folder.describe(SECTION, &layers.describe(), common.device.name())?;
-    let parts =
-        Parts { dataset: &dataset, candidates: &candidates, ranker: &ranker, base_sha256: &base_sha256 };
-    let report = train(parts, &config, &folder, args.resume, Limits { time }, printer)?;
+    let report = run.train(&folder, Limits { time }, printer)?;
     printer.result(&if common.json { serde_json::to_string(&report)? } else { text(&report, folder.path()) });
     Ok(())
 }

@@ -9,4 +9,4 @@ mod run;
 pub use config::RankerConfig;
 pub use examples::{Example, Examples};
 pub use report::{RankerReport, RankerValidation, TunedFor};
-pub use run::{Limits, Parts, settings_of, train, tuned_for};
+pub use run::{Limits, Parts, Run, settings_of, tuned_for};

@@ -71,7 +71,8 @@ struct Progress {
     curve: Vec<RankerValidation>,
 }
 
-struct Run<'a> {
+/// A run between two steps.
+pub struct Run<'a> {
     parts: Parts<'a>,
     config: &'a RankerConfig,
     pointwise: Pointwise,
@@ -81,68 +82,6 @@ struct Run<'a> {
     adam: AdamW,
     progress: Progress,
     best: Vec<u8>,
-}
-
-/// Fine-tunes in a run's folder, from its start or from where its checkpoint stands.
-///
-/// # Errors
-/// Settings that cannot train, candidates without training prefixes, a checkpoint of another run, or a loss
-/// that is no number.
-pub fn train(
-    parts: Parts,
-    config: &RankerConfig,
-    folder: &RunDir,
-    resume: bool,
-    limits: Limits,
-    printer: &Printer,
-) -> anyhow::Result<RankerReport> {
-    config.validate()?;
-    let mut run =
-        if resume { Run::resume(parts, config, &folder.checkpoint())? } else { Run::start(parts, config)? };
-    if run.progress.step < config.steps {
-        folder.forget_metrics()?;
-    }
-    printer.note(&format!(
-        "{} on {}: {} questions behind {} histories, {} validation users, {} parameters, from step {}",
-        parts.ranker.name(),
-        parts.dataset.name,
-        run.examples.questions(),
-        run.examples.len(),
-        run.valid.len(),
-        run.adapter.num_params(),
-        run.progress.step
-    ));
-    let (before, start) = (run.progress.seconds, Instant::now());
-    if run.progress.curve.is_empty() {
-        run.validate()?;
-        printer.note(&run.line(None));
-    }
-    let bar = printer.steps_bar(config.steps as u64, "fine-tuning");
-    bar.set_position(run.progress.step as u64);
-    let (mut questions, mut tokens, mut stepping, first) = (0, 0, 0.0, run.progress.step);
-    let out_of_time = || limits.time.is_some_and(|time| start.elapsed() >= time);
-    while run.progress.step < config.steps && run.patience_left() > 0 && !out_of_time() {
-        let began = Instant::now();
-        let (asked, read) = run.step()?;
-        questions += asked;
-        tokens += read;
-        stepping += began.elapsed().as_secs_f64();
-        bar.inc(1);
-        if run.progress.step.is_multiple_of(config.validate_every) || run.progress.step == config.steps {
-            run.validate()?;
-            run.progress.seconds = before + start.elapsed().as_secs_f64();
-            run.save(folder)?;
-            let rates = [(run.progress.step - first) as f64, questions as f64, tokens as f64];
-            let line = run.line(Some(rates.map(|count| count / stepping)));
-            bar.suspend(|| printer.note(&line));
-        }
-    }
-    bar.finish_and_clear();
-    run.progress.seconds = before + start.elapsed().as_secs_f64();
-    run.save(folder)?;
-    let report = run.report()?;
-    folder.write_metrics(&report)?;
-    Ok(report)
 }
 
 /// The settings of the run whose checkpoint this is.
@@ -162,6 +101,81 @@ fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint<Pr
 }
 
 impl<'a> Run<'a> {
+    /// A run at its start, or where this checkpoint left it. Nothing is written.
+    ///
+    /// # Errors
+    /// Settings that cannot train, candidates without training prefixes, or a checkpoint of another run.
+    pub fn open(
+        parts: Parts<'a>,
+        config: &'a RankerConfig,
+        checkpoint: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        config.validate()?;
+        match checkpoint {
+            Some(path) => Self::resume(parts, config, path),
+            None => Self::start(parts, config),
+        }
+    }
+
+    /// Goes on to the end or to a limit. The folder receives the best adapter, a checkpoint and the report.
+    ///
+    /// # Errors
+    /// A loss that is no number, files that cannot be written, or a device that fails.
+    pub fn train(
+        mut self,
+        folder: &RunDir,
+        limits: Limits,
+        printer: &Printer,
+    ) -> anyhow::Result<RankerReport> {
+        let config = self.config;
+        if self.progress.step < config.steps {
+            // What a finished run measured is no longer true of what goes on from it.
+            folder.forget_metrics()?;
+        }
+        printer.note(&format!(
+            "{} on {}: {} questions behind {} histories, {} validation users, {} parameters, from step {}",
+            self.parts.ranker.name(),
+            self.parts.dataset.name,
+            self.examples.questions(),
+            self.examples.len(),
+            self.valid.len(),
+            self.adapter.num_params(),
+            self.progress.step
+        ));
+        let (before, start) = (self.progress.seconds, Instant::now());
+        if self.progress.curve.is_empty() {
+            self.validate()?;
+            printer.note(&self.line(None));
+        }
+        let bar = printer.steps_bar(config.steps as u64, "fine-tuning");
+        bar.set_position(self.progress.step as u64);
+        let (mut questions, mut tokens, mut stepping, first) = (0, 0, 0.0, self.progress.step);
+        let out_of_time = || limits.time.is_some_and(|time| start.elapsed() >= time);
+        while self.progress.step < config.steps && self.patience_left() > 0 && !out_of_time() {
+            let began = Instant::now();
+            let (asked, read) = self.step()?;
+            questions += asked;
+            tokens += read;
+            stepping += began.elapsed().as_secs_f64();
+            bar.inc(1);
+            let step = self.progress.step;
+            if step.is_multiple_of(config.validate_every) || step == config.steps {
+                self.validate()?;
+                self.progress.seconds = before + start.elapsed().as_secs_f64();
+                self.save(folder)?;
+                let rates = [(step - first) as f64, questions as f64, tokens as f64];
+                let line = self.line(Some(rates.map(|count| count / stepping)));
+                bar.suspend(|| printer.note(&line));
+            }
+        }
+        bar.finish_and_clear();
+        self.progress.seconds = before + start.elapsed().as_secs_f64();
+        self.save(folder)?;
+        let report = self.report()?;
+        folder.write_metrics(&report)?;
+        Ok(report)
+    }
+
     fn new(
         parts: Parts<'a>,
         config: &'a RankerConfig,

@@ -1,0 +1,177 @@
+//! `llamarec train ranker` and `evaluate --stage ranker` on the real binary, a small data set and a tiny Llama.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::{llamarec, tiny_llama};
+
+const USERS: usize = 24;
+const FILMS: usize = 30;
+
+/// A folder with data, a tiny base model and the candidates of a quickly trained retriever.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut ratings = "userId,movieId,rating,timestamp\n".to_owned();
+        for user in 0..USERS {
+            for n in 0..8 {
+                writeln!(ratings, "{},{},4.0,{}", user + 1, (user * 5 + n) % FILMS + 1, 1000 + n).unwrap();
+            }
+        }
+        let mut movies = "movieId,title,genres\n".to_owned();
+        for id in 1..=FILMS {
+            writeln!(movies, "{id},Film {id} (2000),Drama").unwrap();
+        }
+        fs::write(folder.path().join("ratings.csv"), ratings).unwrap();
+        fs::write(folder.path().join("movies.csv"), movies).unwrap();
+        fs::write(folder.path().join("tiny.gguf"), tiny_llama::gguf(7)).unwrap();
+        let place = Self(folder);
+        place.done("train retriever --data . --out retriever --d-model 8 --steps 20 --validate-every 20");
+        place.done("candidates --data . --retriever retriever --train --out all.candidates");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = llamarec();
+        command.args(words.split(' ')).current_dir(self.0.path());
+        command
+    }
+
+    fn run(&self, words: &str) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn done(&self, words: &str) -> String {
+        let output = self.run(words);
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Code and message of a command that must fail.
+    fn refused(&self, words: &str) -> (Option<i32>, String) {
+        let output = self.run(words);
+        assert!(!output.status.success(), "{words} succeeded");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    fn metrics(&self, run: &str) -> Value {
+        let mut metrics: Value =
+            serde_json::from_slice(&fs::read(self.path(run).join("metrics.json")).unwrap()).unwrap();
+        // The only thing that may differ between equal runs.
+        metrics["seconds"] = Value::Null;
+        metrics
+    }
+}
+
+const RANKER: &str = "train ranker --data . --base tiny.gguf --candidates all.candidates --top-blocks 2 \
+                      --batch-size 3 --question-candidates 5 --validate-every 4";
+
+#[test]
+fn slices_of_a_run_end_like_the_whole() {
+    let place = Place::new();
+    place.done(&format!("{RANKER} --steps 12 --out whole"));
+    let whole = place.metrics("whole");
+    assert_eq!(whole["steps"], 12);
+    assert_eq!(whole["curve"].as_array().unwrap().len(), 4);
+
+    // So little time that a slice takes one step or none.
+    place.done(&format!("{RANKER} --steps 12 --out sliced --max-minutes 0.00001"));
+    let mut slices = 1;
+    while place.metrics("sliced")["steps"] != 12 {
+        assert!(place.metrics("sliced")["stopped"].as_str().unwrap().contains("--resume"));
+        let before = place.metrics("sliced")["steps"].as_u64().unwrap();
+        place.done("train ranker --data . --base tiny.gguf --candidates all.candidates --out sliced --resume --max-minutes 0.0002");
+        slices += 1;
+        assert!(slices < 200, "no step in 200 slices; stands at {before}");
+    }
+    assert!(slices > 2, "{slices} slices are no test");
+    assert_eq!(place.metrics("sliced"), whole, "after {slices} slices");
+    let adapter = |run: &str| fs::read(place.path(run).join("weights.safetensors")).unwrap();
+    assert!(adapter("whole") == adapter("sliced"), "the adapters differ");
+}
+
+#[test]
+fn training_lowers_the_loss_and_evaluation_tells_the_stages_apart() {
+    let place = Place::new();
+    place.done(&format!("{RANKER} --steps 40 --learning-rate 0.01 --random-share 1 --out run"));
+    let curve = place.metrics("run")["curve"].clone();
+    let loss = |n: usize| curve[n]["loss"].as_f64().unwrap();
+    let last = curve.as_array().unwrap().len() - 1;
+    assert!(loss(last) < loss(1) - 0.05, "{curve}");
+
+    let json = place.done(
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run --json",
+    );
+    let evaluation: Value = serde_json::from_str(&json).unwrap();
+    let subset = &evaluation["subset"];
+    let users = subset["users"].as_u64().unwrap();
+    assert!(users > 0 && users <= USERS as u64);
+    assert_eq!(evaluation["overall"]["users"], USERS);
+    for stage in ["retriever", "ranker", "fused"] {
+        for name in ["ndcg@10", "mrr@10", "recall@10", "recall@1"] {
+            let (part, all) = (&subset[stage][name], &evaluation["overall"][stage][name]);
+            let expected = part.as_f64().unwrap() * users as f64 / USERS as f64;
+            assert!((all.as_f64().unwrap() - expected).abs() < 1e-12, "{stage} {name}");
+        }
+    }
+    assert_ne!(subset["ranker"], subset["retriever"]);
+    let fusion = &evaluation["tuned_for"]["fusion"];
+    assert_eq!(fusion, &evaluation["fusion"]);
+
+    // Without an adapter the order is the retriever's.
+    let json = place.done(
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter none --json",
+    );
+    let untuned: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(untuned["subset"]["fused"], untuned["subset"]["retriever"]);
+    let text = place.done(
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run --max-users 2",
+    );
+    assert!(text.contains("2 users: the item is among the candidates"), "{text}");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let place = Place::new();
+    place.done("candidates --data . --retriever retriever --out test.candidates");
+    let (code, message) = place.refused(
+        "train ranker --data . --base tiny.gguf --candidates test.candidates --top-blocks 1 --out none",
+    );
+    assert_eq!(code, Some(3), "{message}");
+    assert!(message.contains("--train"), "{message}");
+
+    let (code, message) =
+        place.refused("train ranker --data . --base tiny.gguf --candidates all.candidates --out none");
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("12 adapted blocks, the model has 2"), "{message}");
+
+    place.done(&format!("{RANKER} --steps 4 --out run"));
+    let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));
+    assert!(message.contains("is there already"), "{message}");
+    let resume = "train ranker --data . --candidates all.candidates --out run --resume";
+    let (_, message) = place.refused(&format!("{resume} --base tiny.gguf --seed 7"));
+    assert!(message.contains("--seed 42, not 7"), "{message}");
+    fs::write(place.path("other.gguf"), tiny_llama::gguf(8)).unwrap();
+    let (_, message) = place.refused(&format!("{resume} --base other.gguf"));
+    assert!(message.contains("another base model"), "{message}");
+    let (code, message) = place.refused(
+        "evaluate --stage ranker --data . --base other.gguf --candidates all.candidates --adapter run",
+    );
+    assert_eq!(code, Some(3), "{message}");
+    assert!(message.contains("was tuned on another base model"), "{message}");
+    let (code, message) = place.refused("evaluate --stage ranker --data . --adapter run");
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("--candidates is missing"), "{message}");
+}
