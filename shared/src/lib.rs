@@ -37,6 +37,8 @@ pub mod retriever;
 #[cfg(feature = "model")]
 pub mod tokens;
 #[cfg(feature = "model")]
+pub mod tuned;
+#[cfg(feature = "model")]
 pub mod weights;
 
 /// How many candidates the retriever hands to the ranker (paper section 4.0.4).

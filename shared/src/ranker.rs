@@ -5,9 +5,11 @@ use thiserror::Error;
 
 use crate::{
     llama::{Llama, LlamaConfig},
+    pointwise::Question,
     ranking,
     tokens::{Encoded, Tokens, TokensError},
     trace::VocabularyEntry,
+    tuned::{Tuned, TunedError, TunedFor},
     verbalizer::{Verbalizer, VerbalizerError},
     weights::{WeightError, gguf::Gguf},
 };
@@ -21,6 +23,7 @@ pub struct Ranker {
     llama: Llama,
     tokens: Tokens,
     verbalizer: Verbalizer,
+    tuned: Option<Tuned>,
 }
 
 /// Why a ranker cannot be loaded or run.
@@ -64,6 +67,15 @@ pub struct Explanation {
     pub letter_mass: Option<f32>,
 }
 
+/// What a tuned ranker says about candidates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointwiseScores {
+    /// Tokens read, those of history and all candidates.
+    pub tokens: usize,
+    /// One score a candidate: the logit of " yes" minus that of " no".
+    pub scores: Vec<f32>,
+}
+
 impl Ranker {
     /// Loads a GGUF file's bytes onto a device.
     pub fn from_gguf(bytes: Vec<u8>, device: &Device) -> Result<Self, RankerError> {
@@ -73,7 +85,21 @@ impl Ranker {
         let config = LlamaConfig::from_gguf(&gguf)?;
         let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
         let llama = Llama::load(config, &gguf, device)?;
-        Ok(Self { name, llama, tokens, verbalizer })
+        Ok(Self { name, llama, tokens, verbalizer, tuned: None })
+    }
+
+    /// Uses the adapter in this file from now on.
+    ///
+    /// # Errors
+    /// A file that is no adapter, or one of another model; nothing is changed then.
+    pub fn tune(&mut self, adapter: &[u8]) -> Result<&TunedFor, TunedError> {
+        let tuned = Tuned::load(adapter, self.llama.config(), &self.tokens, self.llama.device())?;
+        Ok(&self.tuned.insert(tuned).tuned_for)
+    }
+
+    /// The adapter in use.
+    pub fn tuned(&self) -> Option<&Tuned> {
+        self.tuned.as_ref()
     }
 
     /// The model's own name.
@@ -115,6 +141,28 @@ impl Ranker {
             (self.largest(&logits, top)?, Some(mass(&letter_logits, &logits)))
         };
         Ok(Explanation { encoded, letter_logits, top, letter_mass })
+    }
+
+    /// The tuned ranker's scores of candidates behind a history, titles oldest first; `None` if untuned.
+    ///
+    /// # Errors
+    /// Texts too long for the model, or a device that fails.
+    pub async fn score(
+        &self,
+        history: &[&str],
+        candidates: &[&str],
+    ) -> Result<Option<PointwiseScores>, RankerError> {
+        let Some(Tuned { adapter, pointwise, .. }) = &self.tuned else { return Ok(None) };
+        let question = Question { length: history.len(), candidates: candidates.to_vec() };
+        let layout = pointwise.layout(&self.tokens, history, &[question])?;
+        let limit = self.llama.config().max_len;
+        if layout.depth() > limit {
+            return Err(RankerError::TooLong { tokens: layout.depth(), limit });
+        }
+        let tokens = layout.tokens();
+        let scores = pointwise.scores(&self.llama, &[layout], Some(adapter));
+        let scores = read(scores.unsqueeze::<2>()).await?;
+        Ok(Some(PointwiseScores { tokens, scores }))
     }
 
     /// One short forward pass, so that every kernel is compiled before the first ranking; its letter

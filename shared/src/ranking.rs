@@ -18,6 +18,8 @@ pub enum Ordering {
     Retriever,
     /// The ranker's letter logits decide.
     Ranker,
+    /// A weighted sum of the retriever's and the tuned ranker's scores decides.
+    Fused,
 }
 
 /// One line of the final ranking.

@@ -6,11 +6,12 @@ use crate::{
     CANDIDATES, PROMPT_HISTORY, TITLE_TOKENS,
     catalog::{Catalog, ItemId},
     prompt::Prompt,
-    ranker::{Ranker, RankerError},
+    ranker::{PointwiseScores, Ranker, RankerError},
     ranking::{self, Ordering, Ranked},
     retriever::{self, Retriever},
     tokens::TokensError,
-    trace::{Candidate, HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
+    trace::{Candidate, HistoryItem, PointwiseTrace, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
+    tuned::Tuned,
     verbalizer::{letter, softmax},
 };
 
@@ -105,13 +106,20 @@ impl Recommender {
         trace.timings.retrieve_ms = retrieved - start;
 
         if let (true, Some(loaded)) = (options.rank, &self.ranker) {
+            trace.provenance.base = Some(loaded.ranker.name().to_owned());
+            trace.provenance.device.clone_from(&loaded.device);
+            if let Some(tuned) = loaded.ranker.tuned() {
+                trace.provenance.adapter =
+                    Some(format!("{}, step {}", tuned.tuned_for.data, tuned.tuned_for.step));
+                self.fuse(&mut trace, &loaded.ranker, tuned).await?;
+                trace.timings.forward_ms = clock() - retrieved;
+                return Ok(trace);
+            }
             let prompt = self.prompt(history, &trace.candidates, &loaded.ranker)?;
             let prompted = clock();
             let ranked = rank(&loaded.ranker, prompt, trace.candidates.len(), options.top).await?;
             trace.timings.prompt_ms = prompted - retrieved;
             trace.timings.forward_ms = clock() - prompted;
-            trace.provenance.base = Some(loaded.ranker.name().to_owned());
-            trace.provenance.device.clone_from(&loaded.device);
             note_ranks(&mut trace.ranking, &ranked);
             trace.ranker = Some(ranked);
         }
@@ -159,6 +167,7 @@ impl Recommender {
                 .collect(),
             candidates,
             ranker: None,
+            pointwise: None,
             ordering: Ordering::Retriever,
             ranking,
             timings: Timings::default(),
@@ -168,6 +177,42 @@ impl Recommender {
                 ..Provenance::default()
             },
         }
+    }
+
+    /// Scores every candidate and orders them by both stages together.
+    async fn fuse(&self, trace: &mut Trace, ranker: &Ranker, tuned: &Tuned) -> Result<(), RecommendError> {
+        let shown = tuned.tuned_for.pointwise.history;
+        let history: Vec<&str> = trace.history.iter().map(|item| item.title.as_str()).collect();
+        let history = &history[history.len().saturating_sub(shown)..];
+        let titles: Vec<&str> = trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect();
+        let Some(PointwiseScores { tokens, scores }) = ranker.score(history, &titles).await? else {
+            return Ok(());
+        };
+        let fusion = tuned.tuned_for.fusion;
+        let retriever: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
+        let fused = fusion.scores(&retriever, &scores);
+        let (ranks, fused_probabilities) = (ranking::ranks(&scores), softmax(&fused, 1.0));
+        let before = std::mem::take(&mut trace.ranking);
+        trace.ranking = ranking::order(&fused)
+            .into_iter()
+            .enumerate()
+            .map(|(place, n)| Ranked {
+                rank: place + 1,
+                ranker_rank: Some(ranks[n]),
+                probability: Some(fused_probabilities[n]),
+                ..before[n].clone()
+            })
+            .collect();
+        trace.ordering = Ordering::Fused;
+        trace.pointwise = Some(PointwiseTrace {
+            history: history.iter().map(|&title| title.to_owned()).collect(),
+            tokens,
+            probabilities: softmax(&scores, 1.0),
+            scores,
+            fusion,
+            fused_probabilities,
+        });
+        Ok(())
     }
 
     /// The prompt for the newest [`PROMPT_HISTORY`] items, every title cut to [`TITLE_TOKENS`].

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::ItemId,
+    fusion::Fusion,
     prompt::Prompt,
     ranking::{Ordering, Ranked},
 };
@@ -25,6 +26,9 @@ pub struct Trace {
     pub candidates: Vec<Candidate>,
     /// What the ranker did; absent when no base model was loaded.
     pub ranker: Option<RankerTrace>,
+    /// What a tuned ranker said about each candidate; absent when the base model is untuned.
+    #[serde(default)]
+    pub pointwise: Option<PointwiseTrace>,
     /// Which scores decided.
     pub ordering: Ordering,
     /// The final order.
@@ -78,6 +82,23 @@ pub struct RankerTrace {
     /// Share of the whole vocabulary's probability on the candidates' letters; only with `top`.
     #[serde(default)]
     pub letter_mass: Option<f32>,
+}
+
+/// What a tuned ranker said about each candidate, and how it was joined with the retriever's word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PointwiseTrace {
+    /// Titles of the history that were read, oldest first.
+    pub history: Vec<String>,
+    /// Tokens read, those of history and all candidates.
+    pub tokens: usize,
+    /// Logit of " yes" minus that of " no", letter order.
+    pub scores: Vec<f32>,
+    /// Softmax over the scores, letter order.
+    pub probabilities: Vec<f32>,
+    /// Weights of the stages in the final order.
+    pub fusion: Fusion,
+    /// Softmax over the weighted sum of both stages' scores, letter order: the final order follows it.
+    pub fused_probabilities: Vec<f32>,
 }
 
 /// One token of the vocabulary and its logit.

@@ -109,7 +109,7 @@ fn bad_input_is_named_with_its_remedy() {
     refused(&["rank", "--title", "Heat", "--base", "absent.gguf"], 3, &["absent.gguf"]);
     refused(
         &["rank", "--title", "Heat", "--adapter", "x.safetensors"],
-        2,
+        3,
         &["x.safetensors", "--adapter none"],
     );
     refused(&["rank", "--title", "Heat", "--retriever-only", "--bundle", home], 3, &["manifest.json"]);

@@ -23,7 +23,7 @@ impl Place {
         let mut ratings = "userId,movieId,rating,timestamp\n".to_owned();
         for user in 0..USERS {
             for n in 0..8 {
-                writeln!(ratings, "{},{},4.0,{}", user + 1, (user * 5 + n) % FILMS + 1, 1000 + n).unwrap();
+                writeln!(ratings, "{},{},4.0,{}", user + 1, (user * 7 + n) % FILMS + 1, 1000 + n).unwrap();
             }
         }
         let mut movies = "movieId,title,genres\n".to_owned();
@@ -143,6 +143,47 @@ fn training_lowers_the_loss_and_evaluation_tells_the_stages_apart() {
 }
 
 #[test]
+fn a_tuned_ranker_ranks() {
+    let place = Place::new();
+    place.done(&format!("{RANKER} --steps 8 --learning-rate 0.01 --out run"));
+    place.done("export --retriever retriever --data . --out bundle");
+    let rank = "rank --bundle bundle --base tiny.gguf --adapter run --title Film_3 --title Film_4";
+    let output = |more: &str| {
+        let words = format!("{rank}{more}");
+        let titles = words.split(' ').map(|word| word.replace('_', " "));
+        let output = llamarec().args(titles).current_dir(place.0.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let trace: Value = serde_json::from_str(&output(" --json").0).unwrap();
+    assert_eq!(trace["ordering"], "fused");
+    assert!(trace["ranker"].is_null());
+    let pointwise = &trace["pointwise"];
+    let numbers = |value: &Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    let (scores, fused) = (numbers(&pointwise["scores"]), numbers(&pointwise["fused_probabilities"]));
+    let candidates = trace["candidates"].as_array().unwrap();
+    assert_eq!((scores.len(), fused.len()), (candidates.len(), candidates.len()));
+    // The final order follows retriever + ranker with the adapter's weights.
+    let (a, b) =
+        (pointwise["fusion"]["retriever"].as_f64().unwrap(), pointwise["fusion"]["ranker"].as_f64().unwrap());
+    let sum = |n: usize| a * candidates[n]["score"].as_f64().unwrap() + b * scores[n];
+    let order: Vec<usize> = trace["ranking"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["retriever_rank"].as_u64().unwrap() as usize - 1)
+        .collect();
+    assert!(order.windows(2).all(|pair| sum(pair[0]) >= sum(pair[1]) - 1e-5), "{order:?}");
+    assert!((fused.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+    assert!(trace["provenance"]["adapter"].as_str().unwrap().contains("step"));
+
+    let (text, notes) = output("");
+    assert!(text.contains("(2000)") && notes.contains("The order is that of"), "{text}{notes}");
+}
+
+#[test]
 fn what_does_not_belong_together_is_refused() {
     let place = Place::new();
     place.done("candidates --data . --retriever retriever --out test.candidates");
@@ -170,7 +211,7 @@ fn what_does_not_belong_together_is_refused() {
         "evaluate --stage ranker --data . --base other.gguf --candidates all.candidates --adapter run",
     );
     assert_eq!(code, Some(3), "{message}");
-    assert!(message.contains("was tuned on another base model"), "{message}");
+    assert!(message.contains("it was tuned on another base model"), "{message}");
     let (code, message) = place.refused("evaluate --stage ranker --data . --adapter run");
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--candidates is missing"), "{message}");

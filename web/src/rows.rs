@@ -79,6 +79,7 @@ pub fn movement(moved: i64) -> (&'static str, String) {
 /// Whose order the table shows, in one sentence.
 pub fn order_note(trace: &Trace, shown: Shown) -> &'static str {
     match (&trace.ranker, trace.ordering, shown) {
+        (_, Ordering::Fused, _) => "The order is that of retriever and ranker together.",
         (None, ..) => "The order is the retriever’s. Load the ranker to see it read these candidates.",
         (Some(_), Ordering::Retriever, Shown::Final) => {
             "Untuned base model: the order shown is the retriever’s. Before tuning, the letters are at chance."
@@ -132,6 +133,7 @@ mod tests {
                 top: vec![],
                 letter_mass: None,
             }),
+            pointwise: None,
             ordering: Ordering::Retriever,
             ranking,
             timings: Timings::default(),

@@ -145,6 +145,7 @@ impl State {
     pub fn verdict(&self) -> Option<Verdict> {
         let trace = &self.result.as_ref()?.trace;
         Some(match (&trace.ranker, trace.ordering) {
+            (_, Ordering::Fused) => Verdict::Fused,
             (None, _) => Verdict::RetrieverOnly,
             (Some(_), Ordering::Retriever) => Verdict::UntunedBase,
             (Some(_), Ordering::Ranker) => Verdict::Ranker,
@@ -159,6 +160,8 @@ pub enum Verdict {
     RetrieverOnly,
     /// A ranker without adapter ran; its letters are shown and do not decide.
     UntunedBase,
+    /// Both stages decided together.
+    Fused,
     /// The ranker decided.
     Ranker,
 }

@@ -47,6 +47,7 @@ fn trace(with_ranker: bool) -> Box<Trace> {
             top: vec![],
             letter_mass: None,
         }),
+        pointwise: None,
         ordering: Ordering::Retriever,
         ranking: vec![ranked],
         timings: Timings::default(),

@@ -1,7 +1,7 @@
 //! The options that name the ranker's parts, and how they are loaded.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use shared::ranker::Ranker;
 
-use crate::{device::DeviceArg, fetch, report::UserError};
+use crate::{device::DeviceArg, fetch, report::UserError, run_dir::weights_of};
 
 /// Which base model and adapter rank.
 #[derive(Debug, Args)]
@@ -17,25 +17,39 @@ pub struct BaseArgs {
     /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
     #[arg(long, value_name = "PATH")]
     base: Option<PathBuf>,
-    /// Adapter of the ranker; `none` is the untuned base model
+    /// Adapter of the ranker or the folder of its run; `none` is the untuned base model
     #[arg(long, value_name = "PATH|none", default_value = "none")]
-    adapter: String,
+    adapter: PathBuf,
 }
 
 impl BaseArgs {
-    /// Reads the base model and takes it to the device.
+    /// Reads the base model and the adapter and takes them to the device.
     pub fn load(&self, device: DeviceArg) -> anyhow::Result<Ranker> {
-        if self.adapter != "none" {
-            let message = format!(
-                "adapter {} cannot be used: this version ranks with the untuned base model only",
-                self.adapter
-            );
-            return Err(UserError::usage(message)
-                .hint("leave out --adapter, or give: --adapter none")
-                .into());
-        }
-        Ok(load(self.base.as_deref(), device)?.0)
+        let (mut ranker, base) = load(self.base.as_deref(), device)?;
+        tune(&mut ranker, &base, &self.adapter)?;
+        Ok(ranker)
     }
+}
+
+/// Uses the adapter of this file or run folder, unless it is `none`; `base` is the base model's file.
+///
+/// # Errors
+/// A file that is no adapter, or one of another base model.
+pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<()> {
+    if adapter.as_os_str() == "none" {
+        return Ok(());
+    }
+    let path = weights_of(adapter);
+    let refused = |message: String| {
+        UserError::input(format!("adapter {}: {message}", path.display()))
+            .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
+    };
+    let bytes = fs::read(&path).map_err(|error| refused(error.to_string()))?;
+    let tuned_for = ranker.tune(&bytes).map_err(|error| refused(error.to_string()))?;
+    if tuned_for.base_sha256 != fetch::sha256(File::open(base)?, |_| ())? {
+        return Err(refused(format!("it was tuned on another base model, {}", tuned_for.base)).into());
+    }
+    Ok(())
 }
 
 /// Reads the base model, untuned, and takes it to the device; also where it was found.

@@ -110,6 +110,10 @@ fn print(trace: &Trace, printer: &Printer) {
         _ if trace.ranking.is_empty() => {
             printer.result("Nothing to propose: the history holds every item there is");
         }
+        None if trace.ordering == Ordering::Fused => {
+            print_ranking(trace, printer);
+            print_fusion(trace, printer);
+        }
         None => print_proposals(trace, printer),
         Some(ranker) => {
             print_ranking(trace, printer);
@@ -128,6 +132,21 @@ fn print(trace: &Trace, printer: &Printer) {
             ));
         }
     }
+}
+
+/// What joined the stages, and what it took.
+fn print_fusion(trace: &Trace, printer: &Printer) {
+    let Some(pointwise) = &trace.pointwise else { return };
+    let adapter = trace.provenance.adapter.as_deref().unwrap_or("an adapter");
+    printer.result("");
+    printer.note(&format!(
+        "The order is that of {:.2} retriever + {:.2} ranker ({adapter}); p is the softmax of that sum",
+        pointwise.fusion.retriever, pointwise.fusion.ranker
+    ));
+    printer.note(&format!(
+        "retriever {:.0} ms, ranker {:.0} ms ({} tokens, each candidate alone behind the same history) on {}",
+        trace.timings.retrieve_ms, trace.timings.forward_ms, pointwise.tokens, trace.provenance.device
+    ));
 }
 
 fn print_proposals(trace: &Trace, printer: &Printer) {

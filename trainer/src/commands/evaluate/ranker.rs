@@ -1,20 +1,14 @@
 //! `llamarec evaluate --stage ranker`: retriever, ranker and both together over the retriever's candidates.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    fs::{self, File},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 use shared::{
     fusion::{Fusion, Judged},
-    llama::Adapter,
     metrics::{Interval, Metric, Summary},
     pointwise::{Pointwise, PointwiseConfig},
+    tuned::TunedFor,
 };
 
 use crate::{
@@ -22,16 +16,10 @@ use crate::{
     cli::Common,
     commands::base,
     data::Dataset,
-    fetch,
     report::{Printer, UserError},
-    run_dir::weights_of,
     train::{
         measure::{Part, difference},
-        ranker::{
-            TunedFor,
-            judge::{Judge, judgeable},
-            tuned_for,
-        },
+        ranker::judge::{Judge, judgeable},
     },
 };
 
@@ -99,28 +87,11 @@ pub(super) fn run(
         .as_ref()
         .ok_or_else(|| missing("--candidates", "make them with: llamarec candidates --retriever PATH"))?;
     let candidates = Candidates::load(candidates, dataset)?;
-    let (ranker, base) = base::load(args.base.as_deref(), common.device)?;
-    let tuned = if adapter.as_os_str() == "none" {
-        None
-    } else {
-        let path = weights_of(adapter);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read the adapter {}", path.display()))?;
-        let unusable = |error: &dyn std::fmt::Display| {
-            UserError::input(format!("adapter {}: {error}", path.display()))
-                .hint("give a file that llamarec train ranker wrote")
-        };
-        let adapter = Adapter::from_safetensors(&bytes, ranker.llama().device()).map_err(|e| unusable(&e))?;
-        adapter.check(ranker.llama().config()).map_err(|error| unusable(&error))?;
-        let note = tuned_for(&bytes).map_err(|error| unusable(&error))?;
-        if note.base_sha256 != fetch::sha256(File::open(&base)?, |_| ())? {
-            let message =
-                format!("adapter {} was tuned on another base model, {}", path.display(), note.base);
-            return Err(UserError::input(message).hint("give that one with --base").into());
-        }
-        Some((adapter, note))
-    };
-    let asked = tuned.as_ref().map_or_else(PointwiseConfig::default, |(_, note)| note.pointwise);
-    let pointwise = Pointwise::new(ranker.tokens(), asked)?;
+    let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
+    base::tune(&mut ranker, &base, adapter)?;
+    let untuned = Pointwise::new(ranker.tokens(), PointwiseConfig::default())?;
+    let tuned = ranker.tuned();
+    let pointwise = tuned.map_or(&untuned, |tuned| &tuned.pointwise);
     let table = match split {
         Part::Valid => &candidates.valid,
         Part::Test => &candidates.test,
@@ -133,13 +104,12 @@ pub(super) fn run(
         return Err(UserError::input(message).hint("make more candidates: --top").into());
     }
     let bar = printer.steps_bar(users.len() as u64, "users");
-    let judge =
-        Judge { ranker: &ranker, adapter: tuned.as_ref().map(|tuned| &tuned.0), pointwise: &pointwise };
+    let judge = Judge { ranker: &ranker, adapter: tuned.map(|tuned| &tuned.adapter), pointwise };
     let judged = judge.users(dataset, split, table, &users, || bar.inc(1))?;
     bar.finish_and_clear();
 
     // An untuned model was never fitted to anything; its weight is 0.
-    let note = tuned.map(|(_, note)| note);
+    let note = tuned.map(|tuned| tuned.tuned_for.clone());
     let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
     let share = found.len() as f64 / table.rows() as f64;
     let evaluation = Evaluation::new(dataset, split, note, fusion, &judged, share);

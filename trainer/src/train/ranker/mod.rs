@@ -8,5 +8,5 @@ mod run;
 
 pub use config::RankerConfig;
 pub use examples::{Example, Examples};
-pub use report::{RankerReport, RankerValidation, TunedFor};
-pub use run::{Limits, Parts, Run, settings_of, tuned_for};
+pub use report::{RankerReport, RankerValidation};
+pub use run::{Limits, Parts, Run, settings_of};

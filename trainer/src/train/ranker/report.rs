@@ -1,7 +1,7 @@
-//! What a ranker's run writes: its curve, its result, and what an adapter's file says about itself.
+//! What a ranker's run writes beside its adapter: its curve and its result.
 
 use serde::{Deserialize, Serialize};
-use shared::{fusion::Fusion, pointwise::PointwiseConfig};
+use shared::tuned::TunedFor;
 
 use super::{RankerConfig, judge::Verdict};
 use crate::{candidates::Source, train::DataUsed};
@@ -21,23 +21,6 @@ pub struct RankerValidation {
     pub fused_cross_entropy: f64,
     /// NDCG@10 of both stages with weights fitted to these users.
     pub fused_ndcg_10: f64,
-}
-
-/// What an adapter was tuned for; it travels in the adapter's file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TunedFor {
-    /// Name of the base model.
-    pub base: String,
-    /// SHA-256 of its file.
-    pub base_sha256: String,
-    /// What of history and titles is read.
-    pub pointwise: PointwiseConfig,
-    /// Weights of the stages, fitted on validation users.
-    pub fusion: Fusion,
-    /// Steps that made it.
-    pub step: usize,
-    /// Name of the data.
-    pub data: String,
 }
 
 /// A finished run, or one at rest.

@@ -18,10 +18,11 @@ use shared::{
     llama::{Adapter, AdapterConfig, Layout},
     pointwise::Pointwise,
     ranker::Ranker,
+    tuned::{TUNED_FOR, TunedFor},
 };
 
 use super::{
-    Examples, RankerConfig, RankerReport, RankerValidation, TunedFor,
+    Examples, RankerConfig, RankerReport, RankerValidation,
     judge::{Judge, Verdict, judgeable},
 };
 use crate::{
@@ -31,9 +32,6 @@ use crate::{
     run_dir::RunDir,
     train::{AdamW, Checkpoint, DataUsed, measure::Part},
 };
-
-/// Metadata key of [`TunedFor`] in an adapter's file.
-pub const TUNED_FOR: &str = "tuned_for";
 
 /// What a run is made of.
 #[derive(Clone, Copy)]
@@ -389,14 +387,4 @@ impl<'a> Run<'a> {
 fn adam(config: &RankerConfig) -> AdamW {
     // The reference's epsilon for its ranker.
     AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm).with_epsilon(1e-8)
-}
-
-/// What the adapter in this file was tuned for.
-///
-/// # Errors
-/// A file without that entry.
-pub fn tuned_for(adapter: &[u8]) -> anyhow::Result<TunedFor> {
-    let note = shared::weights::module_file::metadata(adapter, TUNED_FOR).map_err(anyhow::Error::msg)?;
-    let note = note.with_context(|| format!("the file has no {TUNED_FOR} in its metadata"))?;
-    Ok(serde_json::from_str(&note)?)
 }

@@ -1,0 +1,79 @@
+//! A fine-tuned ranker: the base model with an adapter, asked in the way the adapter was tuned for.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    fusion::Fusion,
+    llama::{Adapter, AdapterError, LlamaConfig},
+    pointwise::{Pointwise, PointwiseConfig, PointwiseError},
+    tokens::Tokens,
+    weights::module_file,
+};
+
+/// Metadata key of [`TunedFor`] in an adapter's file.
+pub const TUNED_FOR: &str = "tuned_for";
+
+/// What an adapter was tuned for; it travels in the adapter's file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TunedFor {
+    /// Name of the base model.
+    pub base: String,
+    /// SHA-256 of its file.
+    pub base_sha256: String,
+    /// What of history and titles is read.
+    pub pointwise: PointwiseConfig,
+    /// Weights of the stages, fitted on validation users.
+    pub fusion: Fusion,
+    /// Steps that made it.
+    pub step: usize,
+    /// Name of the data.
+    pub data: String,
+}
+
+/// An adapter ready for use.
+pub struct Tuned {
+    /// The corrections.
+    pub adapter: Adapter,
+    /// How candidates are asked about.
+    pub pointwise: Pointwise,
+    /// What it was tuned for.
+    pub tuned_for: TunedFor,
+}
+
+/// Why an adapter cannot be used.
+#[derive(Debug, Error)]
+pub enum TunedError {
+    /// The weights cannot be used, or belong to another model.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The tokenizer cannot answer.
+    #[error(transparent)]
+    Pointwise(#[from] PointwiseError),
+    /// The file does not say what it was tuned for.
+    #[error("the file does not say what it was tuned for: {0}")]
+    Unknown(String),
+}
+
+impl Tuned {
+    /// Reads an adapter's file for a base model.
+    ///
+    /// # Errors
+    /// A file that is no adapter, or one of another model.
+    pub fn load(
+        bytes: &[u8],
+        model: &LlamaConfig,
+        tokens: &Tokens,
+        device: &Device,
+    ) -> Result<Self, TunedError> {
+        let adapter = Adapter::from_safetensors(bytes, device)?;
+        adapter.check(model)?;
+        let note = module_file::metadata(bytes, TUNED_FOR).map_err(TunedError::Unknown)?;
+        let note = note.ok_or_else(|| TunedError::Unknown(format!("no {TUNED_FOR} in its metadata")))?;
+        let tuned_for: TunedFor =
+            serde_json::from_str(&note).map_err(|error| TunedError::Unknown(error.to_string()))?;
+        let pointwise = Pointwise::new(tokens, tuned_for.pointwise)?;
+        Ok(Self { adapter, pointwise, tuned_for })
+    }
+}
