@@ -98,3 +98,25 @@ fn wgpu_device() -> Option<Device> {
         .inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"))
         .ok()
 }
+
+#[test]
+fn a_text_in_pieces_is_tokenized_as_a_whole() {
+    use shared::prompt::pointwise::{HEAD, chosen, question};
+
+    let Some(bytes) = base_model() else { return };
+    let ranker = Ranker::from_gguf(bytes, &Device::flex()).unwrap();
+    let ids = |text: &str| ranker.tokens().ids(text).unwrap();
+    let catalog = trainer::data::load(None).unwrap().catalog;
+    let titles: Vec<&str> =
+        (1..=catalog.len()).map(|n| catalog.title(shared::catalog::ItemId(n as u32))).collect();
+    for titles in titles.chunks(12) {
+        let (last, history) = titles.split_last().unwrap();
+        let pieces: Vec<String> = [HEAD.to_owned()]
+            .into_iter()
+            .chain(history.iter().map(|title| chosen(title)))
+            .chain([question(last)])
+            .collect();
+        let apart: Vec<u32> = pieces.iter().flat_map(|piece| ids(piece)).collect();
+        assert_eq!(apart, ids(&pieces.concat()), "{pieces:?}");
+    }
+}

@@ -71,6 +71,19 @@ impl CandidateTable {
         Self { k, items: vec![0; rows * k], scores: vec![f16::NEG_INFINITY; rows * k] }
     }
 
+    /// Rows of item ids, best first, 1 below another in score.
+    #[cfg(test)]
+    pub(crate) fn of(rows: &[&[u32]]) -> Self {
+        let k = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let mut table = Self::with_rows(rows.len(), k);
+        for (n, row) in rows.iter().enumerate() {
+            table.items[n * k..n * k + row.len()].copy_from_slice(row);
+            let scores = (0..row.len()).map(|rank| f16::from_f32(-(rank as f32)));
+            table.scores[n * k..n * k + row.len()].copy_from_slice(&scores.collect::<Vec<_>>());
+        }
+        table
+    }
+
     /// Number of histories.
     pub fn rows(&self) -> usize {
         self.items.len().checked_div(self.k).unwrap_or(0)

@@ -148,3 +148,88 @@ impl<'a> Examples<'a> {
 fn target(dataset: &Dataset, prefix: Prefix) -> ItemId {
     dataset.split(prefix.user).train[prefix.length]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use shared::catalog::{Catalog, Item};
+
+    use super::*;
+
+    fn dataset() -> Dataset {
+        let item = |n: usize| Item { raw: n.to_string(), title: n.to_string(), genres: Vec::new() };
+        let sequences = [vec![1, 2, 3, 4, 5, 6, 7], vec![8, 9, 10, 11]];
+        Dataset {
+            name: "small".to_owned(),
+            catalog: Catalog::new((1..=20).map(item).collect()),
+            users: vec!["a".to_owned(), "b".to_owned()],
+            sequences: sequences.map(|ids| ids.into_iter().map(ItemId).collect()).to_vec(),
+        }
+    }
+
+    /// Prefixes of the training items 1..=5 and 8, 9; the retriever finds the next item but for one.
+    fn retrieved() -> (Vec<Prefix>, CandidateTable) {
+        let prefix = |user, length| Prefix { user, length };
+        let prefixes = vec![prefix(0, 1), prefix(0, 2), prefix(0, 3), prefix(0, 4), prefix(1, 1)];
+        let rows: [&[u32]; 5] = [
+            &[2, 12, 13, 14, 3],
+            &[3, 12, 15, 16, 4],
+            &[12, 4, 17, 18, 5],
+            &[12, 13, 14, 15, 16],
+            &[9, 12, 1, 2, 3],
+        ];
+        (prefixes, CandidateTable::of(&rows))
+    }
+
+    #[test]
+    fn a_question_holds_the_item_chosen_and_items_never_chosen() {
+        let (dataset, (prefixes, table)) = (dataset(), retrieved());
+        let config = RankerConfig { candidates: 4, questions: 2, batch_size: 3, ..RankerConfig::default() };
+        let examples = Examples::new(&dataset, &prefixes, &table, &config);
+        // Prefix 4 of user a was missed; of the other three two share a history.
+        assert_eq!((examples.questions(), examples.len()), (4, 3));
+        let mut seen: BTreeMap<Vec<ItemId>, usize> = BTreeMap::new();
+        for step in 0..20 {
+            for example in examples.batch(step, &config) {
+                *seen.entry(example.history.to_vec()).or_default() += 1;
+                for (length, candidates) in &example.questions {
+                    let user = dataset.sequences.iter().find(|user| user.starts_with(example.history));
+                    let user = user.expect("a user's history");
+                    assert_eq!(candidates[0], user[*length]);
+                    let distinct: HashSet<&ItemId> = candidates.iter().collect();
+                    assert_eq!((candidates.len(), distinct.len()), (4, 4));
+                    // Validation and test items may come up: training does not know them.
+                    let train = &user[..user.len() - 2];
+                    assert!(candidates[1..].iter().all(|item| !train.contains(item)), "{candidates:?}");
+                }
+            }
+        }
+        // Every step is an epoch of three histories.
+        assert_eq!(seen.values().copied().collect::<Vec<_>>(), [20, 20, 20]);
+        assert_eq!(examples.batch(7, &config), examples.batch(7, &config));
+        assert_ne!(examples.batch(7, &config), examples.batch(8, &config));
+    }
+
+    #[test]
+    fn the_share_of_random_items_is_kept_and_small_catalogues_do_not_hang() {
+        let (dataset, (prefixes, table)) = (dataset(), retrieved());
+        let hard_of = |random_share| {
+            let config =
+                RankerConfig { candidates: 4, questions: 1, random_share, ..RankerConfig::default() };
+            let examples = Examples::new(&dataset, &prefixes, &table, &config);
+            let hard: HashSet<u32> = (1..=5).chain(12..=18).collect();
+            let batch = examples.batch(0, &config);
+            let others =
+                batch.iter().flat_map(|example| &example.questions).flat_map(|question| &question.1[1..]);
+            others.map(|item| usize::from(hard.contains(&item.0))).sum::<usize>() as f64 / batch.len() as f64
+        };
+        assert!(hard_of(0.0) > hard_of(1.0));
+        let config = RankerConfig { candidates: 99, ..RankerConfig::default() };
+        let examples = Examples::new(&dataset, &prefixes, &table, &config);
+        for example in examples.batch(0, &config) {
+            let train = if example.history[0] == ItemId(1) { 5 } else { 2 };
+            assert!(example.questions.iter().all(|question| question.1.len() == 1 + 20 - train));
+        }
+    }
+}
