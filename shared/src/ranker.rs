@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::{
-    llama::{Llama, LlamaConfig},
+    llama::{Layout, Llama, LlamaConfig},
     pointwise::Question,
     ranking,
     tokens::{Encoded, Tokens, TokensError},
@@ -122,7 +122,7 @@ impl Ranker {
         &self.llama
     }
 
-    /// One forward pass over `text`: letter logits, and the `top` largest logits of the vocabulary.
+    /// One forward pass over `text`, through the adapter in use: letter logits, and the `top` largest logits of the vocabulary.
     pub async fn explain(&self, text: &str, top: usize) -> Result<Explanation, RankerError> {
         let encoded = self.tokens.encode(text)?;
         let limit = self.llama.config().max_len;
@@ -131,7 +131,8 @@ impl Ranker {
             tokens if tokens > limit => return Err(RankerError::TooLong { tokens, limit }),
             _ => {}
         }
-        let hidden = read(self.llama.forward(&encoded.ids)).await?;
+        let adapter = self.tuned.as_ref().map(|tuned| &tuned.adapter);
+        let hidden = read(self.llama.hidden(&[Layout::prompt(&encoded.ids)], adapter)).await?;
         let head = self.llama.head();
         let letter_logits = head.logits(&hidden, self.verbalizer.label_ids().iter().copied());
         let (top, letter_mass) = if top == 0 {

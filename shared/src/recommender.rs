@@ -109,8 +109,7 @@ impl Recommender {
             trace.provenance.base = Some(loaded.ranker.name().to_owned());
             trace.provenance.device.clone_from(&loaded.device);
             if let Some(tuned) = loaded.ranker.tuned() {
-                trace.provenance.adapter =
-                    Some(format!("{}, step {}", tuned.tuned_for.data, tuned.tuned_for.step));
+                trace.provenance.adapter = Some(tuned.tuned_for.name());
                 self.fuse(&mut trace, &loaded.ranker, tuned).await?;
                 trace.timings.forward_ms = clock() - retrieved;
                 return Ok(trace);

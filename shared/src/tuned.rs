@@ -32,6 +32,23 @@ pub struct TunedFor {
     pub data: String,
 }
 
+impl TunedFor {
+    /// What the adapter in this file was tuned for.
+    ///
+    /// # Errors
+    /// A file that does not say.
+    pub fn of(adapter: &[u8]) -> Result<Self, TunedError> {
+        let note = module_file::metadata(adapter, TUNED_FOR).map_err(TunedError::Unknown)?;
+        let note = note.ok_or_else(|| TunedError::Unknown(format!("no {TUNED_FOR} in its metadata")))?;
+        serde_json::from_str(&note).map_err(|error| TunedError::Unknown(error.to_string()))
+    }
+
+    /// Name for people.
+    pub fn name(&self) -> String {
+        format!("{}, step {}", self.data, self.step)
+    }
+}
+
 /// An adapter ready for use.
 pub struct Tuned {
     /// The corrections.
@@ -69,10 +86,7 @@ impl Tuned {
     ) -> Result<Self, TunedError> {
         let adapter = Adapter::from_safetensors(bytes, device)?;
         adapter.check(model)?;
-        let note = module_file::metadata(bytes, TUNED_FOR).map_err(TunedError::Unknown)?;
-        let note = note.ok_or_else(|| TunedError::Unknown(format!("no {TUNED_FOR} in its metadata")))?;
-        let tuned_for: TunedFor =
-            serde_json::from_str(&note).map_err(|error| TunedError::Unknown(error.to_string()))?;
+        let tuned_for = TunedFor::of(bytes)?;
         let pointwise = Pointwise::new(tokens, tuned_for.pointwise)?;
         Ok(Self { adapter, pointwise, tuned_for })
     }

@@ -212,6 +212,9 @@ fn what_does_not_belong_together_is_refused() {
     );
     assert_eq!(code, Some(3), "{message}");
     assert!(message.contains("it was tuned on another base model"), "{message}");
+    let (code, message) = place.refused("export --retriever retriever --adapter run --data . --out bundle");
+    assert_eq!(code, Some(3), "{message}");
+    assert!(message.contains("tiny seeded Llama, the page loads another"), "{message}");
     let (code, message) = place.refused("evaluate --stage ranker --data . --adapter run");
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--candidates is missing"), "{message}");

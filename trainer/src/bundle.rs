@@ -7,9 +7,11 @@ use std::{fs, path::Path};
 use burn::tensor::Device;
 use shared::{
     catalog::Catalog,
+    llama::Adapter,
     manifest::{BaseModel, FileEntry, Manifest},
     recommender::Recommender,
     retriever::Retriever,
+    tuned::TunedFor,
 };
 
 use crate::{data::Dataset, fetch, files::write_atomic, report::UserError};
@@ -17,15 +19,24 @@ use crate::{data::Dataset, fetch, files::write_atomic, report::UserError};
 const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";
 const RETRIEVER: &str = "retriever.safetensors";
+const ADAPTER: &str = "adapter.safetensors";
 
 const EMBEDDED_MANIFEST: &[u8] = include_bytes!("../../public/models/movielens/manifest.json");
 const EMBEDDED_CATALOG: &[u8] = include_bytes!("../../public/models/movielens/catalog.json");
 const EMBEDDED_RETRIEVER: &[u8] = include_bytes!("../../public/models/movielens/retriever.safetensors");
 
-/// A recommender without a ranker, from a bundle's folder or the embedded bundle.
+/// What a bundle holds.
+pub struct Bundle {
+    /// Catalogue and retriever, without a ranker.
+    pub recommender: Recommender,
+    /// The ranker's adapter, as a file's bytes.
+    pub adapter: Option<Vec<u8>>,
+}
+
+/// Reads a bundle's folder, or the embedded bundle.
 ///
 /// The retriever is small and runs on the CPU whatever the ranker's device.
-pub fn load(folder: Option<&Path>) -> anyhow::Result<Recommender> {
+pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
     let (manifest, catalog, retriever) = match folder {
         None => (EMBEDDED_MANIFEST.to_vec(), EMBEDDED_CATALOG.to_vec(), EMBEDDED_RETRIEVER.to_vec()),
         Some(folder) => (read(folder, MANIFEST)?, read(folder, CATALOG)?, read(folder, RETRIEVER)?),
@@ -39,7 +50,14 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Recommender> {
     let malformed =
         |file: &'static str| move |error: serde_json::Error| broken(file, format!("is malformed: {error}"));
     let manifest: Manifest = serde_json::from_slice(&manifest).map_err(malformed(MANIFEST))?;
-    for (expected, bytes) in [(&manifest.catalog, &catalog), (&manifest.retriever, &retriever)] {
+    let adapter = match (&manifest.adapter, folder) {
+        (Some(_), Some(folder)) => Some(read(folder, ADAPTER)?),
+        _ => None,
+    };
+    let adapters = manifest.adapter.as_ref().zip(adapter.as_ref());
+    for (expected, bytes) in
+        [(&manifest.catalog, &catalog), (&manifest.retriever, &retriever)].into_iter().chain(adapters)
+    {
         let found = sha256(bytes);
         if found != expected.sha256 {
             let what = format!("has SHA-256 {found}, the manifest says {}", expected.sha256);
@@ -54,10 +72,11 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Recommender> {
         let message = format!("the retriever knows {known} items, the catalogue lists {listed}");
         return Err(UserError::input(message).hint("export the bundle again from one data set").into());
     }
-    Ok(Recommender::new(manifest.name, catalog, retriever))
+    Ok(Bundle { recommender: Recommender::new(manifest.name, catalog, retriever), adapter })
 }
 
-/// Writes a bundle: the data set's catalogue, these retriever weights, and the manifest over both.
+/// Writes a bundle: the data set's catalogue, these retriever weights, an adapter if there is one, and the
+/// manifest over them.
 ///
 /// `licence` is the data's, for people; the weights and the catalogue are made of it.
 pub fn write(
@@ -66,6 +85,7 @@ pub fn write(
     licence: &str,
     dataset: &Dataset,
     retriever: &[u8],
+    adapter: Option<&[u8]>,
 ) -> anyhow::Result<Manifest> {
     let model = Retriever::from_safetensors(retriever, &Device::flex()).map_err(|error| {
         UserError::input(format!("the retriever cannot be used: {error}"))
@@ -76,6 +96,24 @@ pub fn write(
     if known != listed {
         let message = format!("the retriever knows {known} items, the data set has {listed}");
         return Err(UserError::input(message).hint("give the data set it was trained on").into());
+    }
+    if let Some(adapter) = adapter {
+        let unusable = |why: String| {
+            UserError::input(format!("the adapter cannot be used: {why}"))
+                .hint("make it with: llamarec train ranker")
+        };
+        Adapter::from_safetensors(adapter, &Device::flex()).map_err(|error| unusable(error.to_string()))?;
+        let tuned_for = TunedFor::of(adapter).map_err(|error| unusable(error.to_string()))?;
+        if tuned_for.base_sha256 != fetch::base_model().sha256 {
+            return Err(
+                unusable(format!("it was tuned on {}, the page loads another", tuned_for.base)).into()
+            );
+        }
+        if tuned_for.data != dataset.name {
+            return Err(
+                unusable(format!("it was tuned on {}, not on {}", tuned_for.data, dataset.name)).into()
+            );
+        }
     }
     let catalog = serde_json::to_vec(&dataset.catalog)?;
     let manifest = Manifest {
@@ -89,9 +127,10 @@ pub fn write(
             licence: fetch::BASE_MODEL_LICENCE.to_owned(),
             file: base_entry(),
         },
-        adapter: None,
+        adapter: adapter.map(|bytes| entry(ADAPTER, bytes)),
     };
-    for (file, bytes) in [(CATALOG, catalog.as_slice()), (RETRIEVER, retriever)] {
+    let files = [(CATALOG, catalog.as_slice()), (RETRIEVER, retriever)];
+    for (file, bytes) in files.into_iter().chain(adapter.map(|bytes| (ADAPTER, bytes))) {
         write_atomic(&folder.join(file), bytes)?;
     }
     let mut text = serde_json::to_vec_pretty(&manifest)?;

@@ -80,7 +80,7 @@ async fn the_browsers_trace_is_the_native_one() {
     let site = Served::with_base(&gguf);
     visitor.open(&site.url).await;
 
-    let mut native: Recommender = trainer::bundle::load(None).unwrap();
+    let mut native: Recommender = trainer::bundle::load(None).unwrap().recommender;
     native.set_ranker(Some(Ranker::from_gguf(gguf, &Device::flex()).unwrap()), "cpu".to_owned());
     let history = HISTORY.map(ItemId);
     let expected = native.recommend(&history, &Options { rank: true, top: 0 }, &|| 0.0).await.unwrap();

@@ -17,16 +17,21 @@ pub struct BaseArgs {
     /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
     #[arg(long, value_name = "PATH")]
     base: Option<PathBuf>,
-    /// Adapter of the ranker or the folder of its run; `none` is the untuned base model
-    #[arg(long, value_name = "PATH|none", default_value = "none")]
-    adapter: PathBuf,
+    /// Adapter of the ranker or the folder of its run; `none` is the untuned base model (default: the
+    /// bundle's, where there is a bundle that has one)
+    #[arg(long, value_name = "PATH|none")]
+    adapter: Option<PathBuf>,
 }
 
 impl BaseArgs {
-    /// Reads the base model and the adapter and takes them to the device.
-    pub fn load(&self, device: DeviceArg) -> anyhow::Result<Ranker> {
+    /// Reads the base model and the adapter, by default that of a bundle, and takes them to the device.
+    pub fn load(&self, bundled: Option<&[u8]>, device: DeviceArg) -> anyhow::Result<Ranker> {
         let (mut ranker, base) = load(self.base.as_deref(), device)?;
-        tune(&mut ranker, &base, &self.adapter)?;
+        match (&self.adapter, bundled) {
+            (Some(adapter), _) => tune(&mut ranker, &base, adapter)?,
+            (None, Some(adapter)) => use_adapter(&mut ranker, &base, adapter, "of the bundle")?,
+            (None, None) => {}
+        }
         Ok(ranker)
     }
 }
@@ -40,12 +45,19 @@ pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<
         return Ok(());
     }
     let path = weights_of(adapter);
+    let bytes = fs::read(&path).map_err(|error| {
+        UserError::input(format!("cannot read adapter {}: {error}", path.display()))
+            .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
+    })?;
+    use_adapter(ranker, base, &bytes, &path.display().to_string())
+}
+
+fn use_adapter(ranker: &mut Ranker, base: &Path, adapter: &[u8], name: &str) -> anyhow::Result<()> {
     let refused = |message: String| {
-        UserError::input(format!("adapter {}: {message}", path.display()))
+        UserError::input(format!("adapter {name}: {message}"))
             .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
     };
-    let bytes = fs::read(&path).map_err(|error| refused(error.to_string()))?;
-    let tuned_for = ranker.tune(&bytes).map_err(|error| refused(error.to_string()))?;
+    let tuned_for = ranker.tune(adapter).map_err(|error| refused(error.to_string()))?;
     if tuned_for.base_sha256 != fetch::sha256(File::open(base)?, |_| ())? {
         return Err(refused(format!("it was tuned on another base model, {}", tuned_for.base)).into());
     }

@@ -23,6 +23,9 @@ pub struct ExportArgs {
     /// Weights of a retriever or the folder of its run
     #[arg(long, value_name = "PATH")]
     retriever: PathBuf,
+    /// Adapter of the ranker or the folder of its run (default: none, the base model is then untuned)
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
     /// Folder of the data set it was trained on (default: the embedded data set)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -45,6 +48,13 @@ pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Res
         UserError::input(format!("cannot read {}: {error}", path.display()))
             .hint("make it with: llamarec train retriever")
     })?;
+    let adapter = args.adapter.as_deref().map(weights_of).map(|path| {
+        fs::read(&path).map_err(|error| {
+            UserError::input(format!("cannot read {}: {error}", path.display()))
+                .hint("make it with: llamarec train ranker")
+        })
+    });
+    let adapter = adapter.transpose()?;
     let (name, licence) = if args.data.is_none() {
         ("movielens".to_owned(), GROUPLENS.to_owned())
     } else {
@@ -52,7 +62,7 @@ pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Res
     };
     let name = args.name.clone().unwrap_or(name);
     let licence = args.licence.clone().unwrap_or(licence);
-    let manifest = bundle::write(&args.out, &name, &licence, &dataset, &weights)?;
+    let manifest = bundle::write(&args.out, &name, &licence, &dataset, &weights, adapter.as_deref())?;
     if common.json {
         printer.result(&json!({ "out": args.out, "manifest": manifest }).to_string());
     } else {

@@ -89,8 +89,20 @@ impl Session {
         let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
         step(LoadPhase::Upload);
         let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
-        let ranker = Ranker::from_gguf(bytes, &device)
+        let mut ranker = Ranker::from_gguf(bytes, &device)
             .map_err(|error| format_failure(&base.name, &error.to_string()))?;
+        let adapter = match &bundle.manifest.adapter {
+            None => None,
+            Some(file) => {
+                let weights = fetch::file(&bundle.folder, file).await?;
+                let unusable = |why: &str| format_failure(&file.path, why);
+                let tuned_for = ranker.tune(&weights).map_err(|error| unusable(&error.to_string()))?;
+                if tuned_for.base_sha256 != base.file.sha256 {
+                    return Err(unusable("it was tuned on another base model"));
+                }
+                Some(tuned_for.name())
+            }
+        };
         step(LoadPhase::WarmUp);
         let warm = ranker.warm_up().await.map_err(|error| ranker_failure(&error))?;
         if warm.letter_logits.iter().any(|logit| !logit.is_finite()) {
@@ -100,7 +112,7 @@ impl Session {
             )));
         }
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
-        Ok(EventBody::RankerReady { device: report, base: base.name.clone(), adapter: None })
+        Ok(EventBody::RankerReady { device: report, base: base.name.clone(), adapter })
     }
 
     async fn recommend(&mut self, seq: u64, history: &[ItemId], rank: bool) -> Result<EventBody, Failure> {
