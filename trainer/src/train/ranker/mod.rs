@@ -4,9 +4,11 @@ mod config;
 mod examples;
 pub mod judge;
 mod report;
+mod resume;
 mod run;
 
 pub use config::RankerConfig;
 pub use examples::{Example, Examples};
 pub use report::{RankerReport, RankerValidation};
-pub use run::{Limits, Parts, Run, settings_of};
+pub use resume::settings_of;
+pub use run::{Limits, Parts, Run};

@@ -1,9 +1,8 @@
 //! The loop: examples in, gradients through the frozen blocks into the adapter, validation on the
-//! retriever's candidates, checkpoints from which a run goes on exactly.
+//! retriever's candidates, a checkpoint at every one.
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -12,10 +11,9 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, activation::log_softmax},
 };
-use serde::{Deserialize, Serialize};
 use shared::{
     fusion::Fusion,
-    llama::{Adapter, AdapterConfig, Layout},
+    llama::{Adapter, Layout},
     pointwise::Pointwise,
     ranker::Ranker,
     tuned::{TUNED_FOR, TunedFor},
@@ -23,10 +21,11 @@ use shared::{
 
 use super::{
     Examples, RankerConfig, RankerReport, RankerValidation,
-    judge::{Judge, Verdict, judgeable},
+    judge::{Judge, Verdict},
+    resume::Progress,
 };
 use crate::{
-    candidates::{Candidates, Source},
+    candidates::Candidates,
     data::Dataset,
     report::{Printer, UserError},
     run_dir::RunDir,
@@ -53,68 +52,20 @@ pub struct Limits {
     pub time: Option<Duration>,
 }
 
-/// Where a run stands. Shuffles, negatives and dropout are functions of seed and step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Progress {
-    config: RankerConfig,
-    candidates: Source,
-    base_sha256: String,
-    step: usize,
-    seconds: f64,
-    best_step: usize,
-    /// What the best adapter was worth.
-    best: Option<Verdict>,
-    /// Training loss since the last validation, and its steps.
-    loss: (f64, usize),
-    curve: Vec<RankerValidation>,
-}
-
 /// A run between two steps.
 pub struct Run<'a> {
-    parts: Parts<'a>,
-    config: &'a RankerConfig,
-    pointwise: Pointwise,
-    examples: Examples<'a>,
-    valid: Vec<usize>,
-    adapter: Adapter,
-    adam: AdamW,
-    progress: Progress,
-    best: Vec<u8>,
+    pub(super) parts: Parts<'a>,
+    pub(super) config: &'a RankerConfig,
+    pub(super) pointwise: Pointwise,
+    pub(super) examples: Examples<'a>,
+    pub(super) valid: Vec<usize>,
+    pub(super) adapter: Adapter,
+    pub(super) adam: AdamW,
+    pub(super) progress: Progress,
+    pub(super) best: Vec<u8>,
 }
 
-/// The settings of the run whose checkpoint this is.
-///
-/// # Errors
-/// No checkpoint there, or one that cannot be read.
-pub fn settings_of(checkpoint: &Path) -> anyhow::Result<RankerConfig> {
-    Ok(read_checkpoint(checkpoint, &Device::flex())?.progress.config)
-}
-
-fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint<Progress>> {
-    if !path.is_file() {
-        let message = format!("there is no checkpoint {}", path.display());
-        return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
-    }
-    Checkpoint::load(path, device)
-}
-
-impl<'a> Run<'a> {
-    /// A run at its start, or where this checkpoint left it. Nothing is written.
-    ///
-    /// # Errors
-    /// Settings that cannot train, candidates without training prefixes, or a checkpoint of another run.
-    pub fn open(
-        parts: Parts<'a>,
-        config: &'a RankerConfig,
-        checkpoint: Option<&Path>,
-    ) -> anyhow::Result<Self> {
-        config.validate()?;
-        match checkpoint {
-            Some(path) => Self::resume(parts, config, path),
-            None => Self::start(parts, config),
-        }
-    }
-
+impl Run<'_> {
     /// Goes on to the end or to a limit. The folder receives the best adapter, a checkpoint and the report.
     ///
     /// # Errors
@@ -172,73 +123,6 @@ impl<'a> Run<'a> {
         let report = self.report()?;
         folder.write_metrics(&report)?;
         Ok(report)
-    }
-
-    fn new(
-        parts: Parts<'a>,
-        config: &'a RankerConfig,
-        adapter: Adapter,
-        adam: AdamW,
-        progress: Progress,
-        best: Vec<u8>,
-    ) -> anyhow::Result<Self> {
-        let Parts { dataset, candidates, ranker, .. } = parts;
-        let (prefixes, table) = candidates.train.as_ref().ok_or_else(|| {
-            UserError::input("these candidates have none for training prefixes".to_owned())
-                .hint("make them again with: llamarec candidates --train")
-        })?;
-        let examples = Examples::new(dataset, prefixes, table, config);
-        let valid = judgeable(dataset, Part::Valid, &candidates.valid, config.valid_users, config.seed);
-        if examples.is_empty() || valid.is_empty() {
-            let message = format!(
-                "{} training prefixes and {} validation users have their item among the candidates",
-                examples.len(),
-                valid.len()
-            );
-            return Err(UserError::input(message).hint("give more candidates a history: --top").into());
-        }
-        adapter.check(ranker.llama().config())?;
-        let pointwise = Pointwise::new(ranker.tokens(), config.pointwise())?;
-        Ok(Self { parts, config, pointwise, examples, valid, adapter, adam, progress, best })
-    }
-
-    fn start(parts: Parts<'a>, config: &'a RankerConfig) -> anyhow::Result<Self> {
-        let RankerConfig { top_blocks, rank, alpha, dropout, .. } = *config;
-        let sizes = AdapterConfig::new(parts.ranker.llama().config(), top_blocks, rank, alpha, dropout);
-        let device = parts.ranker.llama().device().clone().autodiff();
-        let adapter = Adapter::new(sizes, config.seed, &device)
-            .map_err(|error| UserError::usage(error.to_string()).hint("see --rank and --top-blocks"))?;
-        let progress = Progress {
-            config: config.clone(),
-            candidates: parts.candidates.source.clone(),
-            base_sha256: parts.base_sha256.to_owned(),
-            step: 0,
-            seconds: 0.0,
-            best_step: 0,
-            best: None,
-            loss: (0.0, 0),
-            curve: Vec::new(),
-        };
-        let best = adapter.to_safetensors(&BTreeMap::new())?;
-        Self::new(parts, config, adapter, adam(config), progress, best)
-    }
-
-    fn resume(parts: Parts<'a>, config: &'a RankerConfig, path: &Path) -> anyhow::Result<Self> {
-        let device = parts.ranker.llama().device().clone();
-        let Checkpoint { progress, model, best, moments } = read_checkpoint(path, &device)?;
-        let refuse = |message: String, hint: &str| Err(UserError::usage(message).hint(hint).into());
-        if let Some(difference) = config.difference(&progress.config) {
-            let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
-            return refuse(message, "leave the option out to go on with the run, or start a new one");
-        }
-        if progress.candidates != parts.candidates.source || progress.base_sha256 != parts.base_sha256 {
-            let message =
-                format!("checkpoint {} belongs to other candidates or another base model", path.display());
-            return refuse(message, "give the --candidates and the --base of the run");
-        }
-        let adapter = Adapter::from_safetensors(&model, &device.autodiff())?;
-        let adam = adam(config).resumed(progress.step, moments);
-        Self::new(parts, config, adapter, adam, progress, best)
     }
 
     /// Takes one step; gives the questions asked and the tokens read.
@@ -382,9 +266,4 @@ impl<'a> Run<'a> {
             curve: self.progress.curve.clone(),
         })
     }
-}
-
-fn adam(config: &RankerConfig) -> AdamW {
-    // The reference's epsilon for its ranker.
-    AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm).with_epsilon(1e-8)
 }
