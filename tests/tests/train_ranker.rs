@@ -130,6 +130,11 @@ fn training_lowers_the_loss_and_evaluation_tells_the_stages_apart() {
     let fusion = &evaluation["tuned_for"]["fusion"];
     assert_eq!(fusion, &evaluation["fusion"]);
 
+    // The tables of retrievers pass over a ranker's run.
+    let report = place.run("report .");
+    assert!(report.status.success());
+    assert!(report.stderr.is_empty(), "{}", String::from_utf8_lossy(&report.stderr));
+
     // Without an adapter the order is the retriever's.
     let json = place.done(
         "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter none --json",

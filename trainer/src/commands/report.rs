@@ -13,7 +13,7 @@ use crate::{
     files::write_atomic,
     report::{Printer, UserError, tables},
     run_dir::METRICS,
-    train::RunReport,
+    train::{RunReport, ranker::RankerReport},
 };
 
 /// Arguments of `llamarec report`.
@@ -69,6 +69,8 @@ fn collect(folder: &Path, reports: &mut Vec<RunReport>, printer: &Printer) -> an
             let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             match serde_json::from_slice(&text) {
                 Ok(report) => reports.push(report),
+                // A ranker's measures are those of `llamarec evaluate --stage ranker`.
+                Err(_) if serde_json::from_slice::<RankerReport>(&text).is_ok() => {}
                 Err(error) => printer.warn(&format!("{} is left out: {error}", path.display())),
             }
         }
