@@ -141,7 +141,7 @@ mod tests {
     /// Users who choose by `softmax(a retriever + b ranker)` over random scores.
     fn users(a: f64, b: f64, count: usize) -> Vec<Judged> {
         let mut random = SplitMix64::new(5);
-        let mut uniform = move || (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let mut uniform = move || random.unit();
         (0..count)
             .map(|_| {
                 let mut scores = || (0..20).map(|_| (uniform() * 4.0 - 2.0) as f32).collect::<Vec<f32>>();

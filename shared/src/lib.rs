@@ -20,6 +20,8 @@ pub mod verbalizer;
 
 #[cfg(feature = "model")]
 mod dropout;
+#[cfg(feature = "model")]
+mod host;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod kernels;
 #[cfg(feature = "model")]

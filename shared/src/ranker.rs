@@ -88,12 +88,13 @@ impl Ranker {
         Ok(Self { name, llama, tokens, verbalizer, tuned: None })
     }
 
-    /// Uses the adapter in this file from now on.
+    /// Uses the adapter in this file from now on; the base model's own file has this SHA-256.
     ///
     /// # Errors
-    /// A file that is no adapter, or one of another model; nothing is changed then.
-    pub fn tune(&mut self, adapter: &[u8]) -> Result<&TunedFor, TunedError> {
-        let tuned = Tuned::load(adapter, self.llama.config(), &self.tokens, self.llama.device())?;
+    /// A file that is no adapter, or one of another base model; nothing is changed then.
+    pub fn tune(&mut self, adapter: &[u8], base_sha256: &str) -> Result<&TunedFor, TunedError> {
+        let (model, device) = (self.llama.config(), self.llama.device());
+        let tuned = Tuned::load(adapter, base_sha256, model, &self.tokens, device)?;
         Ok(&self.tuned.insert(tuned).tuned_for)
     }
 
@@ -144,16 +145,16 @@ impl Ranker {
         Ok(Explanation { encoded, letter_logits, top, letter_mass })
     }
 
-    /// The tuned ranker's scores of candidates behind a history, titles oldest first; `None` if untuned.
+    /// What an adapter of this model says about candidates behind a history, titles oldest first.
     ///
     /// # Errors
     /// Texts too long for the model, or a device that fails.
     pub async fn score(
         &self,
+        Tuned { adapter, pointwise, .. }: &Tuned,
         history: &[&str],
         candidates: &[&str],
-    ) -> Result<Option<PointwiseScores>, RankerError> {
-        let Some(Tuned { adapter, pointwise, .. }) = &self.tuned else { return Ok(None) };
+    ) -> Result<PointwiseScores, RankerError> {
         let question = Question { length: history.len(), candidates: candidates.to_vec() };
         let layout = pointwise.layout(&self.tokens, history, &[question])?;
         let limit = self.llama.config().max_len;
@@ -163,7 +164,7 @@ impl Ranker {
         let tokens = layout.tokens();
         let scores = pointwise.scores(&self.llama, &[layout], Some(adapter));
         let scores = read(scores.unsqueeze::<2>()).await?;
-        Ok(Some(PointwiseScores { tokens, scores }))
+        Ok(PointwiseScores { tokens, scores })
     }
 
     /// One short forward pass, so that every kernel is compiled before the first ranking; its letter

@@ -184,9 +184,7 @@ impl Recommender {
         let history: Vec<&str> = trace.history.iter().map(|item| item.title.as_str()).collect();
         let history = &history[history.len().saturating_sub(shown)..];
         let titles: Vec<&str> = trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect();
-        let Some(PointwiseScores { tokens, scores }) = ranker.score(history, &titles).await? else {
-            return Ok(());
-        };
+        let PointwiseScores { tokens, scores } = ranker.score(tuned, history, &titles).await?;
         let fusion = tuned.tuned_for.fusion;
         let retriever: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
         let fused = fusion.scores(&retriever, &scores);

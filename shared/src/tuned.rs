@@ -68,18 +68,22 @@ pub enum TunedError {
     /// The tokenizer cannot answer.
     #[error(transparent)]
     Pointwise(#[from] PointwiseError),
+    /// The sizes fit, but the weights are others.
+    #[error("it was tuned on another base model, {0}")]
+    OtherBase(String),
     /// The file does not say what it was tuned for.
     #[error("the file does not say what it was tuned for: {0}")]
     Unknown(String),
 }
 
 impl Tuned {
-    /// Reads an adapter's file for a base model.
+    /// Reads an adapter's file for a base model, whose file has this SHA-256.
     ///
     /// # Errors
     /// A file that is no adapter, or one of another model.
     pub fn load(
         bytes: &[u8],
+        base_sha256: &str,
         model: &LlamaConfig,
         tokens: &Tokens,
         device: &Device,
@@ -87,6 +91,9 @@ impl Tuned {
         let adapter = Adapter::from_safetensors(bytes, device)?;
         adapter.check(model)?;
         let tuned_for = TunedFor::of(bytes)?;
+        if tuned_for.base_sha256 != base_sha256 {
+            return Err(TunedError::OtherBase(tuned_for.base));
+        }
         let pointwise = Pointwise::new(tokens, tuned_for.pointwise)?;
         Ok(Self { adapter, pointwise, tuned_for })
     }

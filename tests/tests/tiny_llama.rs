@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use shared::{
-    llama::{Llama, LlamaConfig, RopePairs},
+    llama::{Layout, Llama, LlamaConfig, RopePairs},
     ranker::{Ranker, RankerError},
     weights::{
         TensorBytes, TensorSource, WeightError,
@@ -16,7 +16,7 @@ use tests::tiny_llama;
 const TEXT: &str = "(A) Heat (1995) \n (B) Toy Story (1995)\n\n### Response:\n";
 
 fn hidden(llama: &Llama, ids: &[u32]) -> Vec<f32> {
-    llama.forward(ids).into_data().try_to_vec().unwrap()
+    llama.hidden(&[Layout::prompt(ids)], None).into_data().try_to_vec().unwrap()
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {

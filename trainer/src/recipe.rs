@@ -57,6 +57,28 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
         Self { defaults, settings, kind: PhantomData }
     }
 
+    /// Defaults under a section of a recipe.
+    ///
+    /// # Errors
+    /// As [`section`] and [`Self::put`].
+    pub fn from_recipe(defaults: &T, recipe: Option<&str>, section: &str) -> Result<Self, UserError> {
+        let mut layers = Self::new(defaults);
+        if let Some(recipe) = recipe {
+            layers.put(self::section(recipe, section)?, &Origin::Recipe(recipe.to_owned()))?;
+        }
+        Ok(layers)
+    }
+
+    /// Lays the settings of a run that goes on over what is there, and the options over those again, so that
+    /// only what is asked for changes.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn go_on(&mut self, before: &T, options: Table) -> Result<(), UserError> {
+        self.put(table(before), &Origin::Checkpoint)?;
+        self.put(options, &Origin::Option)
+    }
+
     /// Lays `values` over what is there.
     ///
     /// # Errors
@@ -117,6 +139,16 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
 /// If a value is none of TOML's kinds, which no struct of settings has.
 pub fn table<T: Serialize>(settings: &T) -> Table {
     Table::try_from(settings).expect("settings are numbers, words and switches")
+}
+
+/// The first setting but for those of `free` in which two runs differ: its key, then both values.
+pub fn difference<T: Serialize>(one: &T, other: &T, free: &[&str]) -> Option<(String, Value, Value)> {
+    let mut others = table(other);
+    let differs = |(key, value): (String, Value)| {
+        let other = others.remove(&key)?;
+        (!free.contains(&key.as_str()) && other != value).then_some((key, value, other))
+    };
+    table(one).into_iter().find_map(differs)
 }
 
 /// Options of the command line as a table.

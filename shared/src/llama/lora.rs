@@ -125,8 +125,7 @@ impl Lora {
         device: &Device,
     ) -> Self {
         let bound = (d_in as f64).sqrt().recip();
-        let uniform = |random: &mut SplitMix64| (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        let a = (0..config.rank * d_in).map(|_| ((2.0 * uniform(random) - 1.0) * bound) as f32).collect();
+        let a = (0..config.rank * d_in).map(|_| ((2.0 * random.unit() - 1.0) * bound) as f32).collect();
         Self {
             a: Param::from_data(TensorData::new::<f32, _>(a, [config.rank, d_in]), device),
             b: Param::from_data(TensorData::zeros::<f32, _>([d_out, config.rank]), device),
@@ -218,14 +217,8 @@ impl Adapter {
         })?;
         let config: AdapterConfig = serde_json::from_str(&config)
             .map_err(|error| wrong(format!("the config is not understood: {error}")))?;
-        let stored = module_file::stored_numbers(bytes).map_err(wrong)?;
         // Before anything of that size is made.
-        if config.checked()?.parameters() != stored as u128 {
-            return Err(wrong(format!(
-                "the config needs {} numbers, the file has {stored}",
-                config.parameters()
-            )));
-        }
+        module_file::check_size(bytes, config.checked()?.parameters()).map_err(wrong)?;
         module_file::from_safetensors(Self::new(config, 0, device)?, WRAPPERS, bytes).map_err(wrong)
     }
 }

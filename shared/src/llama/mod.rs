@@ -15,7 +15,7 @@ mod rope;
 mod seen_softmax;
 mod sight;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, kind::Autodiff};
 
 pub use config::{LlamaConfig, RopePairs};
 pub use embedding::Embedding;
@@ -24,6 +24,6 @@ pub use model::Llama;
 pub use sight::{Branch, Layout, Sight};
 
 /// A frozen tensor for use with `x`: with autodiff if `x` has it.
-fn beside<const D: usize, const E: usize>(x: &Tensor<D>, frozen: &Tensor<E>) -> Tensor<E> {
+fn beside<const D: usize, const E: usize, K: Autodiff>(x: &Tensor<D>, frozen: &Tensor<E, K>) -> Tensor<E, K> {
     if x.device().is_autodiff() { Tensor::from_inner(frozen.clone()) } else { frozen.clone() }
 }

@@ -70,14 +70,6 @@ impl Llama {
         &self.device
     }
 
-    /// Final hidden state of a prompt's last token, normed: `[1, d_model]`.
-    ///
-    /// # Panics
-    /// As [`Self::hidden`].
-    pub fn forward(&self, ids: &[u32]) -> Tensor<2> {
-        self.hidden(&[Layout::prompt(ids)], None)
-    }
-
     /// Final hidden states, normed, of all tokens that the layouts read: `[reads, d_model]`, layout by layout.
     ///
     /// With an adapter on an autodiff device gradients flow to it; blocks below its first run without.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
+    beside,
     config::LlamaConfig,
     rope::Rope,
     sight::{Layout, Sight},
@@ -63,8 +64,7 @@ impl Pass {
     pub fn ask(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.asking {
             Some((rows, _)) => {
-                let rows =
-                    if x.device().is_autodiff() { Tensor::from_inner(rows.clone()) } else { rows.clone() };
+                let rows = beside(&x, rows);
                 x.select(0, rows)
             }
             None => x,

@@ -4,13 +4,12 @@
 //! scale, mask and softmax took as long as all products of a block. Other devices get that chain.
 
 use burn::{
-    backend::{Flex, tensor::FloatTensor},
+    backend::Flex,
     tensor::{Bool, Tensor, TensorData, activation::softmax},
 };
 
 use super::sight::Sight;
-
-type Primitive = FloatTensor<Flex>;
+use crate::host::{Primitive, numbers, tensor};
 
 /// `softmax(scale * scores)` over what each query sees.
 ///
@@ -42,9 +41,7 @@ fn chain(scores: Tensor<3>, scale: f32, sights: &[Sight]) -> Tensor<3> {
 }
 
 fn forward(scores: Primitive, scale: f32, sights: &[Sight]) -> Primitive {
-    let data = scores.to_contiguous().into_data();
-    let shape = data.shape().to_vec();
-    let Ok(mut values) = data.try_into_vec::<f32>() else { unreachable!("scores are 32-bit floats") };
+    let Some((mut values, shape)) = numbers(scores) else { unreachable!("scores are 32-bit floats") };
     let keys = shape[2];
     for (row, sight) in values.chunks_exact_mut(keys).zip(sights.iter().cycle()) {
         let [first, second] = sight.ranges();
@@ -64,21 +61,20 @@ fn forward(scores: Primitive, scale: f32, sights: &[Sight]) -> Primitive {
         row[first.end..second.start].fill(0.0);
         row[second.end..].fill(0.0);
     }
-    Primitive::from_data(TensorData::new(values, shape))
+    tensor(values, shape)
 }
 
 #[cfg(feature = "train")]
 mod gradient {
-    use burn::backend::{Autodiff, AutodiffBackend};
+    use burn::backend::AutodiffBackend;
     use burn_autodiff::{
-        checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+        checkpoint::base::Checkpointer,
         grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+        ops::{Backward, Ops},
     };
 
-    use super::{Flex, Primitive, Sight, Tensor, TensorData, forward};
-
-    type Tracked = Autodiff<Flex>;
+    use super::{Flex, Primitive, Sight, Tensor, forward, numbers, tensor};
+    use crate::host::tracked::{Tracked, record};
 
     /// The softmax as one operation that autodiff knows.
     #[derive(Debug)]
@@ -94,15 +90,13 @@ mod gradient {
 
     pub(super) fn seen_softmax(scores: &Tensor<3>, scale: f32, sights: &[Sight]) -> Option<Tensor<3>> {
         let scores = scores.clone().try_into_primitive::<Tracked>().ok()?;
-        let preparation = SeenSoftmax.prepare::<NoCheckpointing>([scores.node()]).compute_bound();
+        let nodes = [scores.node()];
         let weights = forward(Tracked::inner(scores), scale, sights);
-        let weights = match preparation.stateful() {
-            OpsKind::Tracked(preparation) => {
-                let state = State { weights: weights.clone(), scale, sights: sights.to_vec() };
-                preparation.finish(state, weights)
-            }
-            OpsKind::UnTracked(preparation) => preparation.finish(weights),
-        };
+        let weights = record(SeenSoftmax, nodes, weights, |weights| State {
+            weights: weights.clone(),
+            scale,
+            sights: sights.to_vec(),
+        });
         Some(Tensor::from_primitive::<Tracked>(weights))
     }
 
@@ -111,12 +105,8 @@ mod gradient {
 
         fn backward(self, ops: Ops<State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
             let State { weights, scale, sights } = ops.state;
-            let gradient = grads.consume::<Flex>(&ops.node).to_contiguous().into_data();
-            let weights = weights.to_contiguous().into_data();
-            let shape = gradient.shape().to_vec();
-            let (Ok(mut gradient), Ok(weights)) =
-                (gradient.try_into_vec::<f32>(), weights.try_into_vec::<f32>())
-            else {
+            let gradient = numbers(grads.consume::<Flex>(&ops.node));
+            let (Some((mut gradient, shape)), Some((weights, _))) = (gradient, numbers(weights)) else {
                 unreachable!("weights and their gradients are 32-bit floats")
             };
             let keys = shape[2];
@@ -126,7 +116,7 @@ mod gradient {
             }
             let [scores] = ops.parents;
             if let Some(node) = scores {
-                grads.register::<Flex>(node.id, Primitive::from_data(TensorData::new(gradient, shape)));
+                grads.register::<Flex>(node.id, tensor(gradient, shape));
             }
         }
     }

@@ -19,6 +19,12 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
+    /// Uniform in [0, 1), a multiple of 2^-53.
+    #[cfg_attr(not(any(feature = "model", test)), expect(dead_code))]
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// Uniform integer below `bound`, which is at least 1.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         // The product's upper half; the bias of bound / 2^64 is far below what we resolve.

@@ -2,18 +2,17 @@
 //! for it instead of being kept from the way forward.
 
 use burn::{
-    backend::{Autodiff, AutodiffBackend, Flex},
+    backend::{AutodiffBackend, Flex},
     tensor::Tensor,
 };
 use burn_autodiff::{
-    checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+    checkpoint::base::Checkpointer,
     grads::Gradients,
-    ops::{Backward, Ops, OpsKind},
+    ops::{Backward, Ops},
 };
 
 use super::Linear;
-
-type Tracked = Autodiff<Flex>;
+use crate::host::tracked::{Tracked, record};
 
 /// `x Wᵀ` with a W that is never trained.
 #[derive(Debug)]
@@ -26,13 +25,10 @@ pub(super) fn forward(linear: &Linear, x: Tensor<2>) -> Tensor<2> {
         let weight = linear.expanded(&x.clone().inner().device());
         return x.matmul(Tensor::from_inner(weight.transpose()));
     };
-    let preparation = FrozenProduct.prepare::<NoCheckpointing>([x.node()]).compute_bound();
+    let node = x.node();
     let y = linear.forward(Tensor::from_primitive::<Flex>(Tracked::inner(x)));
     let y = y.try_into_primitive::<Flex>().unwrap_or_else(|_| unreachable!("the product stays on the CPU"));
-    Tensor::from_primitive::<Tracked>(match preparation.stateful() {
-        OpsKind::Tracked(preparation) => preparation.finish(linear.clone(), y),
-        OpsKind::UnTracked(preparation) => preparation.finish(y),
-    })
+    Tensor::from_primitive::<Tracked>(record(FrozenProduct, [node], y, |_| linear.clone()))
 }
 
 impl Backward<Flex, 1> for FrozenProduct {

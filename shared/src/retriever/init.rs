@@ -21,7 +21,7 @@ impl Init {
 
     /// Uniform in (0, 1).
     fn uniform(&mut self) -> f64 {
-        ((self.0.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+        self.0.unit() + 0.5 / (1_u64 << 53) as f64
     }
 
     /// Normal with deviation 0.02, cut at two deviations by rejection.

@@ -3,12 +3,9 @@
 //! Recursive doubling makes log2(length) passes because a GPU must; a CPU needs one. Complex numbers are
 //! packed: the last axis holds `state` real parts, then as many imaginary ones.
 
-use burn::{
-    backend::{Flex, tensor::FloatTensor},
-    tensor::{Tensor, TensorData},
-};
+use burn::{backend::Flex, tensor::Tensor};
 
-type Primitive = FloatTensor<Flex>;
+use crate::host::{Primitive, numbers, tensor};
 
 /// States `s_t = u_t + λ s_{t-1}` of rows, starting anew where `starts` says so; `None` off the CPU.
 ///
@@ -25,17 +22,6 @@ pub(super) fn scan(u: &Tensor<3>, lambda: &Tensor<1>, starts: &[bool]) -> Option
     let lambda = lambda.clone().try_into_primitive::<Flex>().ok()?;
     let states = forward(u, lambda, starts)?.0;
     Some(Tensor::from_primitive::<Flex>(states))
-}
-
-/// The numbers of a tensor and its shape; `None` if it is not of 32-bit floats.
-fn numbers(tensor: Primitive) -> Option<(Vec<f32>, Vec<usize>)> {
-    let data = tensor.to_contiguous().into_data();
-    let shape = data.shape().to_vec();
-    Some((data.try_into_vec::<f32>().ok()?, shape))
-}
-
-fn tensor(values: Vec<f32>, shape: Vec<usize>) -> Primitive {
-    Primitive::from_data(TensorData::new(values, shape))
 }
 
 /// The states as a tensor, and the numbers of the decays.
@@ -63,16 +49,15 @@ fn run(states: &mut [f32], lambda: &[f32], starts: &[bool]) {
 
 #[cfg(feature = "train")]
 mod gradient {
-    use burn::backend::{Autodiff, AutodiffBackend};
+    use burn::backend::AutodiffBackend;
     use burn_autodiff::{
-        checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+        checkpoint::base::Checkpointer,
         grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+        ops::{Backward, Ops},
     };
 
     use super::{Flex, Primitive, Tensor, forward, numbers, tensor};
-
-    type Tracked = Autodiff<Flex>;
+    use crate::host::tracked::{Tracked, record};
 
     /// The recurrence as one operation that autodiff knows.
     #[derive(Debug)]
@@ -89,15 +74,13 @@ mod gradient {
     pub(super) fn scan(u: &Tensor<3>, lambda: &Tensor<1>, starts: &[bool]) -> Option<Tensor<3>> {
         let u = u.clone().try_into_primitive::<Tracked>().ok()?;
         let lambda = lambda.clone().try_into_primitive::<Tracked>().ok()?;
-        let preparation = Recurrence.prepare::<NoCheckpointing>([u.node(), lambda.node()]).compute_bound();
+        let nodes = [u.node(), lambda.node()];
         let (states, lambda) = forward(Tracked::inner(u), Tracked::inner(lambda), starts)?;
-        let states = match preparation.stateful() {
-            OpsKind::Tracked(preparation) => {
-                let state = State { states: states.clone(), lambda, starts: starts.to_vec() };
-                preparation.finish(state, states)
-            }
-            OpsKind::UnTracked(preparation) => preparation.finish(states),
-        };
+        let states = record(Recurrence, nodes, states, |states| State {
+            states: states.clone(),
+            lambda,
+            starts: starts.to_vec(),
+        });
         Some(Tensor::from_primitive::<Tracked>(states))
     }
 

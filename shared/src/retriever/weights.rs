@@ -21,13 +21,8 @@ impl Retriever {
     /// the file has.
     pub fn from_safetensors(bytes: &[u8], device: &Device) -> Result<Self, RetrieverError> {
         let config = read_config(bytes)?;
-        let stored = module_file::stored_numbers(bytes).map_err(RetrieverError::Weights)?;
         // Before anything of that size is made.
-        if config.parameters() != stored as u128 {
-            let needed = config.parameters();
-            let message = format!("the config needs {needed} numbers, the file has {stored}");
-            return Err(RetrieverError::Weights(message));
-        }
+        module_file::check_size(bytes, config.parameters()).map_err(RetrieverError::Weights)?;
         module_file::from_safetensors(Self::new(config, 0, device)?, WRAPPERS, bytes)
             .map_err(RetrieverError::Weights)
     }

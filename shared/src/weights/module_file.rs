@@ -39,24 +39,25 @@ pub fn to_safetensors(
 /// # Errors
 /// A message: not a safetensors file, or not exactly the tensors of the module.
 pub fn from_safetensors<M: Module>(module: M, wrappers: usize, bytes: &[u8]) -> Result<M, String> {
+    check_size(bytes, module.num_params() as u128)?;
     let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
-    let stored: usize = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
-    let needed = module.num_params();
-    if needed != stored {
-        return Err(format!("the config needs {needed} numbers, the file has {stored}"));
-    }
     let mut loader = Loader { file, path: Path::new(wrappers), error: None };
     let module = module.map(&mut loader);
     loader.error.map_or(Ok(module), Err)
 }
 
-/// Numbers that the tensors of a file hold together.
+/// Refuses a file whose tensors do not hold so many numbers together. Ask before a module of a size that the
+/// file itself claims is made.
 ///
 /// # Errors
-/// A message: not a safetensors file.
-pub fn stored_numbers(bytes: &[u8]) -> Result<usize, String> {
+/// A message: not a safetensors file, or another size.
+pub fn check_size(bytes: &[u8], needed: u128) -> Result<(), String> {
     let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
-    Ok(file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum())
+    let stored: usize = file.iter().map(|(_, tensor)| tensor.shape().iter().product::<usize>()).sum();
+    if needed == stored as u128 {
+        return Ok(());
+    }
+    Err(format!("the config needs {needed} numbers, the file has {stored}"))
 }
 
 /// An entry of a file's metadata; `None` if there is none of that name.

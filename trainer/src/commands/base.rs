@@ -53,14 +53,11 @@ pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<
 }
 
 fn use_adapter(ranker: &mut Ranker, base: &Path, adapter: &[u8], name: &str) -> anyhow::Result<()> {
-    let refused = |message: String| {
-        UserError::input(format!("adapter {name}: {message}"))
+    let base_sha256 = fetch::sha256(File::open(base)?, |_| ())?;
+    ranker.tune(adapter, &base_sha256).map_err(|error| {
+        UserError::input(format!("adapter {name}: {error}"))
             .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
-    };
-    let tuned_for = ranker.tune(adapter).map_err(|error| refused(error.to_string()))?;
-    if tuned_for.base_sha256 != fetch::sha256(File::open(base)?, |_| ())? {
-        return Err(refused(format!("it was tuned on another base model, {}", tuned_for.base)).into());
-    }
+    })?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{TrainConfig, adamw::Moments, report::Validation};
-use crate::files::write_atomic;
+use crate::{files::write_atomic, report::UserError};
 
 /// Where a run stands. Shuffling and dropout are functions of seed and step, so no generator is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +74,14 @@ impl<P: Serialize + DeserializeOwned> Checkpoint<P> {
     }
 
     /// Reads what [`Self::save`] wrote; the moments lie on `device`.
+    ///
+    /// # Errors
+    /// No checkpoint there, or one that cannot be read.
     pub fn load(path: &Path, device: &Device) -> anyhow::Result<Self> {
+        if !path.is_file() {
+            let message = format!("there is no checkpoint {}", path.display());
+            return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
+        }
         let bytes = fs::read(path).with_context(|| format!("cannot read checkpoint {}", path.display()))?;
         Self::parse(&bytes, device).with_context(|| format!("checkpoint {} is unusable", path.display()))
     }

@@ -91,9 +91,7 @@ impl TrainConfig {
             ("--validate-every", self.validate_every),
             ("--patience", self.patience),
         ];
-        if let Some((name, _)) = counts.into_iter().find(|&(_, value)| value == 0) {
-            return Err(UserError::usage(format!("{name} is 0")).hint("give 1 or more"));
-        }
+        refuse_zeros(&counts)?;
         if self.loss == Loss::Bce && self.model.is_masked() {
             let message = format!("{} has no binary loss: it fills in masks", self.model);
             return Err(UserError::usage(message).hint("leave --loss out, or train another --model"));
@@ -149,10 +147,16 @@ impl TrainConfig {
     /// The first setting of `other` with which a run cannot go on as this one, as `key = value`. Where a
     /// run ends may differ.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
-        let (mine, others) = (recipe::table(self), recipe::table(other));
-        let mut keys = others.iter().filter(|(key, _)| !matches!(key.as_str(), "steps" | "patience"));
-        let (key, value) = keys.find(|(key, value)| mine.get(*key) != Some(value))?;
-        Some(format!("{key} = {value}, not {}", mine.get(key).map_or_else(String::new, ToString::to_string)))
+        let (key, mine, other) = recipe::difference(self, other, &["steps", "patience"])?;
+        Some(format!("{key} = {other}, not {mine}"))
+    }
+}
+
+/// Refuses a count of 0 by its option's name.
+pub(super) fn refuse_zeros(counts: &[(&str, usize)]) -> Result<(), UserError> {
+    match counts.iter().find(|(_, value)| *value == 0) {
+        Some((name, _)) => Err(UserError::usage(format!("{name} is 0")).hint("give 1 or more")),
+        None => Ok(()),
     }
 }
 

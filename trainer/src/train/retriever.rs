@@ -115,7 +115,7 @@ pub fn train(
 /// # Errors
 /// No checkpoint there, or one that cannot be read.
 pub fn settings_of(checkpoint: &Path) -> anyhow::Result<TrainConfig> {
-    Ok(read_checkpoint(checkpoint, &Device::flex())?.progress.config)
+    Ok(Checkpoint::<Progress>::load(checkpoint, &Device::flex())?.progress.config)
 }
 
 /// Refuses to go on from a checkpoint of other settings or other data.
@@ -123,7 +123,7 @@ pub fn settings_of(checkpoint: &Path) -> anyhow::Result<TrainConfig> {
 /// # Errors
 /// No checkpoint there, one that cannot be read, or one that these settings and data do not continue.
 pub fn check_resume(config: &TrainConfig, dataset: &Dataset, checkpoint: &Path) -> anyhow::Result<()> {
-    check(config, dataset, &read_checkpoint(checkpoint, &Device::flex())?.progress, checkpoint)
+    check(config, dataset, &Checkpoint::load(checkpoint, &Device::flex())?.progress, checkpoint)
 }
 
 fn check(config: &TrainConfig, dataset: &Dataset, progress: &Progress, path: &Path) -> anyhow::Result<()> {
@@ -146,14 +146,6 @@ fn check(config: &TrainConfig, dataset: &Dataset, progress: &Progress, path: &Pa
         return Err(UserError::usage(message).hint("give the --data of the run").into());
     }
     Ok(())
-}
-
-fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint> {
-    if !path.is_file() {
-        let message = format!("there is no checkpoint {}", path.display());
-        return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
-    }
-    Checkpoint::load(path, device)
 }
 
 impl<'a> Run<'a> {
@@ -193,7 +185,7 @@ impl<'a> Run<'a> {
         device: &Device,
         path: &Path,
     ) -> anyhow::Result<Self> {
-        let checkpoint = read_checkpoint(path, device)?;
+        let checkpoint = Checkpoint::load(path, device)?;
         check(config, dataset, &checkpoint.progress, path)?;
         let Checkpoint { progress, model, best, moments } = checkpoint;
         let model = Retriever::from_safetensors(&model, &device.clone().autodiff())?;

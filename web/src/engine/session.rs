@@ -95,11 +95,9 @@ impl Session {
             None => None,
             Some(file) => {
                 let weights = fetch::file(&bundle.folder, file).await?;
-                let unusable = |why: &str| format_failure(&file.path, why);
-                let tuned_for = ranker.tune(&weights).map_err(|error| unusable(&error.to_string()))?;
-                if tuned_for.base_sha256 != base.file.sha256 {
-                    return Err(unusable("it was tuned on another base model"));
-                }
+                let tuned_for = ranker
+                    .tune(&weights, &base.file.sha256)
+                    .map_err(|error| format_failure(&file.path, &error.to_string()))?;
                 Some(tuned_for.name())
             }
         };

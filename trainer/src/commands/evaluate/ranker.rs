@@ -19,7 +19,7 @@ use crate::{
     report::{Printer, UserError},
     train::{
         measure::{Part, difference},
-        ranker::judge::{Judge, judgeable},
+        ranker::judge::{Judge, draw, judgeable},
     },
 };
 
@@ -96,9 +96,9 @@ pub(super) fn run(
         Part::Valid => &candidates.valid,
         Part::Test => &candidates.test,
     };
-    let found = judgeable(dataset, split, table, usize::MAX, SEED);
-    let most = args.max_users.map_or(usize::MAX, |users| users as usize);
-    let users = judgeable(dataset, split, table, most, SEED);
+    let found = judgeable(dataset, split, table);
+    let share = found.len() as f64 / table.rows() as f64;
+    let users = draw(found, args.max_users.map_or(usize::MAX, |users| users as usize), SEED);
     if users.is_empty() {
         let message = format!("no user of {} has the item among the candidates", dataset.name);
         return Err(UserError::input(message).hint("make more candidates: --top").into());
@@ -111,7 +111,6 @@ pub(super) fn run(
     // An untuned model was never fitted to anything; its weight is 0.
     let note = tuned.map(|tuned| tuned.tuned_for.clone());
     let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
-    let share = found.len() as f64 / table.rows() as f64;
     let evaluation = Evaluation::new(dataset, split, note, fusion, &judged, share);
     printer.result(&if common.json { serde_json::to_string(&evaluation)? } else { text(&evaluation) });
     Ok(())

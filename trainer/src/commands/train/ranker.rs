@@ -133,16 +133,11 @@ const SECTION: &str = "ranker";
 
 /// Runs `llamarec train ranker`.
 pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    let mut layers = Layers::new(&RankerConfig::default());
-    if let Some(recipe) = &args.recipe {
-        layers.put(recipe::section(recipe, SECTION)?, &Origin::Recipe(recipe.clone()))?;
-    }
+    let mut layers = Layers::from_recipe(&RankerConfig::default(), args.recipe.as_deref(), SECTION)?;
     let options = recipe::options(&args.settings)?;
     layers.put(options.clone(), &Origin::Option)?;
     if args.resume {
-        let before = settings_of(&args.out.join(CHECKPOINT))?;
-        layers.put(recipe::table(&before), &Origin::Checkpoint)?;
-        layers.put(options, &Origin::Option)?;
+        layers.go_on(&settings_of(&args.out.join(CHECKPOINT))?, options)?;
     }
     let config = layers.resolve();
     config.validate()?;

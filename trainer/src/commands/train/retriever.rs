@@ -116,10 +116,7 @@ pub(super) fn run(args: &RetrieverArgs, common: &Common, printer: &Printer) -> a
     layers.put(options.clone(), &Origin::Option)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&dataset, &layers.resolve()));
     if args.resume {
-        // The run's own settings are below the options, so that only what is asked for changes.
-        let before = settings_of(&out.join(CHECKPOINT))?;
-        layers.put(recipe::table(&before), &Origin::Checkpoint)?;
-        layers.put(options, &Origin::Option)?;
+        layers.go_on(&settings_of(&out.join(CHECKPOINT))?, options)?;
     }
     let config = layers.resolve();
     config.validate()?;
@@ -157,11 +154,7 @@ pub(super) fn run(args: &RetrieverArgs, common: &Common, printer: &Printer) -> a
 
 /// Defaults under the recipe.
 pub fn layers(recipe: Option<&str>) -> anyhow::Result<Layers<TrainConfig>> {
-    let mut layers = Layers::new(&TrainConfig::default());
-    if let Some(recipe) = recipe {
-        layers.put(recipe::section(recipe, SECTION)?, &Origin::Recipe(recipe.to_owned()))?;
-    }
-    Ok(layers)
+    Ok(Layers::from_recipe(&TrainConfig::default(), recipe, SECTION)?)
 }
 
 /// Where a run goes if nobody says: a folder that tells it from others of the same data.

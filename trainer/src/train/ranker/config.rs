@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::pointwise::PointwiseConfig;
 
-use crate::{recipe, report::UserError};
+use crate::{recipe, report::UserError, train::config::refuse_zeros};
 
 /// Settings of a run. Adapter and optimizer are the paper's where it says something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,9 +90,7 @@ impl RankerConfig {
             ("--valid-users", self.valid_users),
             ("--patience", self.patience),
         ];
-        if let Some((name, _)) = counts.into_iter().find(|&(_, value)| value == 0) {
-            return Err(UserError::usage(format!("{name} is 0")).hint("give 1 or more"));
-        }
+        refuse_zeros(&counts)?;
         if self.candidates < 2 {
             let message = format!("--question-candidates is {}", self.candidates);
             return Err(UserError::usage(message).hint("give 2 or more: one chosen, one not"));
@@ -135,10 +133,8 @@ impl RankerConfig {
 
     /// The first setting, but for how long to go on, in which a run differs from `before`.
     pub fn difference(&self, before: &Self) -> Option<String> {
-        let (now, then) = (recipe::table(self), recipe::table(before));
-        let differs = now.iter().find(|(key, value)| *key != "patience" && then.get(*key) != Some(value))?;
-        let (key, value) = differs;
-        Some(format!("--{} {}, not {value}", key.replace('_', "-"), then[key]))
+        let (key, now, then) = recipe::difference(self, before, &["patience"])?;
+        Some(format!("--{} {then}, not {now}", key.replace('_', "-")))
     }
 }
 

@@ -22,20 +22,17 @@ use crate::{
 /// Tokens of a pass at most, unless a single user's are more.
 const PASS_TOKENS: usize = 2048;
 
-/// The users of a part whose item is among their first [`CANDIDATES`], at most `most` of them, a fixed draw.
-pub fn judgeable(
-    dataset: &Dataset,
-    part: Part,
-    table: &CandidateTable,
-    most: usize,
-    seed: u64,
-) -> Vec<usize> {
-    let mut users: Vec<usize> = (0..table.rows())
-        .filter(|&user| {
-            let target = part.of(dataset, user).1;
-            table.row(user).take(CANDIDATES).any(|(item, _)| item == target)
-        })
-        .collect();
+/// The users of a part whose item is among their first [`CANDIDATES`].
+pub fn judgeable(dataset: &Dataset, part: Part, table: &CandidateTable) -> Vec<usize> {
+    let found = |&user: &usize| {
+        let target = part.of(dataset, user).1;
+        table.row(user).take(CANDIDATES).any(|(item, _)| item == target)
+    };
+    (0..table.rows()).filter(found).collect()
+}
+
+/// At most `most` of these users, in their order: a fixed draw.
+pub fn draw(mut users: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
     if users.len() > most {
         users.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         users.truncate(most);

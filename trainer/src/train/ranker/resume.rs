@@ -11,7 +11,7 @@ use shared::{
 
 use super::{
     Examples, RankerConfig, RankerValidation,
-    judge::{Verdict, judgeable},
+    judge::{Verdict, draw, judgeable},
     run::{Parts, Run},
 };
 use crate::{
@@ -41,15 +41,7 @@ pub(super) struct Progress {
 /// # Errors
 /// No checkpoint there, or one that cannot be read.
 pub fn settings_of(checkpoint: &Path) -> anyhow::Result<RankerConfig> {
-    Ok(read_checkpoint(checkpoint, &Device::flex())?.progress.config)
-}
-
-fn read_checkpoint(path: &Path, device: &Device) -> anyhow::Result<Checkpoint<Progress>> {
-    if !path.is_file() {
-        let message = format!("there is no checkpoint {}", path.display());
-        return Err(UserError::input(message).hint("leave --resume out to start a new run").into());
-    }
-    Checkpoint::load(path, device)
+    Ok(Checkpoint::<Progress>::load(checkpoint, &Device::flex())?.progress.config)
 }
 
 impl<'a> Run<'a> {
@@ -83,7 +75,8 @@ impl<'a> Run<'a> {
                 .hint("make them again with: llamarec candidates --train")
         })?;
         let examples = Examples::new(dataset, prefixes, table, config);
-        let valid = judgeable(dataset, Part::Valid, &candidates.valid, config.valid_users, config.seed);
+        let valid = judgeable(dataset, Part::Valid, &candidates.valid);
+        let valid = draw(valid, config.valid_users, config.seed);
         if examples.is_empty() || valid.is_empty() {
             let message = format!(
                 "{} training prefixes and {} validation users have their item among the candidates",
@@ -120,7 +113,7 @@ impl<'a> Run<'a> {
 
     fn resume(parts: Parts<'a>, config: &'a RankerConfig, path: &Path) -> anyhow::Result<Self> {
         let device = parts.ranker.llama().device().clone();
-        let Checkpoint { progress, model, best, moments } = read_checkpoint(path, &device)?;
+        let Checkpoint { progress, model, best, moments } = Checkpoint::<Progress>::load(path, &device)?;
         let refuse = |message: String, hint: &str| Err(UserError::usage(message).hint(hint).into());
         if let Some(difference) = config.difference(&progress.config) {
             let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
