@@ -27,8 +27,6 @@ mod kernels;
 #[cfg(feature = "model")]
 pub mod llama;
 #[cfg(feature = "model")]
-pub mod pointwise;
-#[cfg(feature = "model")]
 pub mod quant;
 #[cfg(feature = "model")]
 pub mod ranker;
@@ -36,6 +34,8 @@ pub mod ranker;
 pub mod recommender;
 #[cfg(feature = "model")]
 pub mod retriever;
+#[cfg(feature = "model")]
+pub mod scoring;
 #[cfg(feature = "model")]
 pub mod tokens;
 #[cfg(feature = "model")]

@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use crate::{
     llama::{Layout, Llama, LlamaConfig},
-    pointwise::Question,
     ranking,
+    scoring::Question,
     tokens::{Encoded, Tokens, TokensError},
     trace::VocabularyEntry,
     tuned::{Tuned, TunedError, TunedFor},
@@ -69,10 +69,10 @@ pub struct Explanation {
 
 /// What a tuned ranker says about candidates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PointwiseScores {
+pub struct Scores {
     /// Tokens read, those of history and all candidates.
     pub tokens: usize,
-    /// One score a candidate: the logit of " yes" minus that of " no".
+    /// One score a candidate.
     pub scores: Vec<f32>,
 }
 
@@ -93,8 +93,7 @@ impl Ranker {
     /// # Errors
     /// A file that is no adapter, or one of another base model; nothing is changed then.
     pub fn tune(&mut self, adapter: &[u8], base_sha256: &str) -> Result<&TunedFor, TunedError> {
-        let (model, device) = (self.llama.config(), self.llama.device());
-        let tuned = Tuned::load(adapter, base_sha256, model, &self.tokens, device)?;
+        let tuned = Tuned::load(adapter, self, base_sha256)?;
         Ok(&self.tuned.insert(tuned).tuned_for)
     }
 
@@ -151,20 +150,20 @@ impl Ranker {
     /// Texts too long for the model, or a device that fails.
     pub async fn score(
         &self,
-        Tuned { adapter, pointwise, .. }: &Tuned,
+        Tuned { adapter, scorer, .. }: &Tuned,
         history: &[&str],
         candidates: &[&str],
-    ) -> Result<PointwiseScores, RankerError> {
+    ) -> Result<Scores, RankerError> {
         let question = Question { length: history.len(), candidates: candidates.to_vec() };
-        let layout = pointwise.layout(&self.tokens, history, &[question])?;
+        let asked = scorer.ask(&self.tokens, history, &[question])?;
         let limit = self.llama.config().max_len;
-        if layout.depth() > limit {
-            return Err(RankerError::TooLong { tokens: layout.depth(), limit });
+        if asked.layout.depth() > limit {
+            return Err(RankerError::TooLong { tokens: asked.layout.depth(), limit });
         }
-        let tokens = layout.tokens();
-        let scores = pointwise.scores(&self.llama, &[layout], Some(adapter));
+        let tokens = asked.layout.tokens();
+        let scores = scorer.scores(&self.llama, &[asked], Some(adapter));
         let scores = read(scores.unsqueeze::<2>()).await?;
-        Ok(PointwiseScores { tokens, scores })
+        Ok(Scores { tokens, scores })
     }
 
     /// One short forward pass, so that every kernel is compiled before the first ranking; its letter

@@ -16,8 +16,6 @@ pub enum Ordering {
     /// The retriever's order is kept: no ranker ran, or the ranker is an untuned base model, which is at
     /// chance (measured) and must not decide.
     Retriever,
-    /// The ranker's letter logits decide.
-    Ranker,
     /// A weighted sum of the retriever's and the tuned ranker's scores decides.
     Fused,
 }
@@ -33,9 +31,9 @@ pub struct Ranked {
     pub rank: usize,
     /// Place in the retriever's order, from 1.
     pub retriever_rank: usize,
-    /// Place by the ranker's letter logits alone, from 1; absent when no ranker ran.
+    /// Place by the ranker's scores alone, from 1; absent when no ranker ran.
     pub ranker_rank: Option<usize>,
-    /// The ranker's probability over the letters; absent when no ranker ran.
+    /// The ranker's probability over the candidates; absent when no ranker ran.
     pub probability: Option<f32>,
 }
 

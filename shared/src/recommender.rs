@@ -3,14 +3,19 @@
 use thiserror::Error;
 
 use crate::{
-    CANDIDATES, PROMPT_HISTORY, TITLE_TOKENS,
+    CANDIDATES,
     catalog::{Catalog, ItemId},
-    prompt::Prompt,
-    ranker::{PointwiseScores, Ranker, RankerError},
+    fusion::Fusion,
+    prompt::{Prompt, pointwise},
+    ranker::{Ranker, RankerError, Scores},
     ranking::{self, Ordering, Ranked},
     retriever::{self, Retriever},
+    scoring::{Mode, ScoringConfig},
     tokens::TokensError,
-    trace::{Candidate, HistoryItem, PointwiseTrace, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
+    trace::{
+        Candidate, FusedTrace, HistoryItem, PointwiseTrace, Provenance, RankerTrace, TRACE_VERSION, Timings,
+        Trace,
+    },
     tuned::Tuned,
     verbalizer::{letter, softmax},
 };
@@ -106,23 +111,42 @@ impl Recommender {
         trace.timings.retrieve_ms = retrieved - start;
 
         if let (true, Some(loaded)) = (options.rank, &self.ranker) {
-            trace.provenance.base = Some(loaded.ranker.name().to_owned());
-            trace.provenance.device.clone_from(&loaded.device);
-            if let Some(tuned) = loaded.ranker.tuned() {
-                trace.provenance.adapter = Some(tuned.tuned_for.name());
-                self.fuse(&mut trace, &loaded.ranker, tuned).await?;
-                trace.timings.forward_ms = clock() - retrieved;
-                return Ok(trace);
-            }
-            let prompt = self.prompt(history, &trace.candidates, &loaded.ranker)?;
-            let prompted = clock();
-            let ranked = rank(&loaded.ranker, prompt, trace.candidates.len(), options.top).await?;
-            trace.timings.prompt_ms = prompted - retrieved;
-            trace.timings.forward_ms = clock() - prompted;
-            note_ranks(&mut trace.ranking, &ranked);
-            trace.ranker = Some(ranked);
+            self.rank(&mut trace, loaded, options.top, retrieved, clock).await?;
         }
         Ok(trace)
+    }
+
+    /// Adds the ranker's part.
+    async fn rank(
+        &self,
+        trace: &mut Trace,
+        LoadedRanker { ranker, device }: &LoadedRanker,
+        top: usize,
+        start: f64,
+        clock: &dyn Fn() -> f64,
+    ) -> Result<(), RecommendError> {
+        let tuned = ranker.tuned();
+        let scoring = tuned.map_or(ScoringConfig::letters(), |tuned| tuned.tuned_for.scoring);
+        trace.provenance.base = Some(ranker.name().to_owned());
+        trace.provenance.adapter = tuned.map(|tuned| tuned.tuned_for.name());
+        trace.provenance.device.clone_from(device);
+        let (scores, prompted) = if let (Some(tuned), Mode::Pointwise) = (tuned, scoring.mode) {
+            (judge(trace, ranker, tuned).await?, start)
+        } else {
+            let prompt = prompt(trace, ranker, scoring)?;
+            let prompted = clock();
+            let read = read_letters(ranker, prompt, trace.candidates.len(), top).await?;
+            let logits = read.letter_logits.clone();
+            trace.ranker = Some(read);
+            (logits, prompted)
+        };
+        trace.timings.prompt_ms = prompted - start;
+        trace.timings.forward_ms = clock() - prompted;
+        match tuned {
+            Some(tuned) => fuse(trace, &scores, tuned.tuned_for.fusion),
+            None => note_ranks(&mut trace.ranking, &scores),
+        }
+        Ok(())
     }
 
     async fn propose(&self, history: &[ItemId]) -> Result<Vec<Candidate>, RecommendError> {
@@ -167,6 +191,7 @@ impl Recommender {
             candidates,
             ranker: None,
             pointwise: None,
+            fused: None,
             ordering: Ordering::Retriever,
             ranking,
             timings: Timings::default(),
@@ -177,59 +202,47 @@ impl Recommender {
             },
         }
     }
+}
 
-    /// Scores every candidate and orders them by both stages together.
-    async fn fuse(&self, trace: &mut Trace, ranker: &Ranker, tuned: &Tuned) -> Result<(), RecommendError> {
-        let shown = tuned.tuned_for.pointwise.history;
-        let history: Vec<&str> = trace.history.iter().map(|item| item.title.as_str()).collect();
-        let history = &history[history.len().saturating_sub(shown)..];
-        let titles: Vec<&str> = trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect();
-        let PointwiseScores { tokens, scores } = ranker.score(tuned, history, &titles).await?;
-        let fusion = tuned.tuned_for.fusion;
-        let retriever: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
-        let fused = fusion.scores(&retriever, &scores);
-        let (ranks, fused_probabilities) = (ranking::ranks(&scores), softmax(&fused, 1.0));
-        let before = std::mem::take(&mut trace.ranking);
-        trace.ranking = ranking::order(&fused)
-            .into_iter()
-            .enumerate()
-            .map(|(place, n)| Ranked {
-                rank: place + 1,
-                ranker_rank: Some(ranks[n]),
-                probability: Some(fused_probabilities[n]),
-                ..before[n].clone()
-            })
-            .collect();
-        trace.ordering = Ordering::Fused;
-        trace.pointwise = Some(PointwiseTrace {
-            history: history.iter().map(|&title| title.to_owned()).collect(),
-            tokens,
-            probabilities: softmax(&scores, 1.0),
-            scores,
-            fusion,
-            fused_probabilities,
-        });
-        Ok(())
-    }
+/// Asks a tuned ranker about every candidate alone; gives the scores.
+async fn judge(trace: &mut Trace, ranker: &Ranker, tuned: &Tuned) -> Result<Vec<f32>, RecommendError> {
+    let shown = tuned.tuned_for.scoring.history;
+    let history: Vec<&str> = trace.history.iter().map(|item| item.title.as_str()).collect();
+    let history = &history[history.len().saturating_sub(shown)..];
+    let titles: Vec<&str> = trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect();
+    let Scores { tokens, scores } = ranker.score(tuned, history, &titles).await?;
+    let cut = |title: &str| ranker.tokens().cut(title, tuned.tuned_for.scoring.title_tokens);
+    let chosen: Result<String, TokensError> =
+        history.iter().map(|title| Ok(pointwise::chosen(&cut(title)?))).collect();
+    let questions: Result<Vec<String>, TokensError> =
+        titles.iter().map(|title| Ok(pointwise::question(&cut(title)?))).collect();
+    trace.pointwise = Some(PointwiseTrace {
+        text: format!("{}{}", pointwise::HEAD, chosen?),
+        questions: questions?,
+        tokens,
+        probabilities: softmax(&scores, 1.0),
+        scores: scores.clone(),
+    });
+    Ok(scores)
+}
 
-    /// The prompt for the newest [`PROMPT_HISTORY`] items, every title cut to [`TITLE_TOKENS`].
-    fn prompt(
-        &self,
-        history: &[ItemId],
-        candidates: &[Candidate],
-        ranker: &Ranker,
-    ) -> Result<Prompt, TokensError> {
-        let cut = |title: &str| ranker.tokens().cut(title, TITLE_TOKENS);
-        let shown = &history[history.len().saturating_sub(PROMPT_HISTORY)..];
-        let history: Result<Vec<String>, _> =
-            shown.iter().map(|&item| cut(self.catalog.title(item))).collect();
-        let pool: Result<Vec<String>, _> = candidates.iter().map(|candidate| cut(&candidate.title)).collect();
-        Ok(Prompt::render(&history?, &pool?))
-    }
+/// The paper's prompt for the newest items of the history, every title cut.
+fn prompt(trace: &Trace, ranker: &Ranker, scoring: ScoringConfig) -> Result<Prompt, TokensError> {
+    let cut = |title: &str| ranker.tokens().cut(title, scoring.title_tokens);
+    let shown = &trace.history[trace.history.len().saturating_sub(scoring.history)..];
+    let history: Result<Vec<String>, _> = shown.iter().map(|item| cut(&item.title)).collect();
+    let pool: Result<Vec<String>, _> =
+        trace.candidates.iter().map(|candidate| cut(&candidate.title)).collect();
+    Ok(Prompt::render(&history?, &pool?))
 }
 
 /// One forward pass over the prompt, read for the first `n` letters.
-async fn rank(ranker: &Ranker, prompt: Prompt, n: usize, top: usize) -> Result<RankerTrace, RankerError> {
+async fn read_letters(
+    ranker: &Ranker,
+    prompt: Prompt,
+    n: usize,
+    top: usize,
+) -> Result<RankerTrace, RankerError> {
     let explanation = ranker.explain(&prompt.text, top).await?;
     let mut letter_logits = explanation.letter_logits;
     letter_logits.truncate(n);
@@ -245,11 +258,28 @@ async fn rank(ranker: &Ranker, prompt: Prompt, n: usize, top: usize) -> Result<R
     })
 }
 
+/// Orders the candidates by both stages together.
+fn fuse(trace: &mut Trace, ranker: &[f32], weights: Fusion) {
+    note_ranks(&mut trace.ranking, ranker);
+    let retriever: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
+    let fused = weights.scores(&retriever, ranker);
+    let before = std::mem::take(&mut trace.ranking);
+    let order = ranking::order(&fused).into_iter().enumerate();
+    trace.ranking = order.map(|(place, n)| Ranked { rank: place + 1, ..before[n].clone() }).collect();
+    trace.ordering = Ordering::Fused;
+    trace.fused = Some(FusedTrace {
+        weights,
+        retriever: softmax(&retriever, 1.0),
+        probabilities: softmax(&fused, 1.0),
+    });
+}
+
 /// Writes the ranker's places and probabilities beside the retriever's order. The order itself stays the
 /// retriever's as long as the ranker is an untuned base model, which is at chance.
-fn note_ranks(ranking: &mut [Ranked], ranked: &RankerTrace) {
-    let ranks = ranking::ranks(&ranked.letter_logits);
-    for (line, (&rank, &probability)) in ranking.iter_mut().zip(ranks.iter().zip(&ranked.probabilities)) {
+fn note_ranks(ranking: &mut [Ranked], scores: &[f32]) {
+    let ranks = ranking::ranks(scores);
+    let probabilities = softmax(scores, 1.0);
+    for (line, (rank, probability)) in ranking.iter_mut().zip(ranks.into_iter().zip(probabilities)) {
         line.ranker_rank = Some(rank);
         line.probability = Some(probability);
     }

@@ -24,11 +24,14 @@ pub struct Trace {
     pub history: Vec<HistoryItem>,
     /// What the retriever proposed, best first; at most [`crate::CANDIDATES`].
     pub candidates: Vec<Candidate>,
-    /// What the ranker did; absent when no base model was loaded.
+    /// What the ranker said with its index letters; absent when it did not answer so.
     pub ranker: Option<RankerTrace>,
-    /// What a tuned ranker said about each candidate; absent when the base model is untuned.
+    /// What a ranker that was tuned to judge candidates one by one said about each.
     #[serde(default)]
     pub pointwise: Option<PointwiseTrace>,
+    /// Both stages joined; absent when no tuned ranker ran.
+    #[serde(default)]
+    pub fused: Option<FusedTrace>,
     /// Which scores decided.
     pub ordering: Ordering,
     /// The final order.
@@ -84,21 +87,30 @@ pub struct RankerTrace {
     pub letter_mass: Option<f32>,
 }
 
-/// What a tuned ranker said about each candidate, and how it was joined with the retriever's word.
+/// What a ranker said about each candidate alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PointwiseTrace {
-    /// Titles of the history that were read, oldest first.
-    pub history: Vec<String>,
-    /// Tokens read, those of history and all candidates.
+    /// The text that all candidates stand behind.
+    pub text: String,
+    /// What follows it for each candidate, letter order; none sees the others.
+    pub questions: Vec<String>,
+    /// Tokens read, those of the text and all questions.
     pub tokens: usize,
     /// Logit of " yes" minus that of " no", letter order.
     pub scores: Vec<f32>,
     /// Softmax over the scores, letter order.
     pub probabilities: Vec<f32>,
-    /// Weights of the stages in the final order.
-    pub fusion: Fusion,
-    /// Softmax over the weighted sum of both stages' scores, letter order: the final order follows it.
-    pub fused_probabilities: Vec<f32>,
+}
+
+/// A tuned ranker's scores joined with the retriever's: the final order follows them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FusedTrace {
+    /// Weights of the stages' scores.
+    pub weights: Fusion,
+    /// Softmax over the retriever's scores alone, letter order.
+    pub retriever: Vec<f32>,
+    /// Softmax over the weighted sum of both stages' scores, letter order.
+    pub probabilities: Vec<f32>,
 }
 
 /// One token of the vocabulary and its logit.

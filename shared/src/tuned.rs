@@ -1,14 +1,13 @@
 //! A fine-tuned ranker: the base model with an adapter, asked in the way the adapter was tuned for.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
     fusion::Fusion,
-    llama::{Adapter, AdapterError, LlamaConfig},
-    pointwise::{Pointwise, PointwiseConfig, PointwiseError},
-    tokens::Tokens,
+    llama::{Adapter, AdapterError},
+    ranker::Ranker,
+    scoring::{PointwiseError, Scorer, ScoringConfig},
     weights::module_file,
 };
 
@@ -22,8 +21,9 @@ pub struct TunedFor {
     pub base: String,
     /// SHA-256 of its file.
     pub base_sha256: String,
-    /// What of history and titles is read.
-    pub pointwise: PointwiseConfig,
+    /// How it is asked.
+    #[serde(alias = "pointwise")]
+    pub scoring: ScoringConfig,
     /// Weights of the stages, fitted on validation users.
     pub fusion: Fusion,
     /// Steps that made it.
@@ -54,7 +54,7 @@ pub struct Tuned {
     /// The corrections.
     pub adapter: Adapter,
     /// How candidates are asked about.
-    pub pointwise: Pointwise,
+    pub scorer: Scorer,
     /// What it was tuned for.
     pub tuned_for: TunedFor,
 }
@@ -81,20 +81,14 @@ impl Tuned {
     ///
     /// # Errors
     /// A file that is no adapter, or one of another model.
-    pub fn load(
-        bytes: &[u8],
-        base_sha256: &str,
-        model: &LlamaConfig,
-        tokens: &Tokens,
-        device: &Device,
-    ) -> Result<Self, TunedError> {
-        let adapter = Adapter::from_safetensors(bytes, device)?;
-        adapter.check(model)?;
+    pub fn load(bytes: &[u8], base: &Ranker, base_sha256: &str) -> Result<Self, TunedError> {
+        let adapter = Adapter::from_safetensors(bytes, base.llama().device())?;
+        adapter.check(base.llama().config())?;
         let tuned_for = TunedFor::of(bytes)?;
         if tuned_for.base_sha256 != base_sha256 {
             return Err(TunedError::OtherBase(tuned_for.base));
         }
-        let pointwise = Pointwise::new(tokens, tuned_for.pointwise)?;
-        Ok(Self { adapter, pointwise, tuned_for })
+        let scorer = Scorer::new(base.tokens(), base.verbalizer(), tuned_for.scoring)?;
+        Ok(Self { adapter, scorer, tuned_for })
     }
 }

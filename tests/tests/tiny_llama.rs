@@ -3,7 +3,9 @@
 use burn::tensor::Device;
 use shared::{
     llama::{Layout, Llama, LlamaConfig, RopePairs},
+    prompt::Prompt,
     ranker::{Ranker, RankerError},
+    scoring::{Question, Scorer, ScoringConfig},
     weights::{
         TensorBytes, TensorSource, WeightError,
         gguf::Gguf,
@@ -60,6 +62,35 @@ fn later_tokens_never_change_earlier_states() {
         changed[position] = (changed[position] + 1) % 200;
         assert!(distance(&whole, &hidden(ranker.llama(), &changed)) > 1e-4, "token {position} is not read");
     }
+}
+
+#[test]
+fn prompts_that_share_a_start_score_as_each_alone() {
+    let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let config = ScoringConfig { history: 2, ..ScoringConfig::letters() };
+    let scorer = Scorer::new(ranker.tokens(), ranker.verbalizer(), config).unwrap();
+    let history = ["Heat (1995)", "Toy Story (1995)", "Fargo (1996)", "Alien (1979)"];
+    let pools: [&[&str]; 3] =
+        [&["Up (2009)", "Big (1988)"], &["Big (1988)", "Up (2009)", "Cars (2006)"], &["Jaws (1975)"]];
+    let questions: Vec<Question> = [2, 4, 4]
+        .into_iter()
+        .zip(pools)
+        .map(|(length, pool)| Question { length, candidates: pool.to_vec() })
+        .collect();
+    let asked = scorer.ask(ranker.tokens(), &history, &questions).unwrap();
+    assert_eq!(asked.candidates, [2, 3, 1]);
+    let scores: Vec<f32> =
+        scorer.scores(ranker.llama(), std::slice::from_ref(&asked), None).into_data().try_to_vec().unwrap();
+    let (mut alone, mut tokens) = (Vec::new(), 0);
+    for Question { length, candidates } in &questions {
+        // The two newest items of the shortest part are shown, and all that come later.
+        let prompt = Prompt::render(&history[..*length], candidates);
+        let explanation = pollster::block_on(ranker.explain(&prompt.text, 0)).unwrap();
+        tokens += explanation.encoded.ids.len();
+        alone.extend_from_slice(&explanation.letter_logits[..candidates.len()]);
+    }
+    assert!(distance(&scores, &alone) < 1e-4, "{scores:?} {alone:?}");
+    assert!(asked.layout.tokens() < tokens * 3 / 4, "{} of {tokens} tokens", asked.layout.tokens());
 }
 
 /// The tiny model as a Hugging Face file: other names, Q and K rows not permuted.

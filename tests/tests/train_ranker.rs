@@ -76,7 +76,7 @@ impl Place {
 }
 
 const RANKER: &str = "train ranker --data . --base tiny.gguf --candidates all.candidates --top-blocks 2 \
-                      --batch-size 3 --question-candidates 5 --validate-every 4";
+                      --batch-size 3 --validate-every 4";
 
 #[test]
 fn slices_of_a_run_end_like_the_whole() {
@@ -147,12 +147,13 @@ fn training_lowers_the_loss_and_evaluation_tells_the_stages_apart() {
     assert!(text.contains("2 users: the item is among the candidates"), "{text}");
 }
 
-#[test]
-fn a_tuned_ranker_ranks() {
-    let place = Place::new();
-    place.done(&format!("{RANKER} --steps 8 --learning-rate 0.01 --out run"));
-    place.done("export --retriever retriever --data . --out bundle");
-    let rank = "rank --bundle bundle --base tiny.gguf --adapter run --title Film_3 --title Film_4";
+/// Trains in this mode, makes a bundle and ranks with it: the Trace, and what is said beside the table.
+fn tuned_in(place: &Place, mode: &str) -> (Value, String) {
+    place.done(&format!("{RANKER} --mode {mode} --steps 8 --learning-rate 0.01 --out {mode}"));
+    place.done(&format!("export --retriever retriever --data . --out {mode}-bundle"));
+    let rank = format!(
+        "rank --bundle {mode}-bundle --base tiny.gguf --adapter {mode} --title Film_3 --title Film_4"
+    );
     let output = |more: &str| {
         let words = format!("{rank}{more}");
         let titles = words.split(' ').map(|word| word.replace('_', " "));
@@ -160,20 +161,29 @@ fn a_tuned_ranker_ranks() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let trace: Value = serde_json::from_str(&output(" --json").0).unwrap();
+    let trace = serde_json::from_str(&output(" --json").0).unwrap();
+    let (text, notes) = output("");
+    assert!(text.contains("(2000)") && notes.contains("The order is that of"), "{text}{notes}");
+    (trace, notes)
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+/// The final order follows retriever + ranker with the adapter's weights.
+fn fused_by(trace: &Value, ranker: &[f64]) {
     assert_eq!(trace["ordering"], "fused");
-    assert!(trace["ranker"].is_null());
-    let pointwise = &trace["pointwise"];
-    let numbers = |value: &Value| -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
-    };
-    let (scores, fused) = (numbers(&pointwise["scores"]), numbers(&pointwise["fused_probabilities"]));
+    assert!(trace["provenance"]["adapter"].as_str().unwrap().contains("step"));
+    let fused = &trace["fused"];
+    let probabilities = numbers(&fused["probabilities"]);
     let candidates = trace["candidates"].as_array().unwrap();
-    assert_eq!((scores.len(), fused.len()), (candidates.len(), candidates.len()));
-    // The final order follows retriever + ranker with the adapter's weights.
-    let (a, b) =
-        (pointwise["fusion"]["retriever"].as_f64().unwrap(), pointwise["fusion"]["ranker"].as_f64().unwrap());
-    let sum = |n: usize| a * candidates[n]["score"].as_f64().unwrap() + b * scores[n];
+    assert_eq!((ranker.len(), probabilities.len()), (candidates.len(), candidates.len()));
+    assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+    let weight = |stage: &str| fused["weights"][stage].as_f64().unwrap();
+    let sum = |n: usize| {
+        weight("retriever") * candidates[n]["score"].as_f64().unwrap() + weight("ranker") * ranker[n]
+    };
     let order: Vec<usize> = trace["ranking"]
         .as_array()
         .unwrap()
@@ -181,11 +191,39 @@ fn a_tuned_ranker_ranks() {
         .map(|line| line["retriever_rank"].as_u64().unwrap() as usize - 1)
         .collect();
     assert!(order.windows(2).all(|pair| sum(pair[0]) >= sum(pair[1]) - 1e-5), "{order:?}");
-    assert!((fused.iter().sum::<f64>() - 1.0).abs() < 1e-5);
-    assert!(trace["provenance"]["adapter"].as_str().unwrap().contains("step"));
+}
 
-    let (text, notes) = output("");
-    assert!(text.contains("(2000)") && notes.contains("The order is that of"), "{text}{notes}");
+#[test]
+fn a_ranker_tuned_pointwise_ranks() {
+    let (trace, notes) = tuned_in(&Place::new(), "pointwise");
+    assert!(trace["ranker"].is_null());
+    let read = &trace["pointwise"];
+    assert!(read["text"].as_str().unwrap().ends_with(" Film 3 (2000); Film 4 (2000);"), "{read}");
+    assert_eq!(read["questions"][0], format!(" {}?", trace["candidates"][0]["title"].as_str().unwrap()));
+    fused_by(&trace, &numbers(&read["scores"]));
+    assert!(notes.contains("each candidate alone"), "{notes}");
+}
+
+#[test]
+fn a_ranker_tuned_by_letters_ranks() {
+    let place = Place::new();
+    let (trace, notes) = tuned_in(&place, "letters");
+    assert!(trace["pointwise"].is_null());
+    fused_by(&trace, &numbers(&trace["ranker"]["letter_logits"]));
+    assert!(notes.contains("one forward pass over"), "{notes}");
+
+    // Ten orders of the candidates make ten answers; whose order it is matters to letters.
+    let evaluate = |more: &str| -> Value {
+        let words = "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter letters --json";
+        serde_json::from_str(&place.done(&format!("{words}{more}"))).unwrap()
+    };
+    let (retriever, shuffled, ten) = (evaluate(""), evaluate(" --shuffle"), evaluate(" --permutations 10"));
+    let answers = |evaluation: &Value| numbers(&evaluation["best_at"]).iter().sum::<f64>();
+    let users = shuffled["subset"]["users"].as_f64().unwrap();
+    assert_eq!([&retriever, &shuffled, &ten].map(answers), [users, users, 10.0 * users]);
+    assert_ne!(retriever["cross_entropy"]["ranker"], shuffled["cross_entropy"]["ranker"]);
+    assert_eq!(retriever["cross_entropy"]["retriever"], ten["cross_entropy"]["retriever"]);
+    assert_eq!(evaluate(" --shuffle"), shuffled);
 }
 
 #[test]
@@ -202,6 +240,11 @@ fn what_does_not_belong_together_is_refused() {
         place.refused("train ranker --data . --base tiny.gguf --candidates all.candidates --out none");
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("12 adapted blocks, the model has 2"), "{message}");
+
+    let (code, message) =
+        place.refused(&format!("{RANKER} --mode letters --question-candidates 21 --out none"));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("the number of index letters"), "{message}");
 
     place.done(&format!("{RANKER} --steps 4 --out run"));
     let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));

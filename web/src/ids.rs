@@ -20,7 +20,9 @@ pub const RANKING: &str = "ranking";
 pub const ORDER: &str = "order";
 /// Radio button: the final order.
 pub const ORDER_FINAL: &str = "order-final";
-/// Radio button: the order of the ranker's letters.
+/// Radio button: the retriever's order.
+pub const ORDER_RETRIEVER: &str = "order-retriever";
+/// Radio button: the ranker's order.
 pub const ORDER_RANKER: &str = "order-ranker";
 /// Times of the stages.
 pub const TIMINGS: &str = "timings";

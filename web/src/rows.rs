@@ -1,6 +1,9 @@
 //! The table of recommendations: one row a candidate, in the order that is shown.
 
-use shared::{catalog::ItemId, ranking::Ordering, trace::Trace};
+use shared::{
+    catalog::ItemId,
+    trace::{FusedTrace, Trace},
+};
 
 use crate::state::Shown;
 
@@ -18,17 +21,19 @@ pub struct Row {
     /// Its index letter.
     pub letter: char,
     /// The ranker's part; absent when no ranker ran.
-    pub ranker: Option<RankerCell>,
+    pub ranker: Option<Cell>,
+    /// Both stages together; absent when no tuned ranker ran.
+    pub fused: Option<Cell>,
 }
 
-/// What the ranker says of one candidate.
+/// What is said of one candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RankerCell {
-    /// Probability over the letters.
+pub struct Cell {
+    /// Probability over the candidates.
     pub probability: f32,
     /// Its share of the largest probability, 0 to 1: the length of the bar.
     pub bar: f32,
-    /// Place by the letters alone, from 1.
+    /// Place by it alone, from 1.
     pub rank: usize,
     /// Places won (positive) or lost against the retriever's order.
     pub moved: i64,
@@ -37,29 +42,35 @@ pub struct RankerCell {
 /// The rows of a Trace in the order asked for.
 pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
     let largest =
-        trace.ranking.iter().filter_map(|ranked| ranked.probability).fold(f32::MIN_POSITIVE, f32::max);
+        |probabilities: &mut dyn Iterator<Item = f32>| probabilities.fold(f32::MIN_POSITIVE, f32::max);
+    let ranker_most = largest(&mut trace.ranking.iter().filter_map(|ranked| ranked.probability));
+    let fused_most = largest(&mut trace.fused.iter().flat_map(|fused| fused.probabilities.iter().copied()));
     let mut rows: Vec<Row> = trace
         .ranking
         .iter()
         .map(|ranked| {
-            let cell = ranked.probability.zip(ranked.ranker_rank).map(|(probability, rank)| RankerCell {
+            let cell = |probability: f32, most: f32, rank: usize| Cell {
                 probability,
-                bar: probability / largest,
+                bar: probability / most,
                 rank,
                 moved: ranked.retriever_rank as i64 - rank as i64,
-            });
+            };
+            let candidate = ranked.retriever_rank - 1;
+            let ranker = ranked.probability.zip(ranked.ranker_rank);
+            let fused = trace.fused.as_ref().and_then(|fused| fused.probabilities.get(candidate));
             let place = match shown {
                 Shown::Final => ranked.rank,
+                Shown::Retriever => ranked.retriever_rank,
                 Shown::Ranker => ranked.ranker_rank.unwrap_or(ranked.rank),
             };
-            let candidate = trace.candidates.iter().find(|candidate| candidate.item == ranked.item);
             Row {
                 place,
                 item: ranked.item,
                 title: ranked.title.clone(),
                 retriever_rank: ranked.retriever_rank,
-                letter: candidate.map_or(' ', |candidate| candidate.letter),
-                ranker: cell,
+                letter: trace.candidates.get(candidate).map_or(' ', |candidate| candidate.letter),
+                ranker: ranker.map(|(probability, rank)| cell(probability, ranker_most, rank)),
+                fused: fused.map(|&probability| cell(probability, fused_most, ranked.rank)),
             }
         })
         .collect();
@@ -76,26 +87,38 @@ pub fn movement(moved: i64) -> (&'static str, String) {
     }
 }
 
-/// Whose order the table shows, in one sentence.
-pub fn order_note(trace: &Trace, shown: Shown) -> &'static str {
-    match (&trace.ranker, trace.ordering, shown) {
-        (_, Ordering::Fused, _) => "The order is that of retriever and ranker together.",
-        (None, ..) => "The order is the retriever’s. Load the ranker to see it read these candidates.",
-        (Some(_), Ordering::Retriever, Shown::Final) => {
+/// Whose order the table shows, in a sentence or two.
+pub fn order_note(trace: &Trace, shown: Shown) -> String {
+    let has_ranker = trace.ranker.is_some() || trace.pointwise.is_some();
+    let note = match (&trace.fused, has_ranker, shown) {
+        (Some(FusedTrace { weights, .. }), _, Shown::Final) => {
+            return format!(
+                "Both stages together: {:.2} × retriever + {:.2} × ranker, weights that explain the choices of other \
+                 users best.",
+                weights.retriever, weights.ranker
+            );
+        }
+        (Some(_), _, Shown::Retriever) => {
+            "The order of the retriever alone, which knows who chose what after what."
+        }
+        (Some(_), _, Shown::Ranker) => "The order of the ranker alone, which knows titles only.",
+        (None, false, _) => "The order is the retriever’s. Load the ranker to see it read these candidates.",
+        (None, true, Shown::Final | Shown::Retriever) => {
             "Untuned base model: the order shown is the retriever’s. Before tuning, the letters are at chance."
         }
-        (Some(_), Ordering::Retriever, Shown::Ranker) => {
+        (None, true, Shown::Ranker) => {
             "Untuned base model: this is the order of its letters, which is at chance. It decides nothing."
         }
-        (Some(_), Ordering::Ranker, _) => "The order is the ranker’s.",
-    }
+    };
+    note.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use shared::{
+        fusion::Fusion,
         prompt::Prompt,
-        ranking::Ranked,
+        ranking::{Ordering, Ranked},
         trace::{Candidate, Provenance, RankerTrace, TRACE_VERSION, Timings},
     };
 
@@ -134,6 +157,7 @@ mod tests {
                 letter_mass: None,
             }),
             pointwise: None,
+            fused: None,
             ordering: Ordering::Retriever,
             ranking,
             timings: Timings::default(),
@@ -156,6 +180,32 @@ mod tests {
         assert_eq!(movement(first.moved), ("▲", "2 up".into()));
         assert_eq!(movement(-2).1, "2 down");
         assert!(order_note(&trace, Shown::Final).starts_with("Untuned base model"));
+    }
+
+    #[test]
+    fn a_tuned_ranker_has_three_orders() {
+        let mut trace = trace(vec![
+            ranked(7, 1, Some((3, 0.1))),
+            ranked(5, 2, Some((2, 0.3))),
+            ranked(9, 3, Some((1, 0.6))),
+        ]);
+        // Together the second candidate wins.
+        for (ranked, rank) in trace.ranking.iter_mut().zip([2, 1, 3]) {
+            ranked.rank = rank;
+        }
+        trace.ordering = Ordering::Fused;
+        trace.fused = Some(FusedTrace {
+            weights: Fusion { retriever: 1.0, ranker: 0.5 },
+            retriever: vec![0.5, 0.3, 0.2],
+            probabilities: vec![0.4, 0.5, 0.1],
+        });
+        let order = |shown| -> Vec<char> { rows(&trace, shown).iter().map(|row| row.letter).collect() };
+        assert_eq!(order(Shown::Final), ['B', 'A', 'C']);
+        assert_eq!(order(Shown::Retriever), ['A', 'B', 'C']);
+        assert_eq!(order(Shown::Ranker), ['C', 'B', 'A']);
+        let first = rows(&trace, Shown::Final)[0].fused.unwrap();
+        assert_eq!((first.probability, first.bar, first.moved), (0.5, 1.0, 1));
+        assert!(order_note(&trace, Shown::Final).contains("1.00 × retriever + 0.50 × ranker"));
     }
 
     #[test]

@@ -109,7 +109,9 @@ pub enum Shown {
     /// The final order.
     #[default]
     Final,
-    /// The order of the ranker's letters, whoever decides.
+    /// The retriever's alone.
+    Retriever,
+    /// The ranker's alone, whoever decides.
     Ranker,
 }
 
@@ -144,11 +146,10 @@ impl State {
     /// Who ordered the result, and whether the ranker is an untuned base.
     pub fn verdict(&self) -> Option<Verdict> {
         let trace = &self.result.as_ref()?.trace;
-        Some(match (&trace.ranker, trace.ordering) {
-            (_, Ordering::Fused) => Verdict::Fused,
-            (None, _) => Verdict::RetrieverOnly,
-            (Some(_), Ordering::Retriever) => Verdict::UntunedBase,
-            (Some(_), Ordering::Ranker) => Verdict::Ranker,
+        Some(match (trace.ordering, &trace.ranker) {
+            (Ordering::Fused, _) => Verdict::Fused,
+            (Ordering::Retriever, Some(_)) => Verdict::UntunedBase,
+            (Ordering::Retriever, None) => Verdict::RetrieverOnly,
         })
     }
 }
@@ -162,6 +163,4 @@ pub enum Verdict {
     UntunedBase,
     /// Both stages decided together.
     Fused,
-    /// The ranker decided.
-    Ranker,
 }

@@ -48,6 +48,7 @@ fn trace(with_ranker: bool) -> Box<Trace> {
             letter_mass: None,
         }),
         pointwise: None,
+        fused: None,
         ordering: Ordering::Retriever,
         ranking: vec![ranked],
         timings: Timings::default(),

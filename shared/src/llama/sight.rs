@@ -53,13 +53,37 @@ impl Layout {
     /// A prefix with branches, each read at its last token; without branches the prefix is read.
     ///
     /// # Panics
-    /// If the prefix or a branch is empty, or a branch sees more than there is.
+    /// If there is no token, a branch is empty, or a branch sees more than there is.
     pub fn new(prefix: Vec<u32>, branches: Vec<Branch>) -> Self {
-        assert!(!prefix.is_empty(), "an empty prefix");
+        assert!(!prefix.is_empty() || !branches.is_empty(), "nothing to read");
         for Branch { seen, ids } in &branches {
             assert!(!ids.is_empty() && *seen <= prefix.len(), "a branch of {} behind {seen}", ids.len());
         }
         Self { prefix, branches }
+    }
+
+    /// Sequences that begin alike, each read at its last token; the longest common start that any of them has
+    /// with another is read once for both.
+    ///
+    /// # Panics
+    /// If there is no sequence, or an empty one.
+    pub fn sharing(sequences: &[Vec<u32>]) -> Self {
+        let common = |a: &[u32], b: &[u32]| a.iter().zip(b).take_while(|(one, other)| one == other).count();
+        // The last token is the branch's own: that is where it is read.
+        let shares = |one: usize| {
+            let others = sequences.iter().enumerate().filter(|&(other, _)| other != one);
+            others.map(|(_, other)| common(&sequences[one], other).min(other.len() - 1)).max().unwrap_or(0)
+        };
+        let best = (0..sequences.len()).max_by_key(|&one| shares(one)).expect("at least one sequence");
+        let prefix = &sequences[best][..shares(best).min(sequences[best].len() - 1)];
+        if prefix.is_empty() && sequences.len() == 1 {
+            return Self::prompt(&sequences[0]);
+        }
+        let branches = sequences.iter().map(|ids| {
+            let seen = common(prefix, ids).min(ids.len() - 1);
+            Branch { seen, ids: ids[seen..].to_vec() }
+        });
+        Self::new(prefix.to_vec(), branches.collect())
     }
 
     /// All tokens, the prefix first.
@@ -135,5 +159,21 @@ mod tests {
         assert_eq!(layout.read_at(), [3, 4]);
         assert_eq!((layout.tokens(), layout.reads(), layout.depth()), (5, 2, 4));
         assert_eq!(Layout::prompt(&[7, 8]).read_at(), [1]);
+    }
+
+    #[test]
+    fn sequences_share_their_common_start() {
+        let layout = |sequences: &[&[u32]]| {
+            Layout::sharing(&sequences.iter().map(|ids| ids.to_vec()).collect::<Vec<_>>())
+        };
+        let branch = |seen, ids: &[u32]| Branch { seen, ids: ids.to_vec() };
+        assert_eq!(
+            layout(&[&[1, 9, 9], &[1, 2, 3, 4], &[1, 2, 3, 5, 6]]),
+            Layout::new(vec![1, 2, 3], vec![branch(1, &[9, 9]), branch(3, &[4]), branch(3, &[5, 6])])
+        );
+        assert_eq!(layout(&[&[1, 2]]), Layout::prompt(&[1, 2]));
+        // Equal sequences keep their last token for themselves.
+        assert_eq!(layout(&[&[4, 5], &[4, 5]]), Layout::new(vec![4], vec![branch(1, &[5]), branch(1, &[5])]));
+        assert_eq!(layout(&[&[4], &[5, 6]]), Layout::new(vec![], vec![branch(0, &[4]), branch(0, &[5, 6])]));
     }
 }

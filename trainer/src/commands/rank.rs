@@ -5,9 +5,8 @@ use std::{path::PathBuf, time::Instant};
 use clap::Args;
 use shared::{
     catalog::ItemId,
-    ranking::Ordering,
     recommender::{Options, Recommender},
-    trace::{Timings, Trace},
+    trace::{FusedTrace, Timings, Trace},
 };
 
 use super::base::BaseArgs;
@@ -106,46 +105,35 @@ fn print(trace: &Trace, printer: &Printer) {
     printer
         .result(&format!("History: {films} {}, newest {newest}", if films == 1 { "item" } else { "items" }));
     printer.result("");
-    match &trace.ranker {
-        _ if trace.ranking.is_empty() => {
-            printer.result("Nothing to propose: the history holds every item there is");
-        }
-        None if trace.ordering == Ordering::Fused => {
-            print_ranking(trace, printer);
-            print_fusion(trace, printer);
-        }
-        None => print_proposals(trace, printer),
-        Some(ranker) => {
-            print_ranking(trace, printer);
-            printer.result("");
-            if trace.ordering == Ordering::Retriever {
-                let base = trace.provenance.base.as_deref().unwrap_or("the ranker");
-                printer.note(&format!(
-                    "The order is the retriever's: {base} is an untuned base model, whose letters are at chance"
-                ));
-            }
-            let Timings { retrieve_ms, prompt_ms, forward_ms } = trace.timings;
-            printer.note(&format!(
-                "retriever {retrieve_ms:.0} ms, prompt {prompt_ms:.0} ms ({} tokens), one forward pass {forward_ms:.0} ms on {}",
-                ranker.token_ids.len(),
-                trace.provenance.device
-            ));
-        }
+    if trace.ranking.is_empty() {
+        return printer.result("Nothing to propose: the history holds every item there is");
     }
-}
-
-/// What joined the stages, and what it took.
-fn print_fusion(trace: &Trace, printer: &Printer) {
-    let Some(pointwise) = &trace.pointwise else { return };
-    let adapter = trace.provenance.adapter.as_deref().unwrap_or("an adapter");
+    let tokens = match (&trace.ranker, &trace.pointwise) {
+        (Some(letters), _) => format!("one forward pass over {} tokens", letters.token_ids.len()),
+        (None, Some(pointwise)) => {
+            format!("{} tokens, each candidate alone behind the same history", pointwise.tokens)
+        }
+        (None, None) => return print_proposals(trace, printer),
+    };
+    print_ranking(trace, printer);
     printer.result("");
+    let named = |name: &Option<String>| name.clone().unwrap_or_else(|| "the ranker".to_owned());
+    printer.note(&match &trace.fused {
+        Some(FusedTrace { weights, .. }) => format!(
+            "The order is that of {:.2} retriever + {:.2} ranker ({}); p is the softmax of that sum",
+            weights.retriever,
+            weights.ranker,
+            named(&trace.provenance.adapter)
+        ),
+        None => format!(
+            "The order is the retriever's: {} is an untuned base model, whose letters are at chance",
+            named(&trace.provenance.base)
+        ),
+    });
+    let Timings { retrieve_ms, prompt_ms, forward_ms } = trace.timings;
     printer.note(&format!(
-        "The order is that of {:.2} retriever + {:.2} ranker ({adapter}); p is the softmax of that sum",
-        pointwise.fusion.retriever, pointwise.fusion.ranker
-    ));
-    printer.note(&format!(
-        "retriever {:.0} ms, ranker {:.0} ms ({} tokens, each candidate alone behind the same history) on {}",
-        trace.timings.retrieve_ms, trace.timings.forward_ms, pointwise.tokens, trace.provenance.device
+        "retriever {retrieve_ms:.0} ms, prompt {prompt_ms:.0} ms, ranker {forward_ms:.0} ms on {} ({tokens})",
+        trace.provenance.device
     ));
 }
 
@@ -159,9 +147,11 @@ fn print_proposals(trace: &Trace, printer: &Printer) {
 fn print_ranking(trace: &Trace, printer: &Printer) {
     printer.result(" rank  retriever  ranker  letter      p  title");
     for line in &trace.ranking {
-        let letter = trace.candidates[line.retriever_rank - 1].letter;
+        let candidate = line.retriever_rank - 1;
+        let letter = trace.candidates[candidate].letter;
         let ranker = line.ranker_rank.map_or("-".to_owned(), |rank| rank.to_string());
-        let probability = line.probability.map_or("-".to_owned(), |p| format!("{p:.3}"));
+        let fused = trace.fused.as_ref().map(|fused| fused.probabilities[candidate]);
+        let probability = fused.or(line.probability).map_or("-".to_owned(), |p| format!("{p:.3}"));
         printer.result(&format!(
             "{:>5}  {:>9}  {ranker:>6}  {letter:>6}  {probability:>5}  {}",
             line.rank, line.retriever_rank, line.title

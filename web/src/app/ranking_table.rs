@@ -1,4 +1,4 @@
-//! The twenty candidates and their order, with the letters' probabilities once a ranker has read them.
+//! The twenty candidates and their order, with what each stage says of them once a ranker has read them.
 
 use leptos::prelude::*;
 use shared::trace::Trace;
@@ -7,7 +7,7 @@ use super::page::Page;
 use crate::{
     format::{duration, percent},
     ids,
-    rows::{RankerCell, Row, movement, order_note, rows},
+    rows::{Cell, Row, movement, order_note, rows},
     state::{Shown, Verdict},
     update::Action,
 };
@@ -20,8 +20,9 @@ pub fn RankingTable() -> impl IntoView {
         Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
     let shown = Memo::new(move |_| page.state.with(|state| state.shown));
     let verdict = Memo::new(move |_| page.state.with(crate::state::State::verdict));
-    let has_ranker = move || matches!(verdict.get(), Some(Verdict::UntunedBase | Verdict::Ranker));
+    let has_ranker = move || matches!(verdict.get(), Some(Verdict::UntunedBase | Verdict::Fused));
     let untuned = move || verdict.get() == Some(Verdict::UntunedBase);
+    let fused = Signal::derive(move || verdict.get() == Some(Verdict::Fused));
     let outdated = move || page.state.with(|state| state.is_stale() || state.awaits_ranker());
     view! {
         <Show when=move || trace.with(Option::is_some) fallback=Empty>
@@ -30,7 +31,7 @@ pub fn RankingTable() -> impl IntoView {
             </p>
             <Progress/>
             <Show when=has_ranker>
-                <OrderSwitch shown/>
+                <OrderSwitch shown fused/>
             </Show>
             <table id=ids::RANKING class:stale=outdated>
                 <caption class="visually-hidden">"The twenty candidates in the order shown"</caption>
@@ -38,6 +39,9 @@ pub fn RankingTable() -> impl IntoView {
                     <tr>
                         <th scope="col">"Place"</th>
                         <th scope="col">"Film"</th>
+                        <Show when=move || fused.get()>
+                            <th scope="col">"Together"</th>
+                        </Show>
                         <Show when=has_ranker>
                             <th scope="col">"Retriever"</th>
                             <th scope="col">{move || if untuned() { "Ranker (untuned base model)" } else { "Ranker" }}</th>
@@ -46,8 +50,9 @@ pub fn RankingTable() -> impl IntoView {
                 </thead>
                 <tbody>
                     {move || trace.with(|trace| {
+                        let letters = trace.as_ref().is_some_and(|trace| trace.ranker.is_some());
                         let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
-                        rows.into_iter().map(|row| view! { <RankingRow row/> }).collect_view()
+                        rows.into_iter().map(|row| view! { <RankingRow row letters/> }).collect_view()
                     })}
                 </tbody>
             </table>
@@ -92,6 +97,8 @@ fn Progress() -> impl IntoView {
 fn OrderSwitch(
     /// The order shown now.
     shown: Memo<Shown>,
+    /// Whether a tuned ranker ran.
+    fused: Signal<bool>,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
     let option = move |id: &'static str, value: Shown, label: &'static str| {
@@ -112,7 +119,8 @@ fn OrderSwitch(
         <fieldset id=ids::ORDER class="segmented">
             <legend>"Order shown"</legend>
             {option(ids::ORDER_FINAL, Shown::Final, "Final order")}
-            {option(ids::ORDER_RANKER, Shown::Ranker, "Ranker’s letters")}
+            {move || fused.get().then(|| option(ids::ORDER_RETRIEVER, Shown::Retriever, "Retriever alone"))}
+            {move || option(ids::ORDER_RANKER, Shown::Ranker, if fused.get() { "Ranker alone" } else { "Ranker’s letters" })}
         </fieldset>
     }
 }
@@ -122,6 +130,8 @@ fn OrderSwitch(
 fn RankingRow(
     /// What the row shows.
     row: Row,
+    /// Whether the ranker answered with index letters.
+    letters: bool,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
     let genres = page.bundle.with_untracked(|bundle| {
@@ -132,24 +142,50 @@ fn RankingRow(
         <tr data-item=row.item.0>
             <td class="place">{row.place}</td>
             <th scope="row"><span class="film">{row.title}</span><span class="genres">{genres}</span></th>
+            {row.fused.map(|cell| view! {
+                <td class="fused">
+                    <Bar share=cell.bar/>
+                    <span class="share">{percent(cell.probability)}</span>
+                    <Move cell by="both stages"/>
+                </td>
+            })}
             {row.ranker.map(|cell| view! {
                 <td class="retriever">
                     <abbr title="place in the retriever’s order">"no. "</abbr>
                     {row.retriever_rank}
                 </td>
-                <RankerTd letter=row.letter cell/>
+                <td class="ranker">
+                    {letters.then(|| view! { <span class="letter">{row.letter.to_string()}</span> })}
+                    <Bar share=cell.bar/>
+                    <span class="percent">{percent(cell.probability)}</span>
+                    <Move cell by="the ranker"/>
+                </td>
             })}
         </tr>
     }
 }
 
-/// What the ranker says of a candidate.
+/// A probability as a bar.
 #[component]
-fn RankerTd(
-    /// The candidate's index letter.
-    letter: char,
-    /// Probability and place.
-    cell: RankerCell,
+fn Bar(
+    /// Share of the longest bar, 0 to 1.
+    share: f32,
+) -> impl IntoView {
+    view! {
+        <svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+            <rect class="track" width="100" height="10"/>
+            <rect class="fill" width=format!("{:.1}", 100.0 * share) height="10"/>
+        </svg>
+    }
+}
+
+/// Places won or lost against the retriever's order.
+#[component]
+fn Move(
+    /// What is said of the candidate.
+    cell: Cell,
+    /// By whom, for screen readers.
+    by: &'static str,
 ) -> impl IntoView {
     let (mark, words) = movement(cell.moved);
     let class = match cell.moved {
@@ -159,32 +195,31 @@ fn RankerTd(
     };
     let steps = (cell.moved != 0).then(|| cell.moved.abs());
     view! {
-        <td class="ranker">
-            <span class="letter">{letter.to_string()}</span>
-            <svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-                <rect class="track" width="100" height="10"/>
-                <rect class="fill" width=format!("{:.1}", 100.0 * cell.bar) height="10"/>
-            </svg>
-            <span class="percent">{percent(cell.probability)}</span>
-            <span class=class>
-                <span aria-hidden="true">{mark} " " {steps}</span>
-                <span class="visually-hidden">{format!("place {} by the letters, {words}", cell.rank)}</span>
-            </span>
-        </td>
+        <span class=class>
+            <span aria-hidden="true">{mark} " " {steps}</span>
+            <span class="visually-hidden">{format!("place {} by {by}, {words}", cell.rank)}</span>
+        </span>
     }
 }
 
+/// What the stages took.
 fn timings(trace: &Trace) -> String {
     let times = &trace.timings;
     let retriever = format!("Retriever {}", duration(times.retrieve_ms));
-    match &trace.ranker {
-        None => format!("{retriever}."),
-        Some(ranker) => format!(
-            "{retriever}, prompt {} ({} tokens), one forward pass {} on {}.",
+    let forward = duration(times.forward_ms);
+    let device = &trace.provenance.device;
+    match (&trace.ranker, &trace.pointwise) {
+        (Some(ranker), _) => format!(
+            "{retriever}, prompt {} ({} tokens), one forward pass {forward} on {device}.",
             duration(times.prompt_ms),
             ranker.token_ids.len(),
-            duration(times.forward_ms),
-            trace.provenance.device,
         ),
+        (None, Some(ranker)) => {
+            format!(
+                "{retriever}, ranker {forward} ({} tokens in one forward pass) on {device}.",
+                ranker.tokens
+            )
+        }
+        (None, None) => format!("{retriever}."),
     }
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 use shared::{
-    fusion::{Fusion, Judged},
+    fusion::Fusion,
     metrics::{Interval, Metric, Summary},
-    pointwise::{Pointwise, PointwiseConfig},
+    scoring::{Scorer, ScoringConfig},
     tuned::TunedFor,
 };
 
@@ -19,7 +19,7 @@ use crate::{
     report::{Printer, UserError},
     train::{
         measure::{Part, difference},
-        ranker::judge::{Judge, draw, judgeable},
+        ranker::judge::{Judge, Judgement, Orders, draw, judgeable},
     },
 };
 
@@ -39,6 +39,12 @@ pub(super) struct RankerArgs {
     /// Measure on so many users, a fixed draw of those whose item is among the candidates (default: all)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_users: Option<u32>,
+    /// Show the candidates in a random order instead of the retriever's
+    #[arg(long)]
+    shuffle: bool,
+    /// Show them in so many random orders and take the mean
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    permutations: Option<u32>,
 }
 
 /// The result, as printed with `--json`.
@@ -58,6 +64,8 @@ struct Evaluation {
     gain: BTreeMap<String, Interval>,
     /// Mean cross entropy over the candidates on the subset, in nats; chance is ln 20 = 2.996.
     cross_entropy: BTreeMap<&'static str, f64>,
+    /// How often the ranker liked the candidate shown under each index letter best.
+    best_at: Vec<usize>,
 }
 
 /// The same users, ordered by each stage.
@@ -89,9 +97,14 @@ pub(super) fn run(
     let candidates = Candidates::load(candidates, dataset)?;
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
     base::tune(&mut ranker, &base, adapter)?;
-    let untuned = Pointwise::new(ranker.tokens(), PointwiseConfig::default())?;
+    let untuned = Scorer::new(ranker.tokens(), ranker.verbalizer(), ScoringConfig::letters())?;
     let tuned = ranker.tuned();
-    let pointwise = tuned.map_or(&untuned, |tuned| &tuned.pointwise);
+    let scorer = tuned.map_or(&untuned, |tuned| &tuned.scorer);
+    let orders = match args.permutations {
+        Some(count) => Orders::Shuffled(count as usize),
+        None if args.shuffle => Orders::Shuffled(1),
+        None => Orders::Retriever,
+    };
     let table = match split {
         Part::Valid => &candidates.valid,
         Part::Test => &candidates.test,
@@ -104,14 +117,14 @@ pub(super) fn run(
         return Err(UserError::input(message).hint("make more candidates: --top").into());
     }
     let bar = printer.steps_bar(users.len() as u64, "users");
-    let judge = Judge { ranker: &ranker, adapter: tuned.map(|tuned| &tuned.adapter), pointwise };
-    let judged = judge.users(dataset, split, table, &users, || bar.inc(1))?;
+    let judge = Judge { ranker: &ranker, adapter: tuned.map(|tuned| &tuned.adapter), scorer, orders };
+    let judgement = judge.users(dataset, split, table, &users, || bar.inc(1))?;
     bar.finish_and_clear();
 
     // An untuned model was never fitted to anything; its weight is 0.
     let note = tuned.map(|tuned| tuned.tuned_for.clone());
     let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
-    let evaluation = Evaluation::new(dataset, split, note, fusion, &judged, share);
+    let evaluation = Evaluation::new(dataset, split, note, fusion, judgement, share);
     printer.result(&if common.json { serde_json::to_string(&evaluation)? } else { text(&evaluation) });
     Ok(())
 }
@@ -125,9 +138,10 @@ impl Evaluation {
         split: Part,
         tuned_for: Option<TunedFor>,
         fusion: Fusion,
-        judged: &[Judged],
+        Judgement { users: judged, best_at }: Judgement,
         share: f64,
     ) -> Self {
+        let judged = &judged[..];
         let stages = [Fusion::RETRIEVER, Fusion::RANKER, fusion];
         let ranks = stages.map(|fusion| fusion.ranks(judged));
         let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, 1.0));
@@ -152,6 +166,7 @@ impl Evaluation {
             overall,
             gain: gain.into(),
             cross_entropy,
+            best_at,
         }
     }
 }
@@ -170,7 +185,7 @@ fn means(ranks: &[usize], share: f64) -> BTreeMap<String, f64> {
 }
 
 fn text(evaluation: &Evaluation) -> String {
-    let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, .. } = evaluation;
+    let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, best_at, .. } = evaluation;
     let mut text = format!(
         "{data}: {} item; fused = {:.3} retriever + {:.3} ranker\n",
         split.name(),
@@ -196,5 +211,16 @@ fn text(evaluation: &Evaluation) -> String {
     for (name, Interval { mean, low, high }) in gain {
         let _ = writeln!(text, "{name:<11}{mean:>+10.4}  [{low:+.4}, {high:+.4}]");
     }
+    let expected = best_at.iter().sum::<usize>() as f64 / best_at.len() as f64;
+    let distance: f64 = best_at.iter().map(|&count| (count as f64 - expected).powi(2) / expected).sum();
+    let _ = writeln!(
+        text,
+        "\nthe ranker's best stood under A to T: {}",
+        best_at.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    );
+    let _ = writeln!(
+        text,
+        "chi-square distance from a flat histogram {distance:.1} (19 degrees of freedom: below 30.1 in 95 of 100 draws)"
+    );
     text.trim_end().to_owned()
 }

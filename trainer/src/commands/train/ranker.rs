@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
+use shared::scoring::Mode;
 
 use crate::{
     candidates::Candidates,
@@ -68,6 +69,9 @@ pub(super) struct RankerArgs {
 #[derive(Clone, Debug, Default, Args, Serialize)]
 #[command(next_help_heading = "Settings")]
 struct RankerSettings {
+    /// How candidates are asked about: each alone (pointwise) or all by index letters, as in the paper [default: pointwise]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    mode: Option<Mode>,
     /// Inner width of the adapter [default: 8]
     #[arg(long, value_name = "N")]
     rank: Option<usize>,
@@ -168,6 +172,10 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     let report = run.train(&folder, Limits { time }, printer)?;
     printer.result(&if common.json { serde_json::to_string(&report)? } else { text(&report, folder.path()) });
     Ok(())
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    serde_json::from_value(text.into()).map_err(|_| "give pointwise or letters".to_owned())
 }
 
 fn minutes(minutes: f64) -> anyhow::Result<Duration> {

@@ -1,7 +1,10 @@
 //! The settings of a ranker's fine-tuning.
 
 use serde::{Deserialize, Serialize};
-use shared::pointwise::PointwiseConfig;
+use shared::{
+    CANDIDATES,
+    scoring::{Mode, ScoringConfig},
+};
 
 use crate::{recipe, report::UserError, train::config::refuse_zeros};
 
@@ -9,6 +12,8 @@ use crate::{recipe, report::UserError, train::config::refuse_zeros};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RankerConfig {
+    /// How candidates are asked about.
+    pub mode: Mode,
     /// Inner width of the adapter.
     pub rank: usize,
     /// The adapter's correction is scaled by alpha / rank.
@@ -52,6 +57,7 @@ pub struct RankerConfig {
 impl Default for RankerConfig {
     fn default() -> Self {
         Self {
+            mode: Mode::Pointwise,
             rank: 8,
             alpha: 32.0,
             dropout: 0.05,
@@ -91,9 +97,11 @@ impl RankerConfig {
             ("--patience", self.patience),
         ];
         refuse_zeros(&counts)?;
-        if self.candidates < 2 {
+        let most = if self.mode == Mode::Letters { CANDIDATES } else { usize::MAX };
+        if self.candidates < 2 || self.candidates > most {
             let message = format!("--question-candidates is {}", self.candidates);
-            return Err(UserError::usage(message).hint("give 2 or more: one chosen, one not"));
+            return Err(UserError::usage(message)
+                .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
         }
         for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
             let most = if name == "--dropout" { 0.99 } else { 1.0 };
@@ -118,9 +126,9 @@ impl RankerConfig {
         Ok(())
     }
 
-    /// What of history and titles is read.
-    pub fn pointwise(&self) -> PointwiseConfig {
-        PointwiseConfig { history: self.history, title_tokens: self.title_tokens }
+    /// How is asked, and what of history and titles is read.
+    pub fn scoring(&self) -> ScoringConfig {
+        ScoringConfig { mode: self.mode, history: self.history, title_tokens: self.title_tokens }
     }
 
     /// Step size of the step after `step` others: a straight rise, then a straight fall to 0.
@@ -157,6 +165,7 @@ mod tests {
         RankerConfig::default().validate().expect("the defaults train");
         for wrong in [
             RankerConfig { candidates: 1, ..RankerConfig::default() },
+            RankerConfig { mode: Mode::Letters, candidates: 21, ..RankerConfig::default() },
             RankerConfig { random_share: 1.5, ..RankerConfig::default() },
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },

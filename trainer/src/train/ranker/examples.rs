@@ -18,8 +18,19 @@ use crate::{
 pub struct Example<'a> {
     /// Items read, oldest first.
     pub history: &'a [ItemId],
-    /// Each asked behind the first `length` of them; the first candidate is the item chosen there.
-    pub questions: Vec<(usize, Vec<ItemId>)>,
+    /// What is asked behind some of them.
+    pub questions: Vec<Choice>,
+}
+
+/// Which of these items was chosen next?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// How many items of the history come before.
+    pub length: usize,
+    /// The item chosen and others, shuffled.
+    pub candidates: Vec<ItemId>,
+    /// Place of the item chosen.
+    pub chosen: usize,
 }
 
 /// Draws examples; which ones a step gets depends on its number and the seed only.
@@ -107,11 +118,17 @@ impl<'a> Examples<'a> {
         let train = self.dataset.split(self.prefixes[rows[0]].user).train;
         // What the user chose at another time is no example of what the user does not choose.
         let chosen: HashSet<ItemId> = train.iter().copied().collect();
-        let questions: Vec<(usize, Vec<ItemId>)> = rows
+        let questions: Vec<Choice> = rows
             .iter()
-            .map(|&row| (self.prefixes[row].length, self.candidates(row, &chosen, config, rng)))
+            .map(|&row| {
+                let mut candidates = self.candidates(row, &chosen, config, rng);
+                let target = candidates[0];
+                candidates.shuffle(rng);
+                let chosen = candidates.iter().position(|&item| item == target).unwrap_or(0);
+                Choice { length: self.prefixes[row].length, candidates, chosen }
+            })
             .collect();
-        let longest = questions.iter().map(|question| question.0).max().unwrap_or(0);
+        let longest = questions.iter().map(|question| question.length).max().unwrap_or(0);
         Example { history: &train[..longest], questions }
     }
 
@@ -193,15 +210,16 @@ mod tests {
         for step in 0..20 {
             for example in examples.batch(step, &config) {
                 *seen.entry(example.history.to_vec()).or_default() += 1;
-                for (length, candidates) in &example.questions {
+                for Choice { length, candidates, chosen } in &example.questions {
                     let user = dataset.sequences.iter().find(|user| user.starts_with(example.history));
                     let user = user.expect("a user's history");
-                    assert_eq!(candidates[0], user[*length]);
+                    assert_eq!(candidates[*chosen], user[*length]);
                     let distinct: HashSet<&ItemId> = candidates.iter().collect();
                     assert_eq!((candidates.len(), distinct.len()), (4, 4));
                     // Validation and test items may come up: training does not know them.
                     let train = &user[..user.len() - 2];
-                    assert!(candidates[1..].iter().all(|item| !train.contains(item)), "{candidates:?}");
+                    let mut others = candidates.iter().enumerate().filter(|(place, _)| place != chosen);
+                    assert!(others.all(|(_, item)| !train.contains(item)), "{candidates:?}");
                 }
             }
         }
@@ -220,8 +238,10 @@ mod tests {
             let examples = Examples::new(&dataset, &prefixes, &table, &config);
             let hard: HashSet<u32> = (1..=5).chain(12..=18).collect();
             let batch = examples.batch(0, &config);
-            let others =
-                batch.iter().flat_map(|example| &example.questions).flat_map(|question| &question.1[1..]);
+            let others = batch.iter().flat_map(|example| &example.questions).flat_map(|question| {
+                let target = question.candidates[question.chosen];
+                question.candidates.iter().filter(move |&&item| item != target)
+            });
             others.map(|item| usize::from(hard.contains(&item.0))).sum::<usize>() as f64 / batch.len() as f64
         };
         assert!(hard_of(0.0) > hard_of(1.0));
@@ -229,7 +249,7 @@ mod tests {
         let examples = Examples::new(&dataset, &prefixes, &table, &config);
         for example in examples.batch(0, &config) {
             let train = if example.history[0] == ItemId(1) { 5 } else { 2 };
-            assert!(example.questions.iter().all(|question| question.1.len() == 1 + 20 - train));
+            assert!(example.questions.iter().all(|question| question.candidates.len() == 1 + 20 - train));
         }
     }
 }

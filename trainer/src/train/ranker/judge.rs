@@ -7,10 +7,11 @@ use shared::{
     CANDIDATES,
     catalog::ItemId,
     fusion::{Fusion, Judged},
-    llama::{Adapter, Layout},
+    llama::Adapter,
     metrics::{Interval, Metric, Summary},
-    pointwise::{Pointwise, Question},
     ranker::Ranker,
+    ranking,
+    scoring::{Asked, Question, Scorer},
 };
 
 use crate::{
@@ -49,28 +50,73 @@ pub struct Judge<'a> {
     /// The adapter, if there is one, on the base model's device without autodiff.
     pub adapter: Option<&'a Adapter>,
     /// The questions.
-    pub pointwise: &'a Pointwise,
+    pub scorer: &'a Scorer,
+    /// How the candidates are shown.
+    pub orders: Orders,
+}
+
+/// In which orders a user's candidates are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orders {
+    /// The retriever's, best first.
+    Retriever,
+    /// So many random ones; the scores are the means over them.
+    Shuffled(usize),
+}
+
+impl Orders {
+    fn of(self, candidates: usize, user: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..candidates).collect();
+        match self {
+            Self::Retriever => vec![order],
+            Self::Shuffled(count) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(user as u64);
+                let mut shuffle = || {
+                    order.shuffle(&mut rng);
+                    order.clone()
+                };
+                (0..count).map(|_| shuffle()).collect()
+            }
+        }
+    }
+}
+
+/// What was said about users.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// Both stages' scores, one entry a user.
+    pub users: Vec<Judged>,
+    /// How often the candidate shown at each place got the best score. Flat if places do not matter and orders are
+    /// random.
+    pub best_at: Vec<usize>,
+}
+
+/// A user who is to be judged.
+struct Waiting {
+    asked: Asked,
+    orders: Vec<Vec<usize>>,
+    judged: Judged,
 }
 
 impl Judge<'_> {
-    /// Questions behind a history: how many of its items each comes after, and its candidates.
+    /// Asks behind a history: each question has the number of items it comes after, and its candidates.
     ///
     /// # Errors
     /// A tokenizer that fails.
-    pub fn layout(
+    pub fn ask<'i>(
         &self,
         dataset: &Dataset,
         history: &[ItemId],
-        questions: &[(usize, Vec<ItemId>)],
-    ) -> anyhow::Result<Layout> {
+        questions: impl IntoIterator<Item = (usize, &'i [ItemId])>,
+    ) -> anyhow::Result<Asked> {
         let titles = |items: &[ItemId]| -> Vec<&str> {
             items.iter().map(|&item| dataset.catalog.title(item)).collect()
         };
         let questions: Vec<Question> = questions
-            .iter()
-            .map(|(length, candidates)| Question { length: *length, candidates: titles(candidates) })
+            .into_iter()
+            .map(|(length, candidates)| Question { length, candidates: titles(candidates) })
             .collect();
-        Ok(self.pointwise.layout(self.ranker.tokens(), &titles(history), &questions)?)
+        Ok(self.scorer.ask(self.ranker.tokens(), &titles(history), &questions)?)
     }
 
     /// What both stages say about the candidates of these users; `done` hears of every user.
@@ -84,38 +130,51 @@ impl Judge<'_> {
         table: &CandidateTable,
         users: &[usize],
         mut done: impl FnMut(),
-    ) -> anyhow::Result<Vec<Judged>> {
-        let mut judged = Vec::with_capacity(users.len());
-        let mut waiting: Vec<(Layout, Judged)> = Vec::new();
+    ) -> anyhow::Result<Judgement> {
+        let mut judgement = Judgement { best_at: vec![0; CANDIDATES], ..Judgement::default() };
+        let mut waiting: Vec<Waiting> = Vec::new();
         let mut tokens = 0;
         for &user in users {
             let (history, target) = part.of(dataset, user);
             let (items, retriever): (Vec<ItemId>, Vec<f32>) = table.row(user).take(CANDIDATES).unzip();
             let target = items.iter().position(|&item| item == target).unwrap_or(items.len());
             anyhow::ensure!(target < items.len(), "user {user} has no item among the candidates");
-            let layout = self.layout(dataset, history, &[(history.len(), items)])?;
-            if !waiting.is_empty() && tokens + layout.tokens() > PASS_TOKENS {
-                self.score(&mut waiting, &mut judged)?;
+            let orders = self.orders.of(items.len(), user);
+            let shown: Vec<Vec<ItemId>> =
+                orders.iter().map(|order| order.iter().map(|&n| items[n]).collect()).collect();
+            let questions = shown.iter().map(|items| (history.len(), items.as_slice()));
+            let asked = self.ask(dataset, history, questions)?;
+            if !waiting.is_empty() && tokens + asked.layout.tokens() > PASS_TOKENS {
+                self.score(&mut waiting, &mut judgement)?;
                 tokens = 0;
             }
-            tokens += layout.tokens();
-            waiting.push((layout, Judged { retriever, ranker: Vec::new(), target }));
+            tokens += asked.layout.tokens();
+            let judged = Judged { retriever, ranker: vec![0.0; items.len()], target };
+            waiting.push(Waiting { asked, orders, judged });
             done();
         }
-        self.score(&mut waiting, &mut judged)?;
-        Ok(judged)
+        self.score(&mut waiting, &mut judgement)?;
+        Ok(judgement)
     }
 
-    fn score(&self, waiting: &mut Vec<(Layout, Judged)>, judged: &mut Vec<Judged>) -> anyhow::Result<()> {
+    fn score(&self, waiting: &mut Vec<Waiting>, judgement: &mut Judgement) -> anyhow::Result<()> {
         if waiting.is_empty() {
             return Ok(());
         }
-        let (layouts, users): (Vec<Layout>, Vec<Judged>) = waiting.drain(..).unzip();
-        let scores = self.pointwise.scores(self.ranker.llama(), &layouts, self.adapter);
-        let scores: Vec<f32> = scores.try_into_vec_as()?;
-        let mut scores = scores.into_iter();
-        for (layout, user) in layouts.iter().zip(users) {
-            judged.push(Judged { ranker: scores.by_ref().take(layout.reads()).collect(), ..user });
+        let asked: Vec<Asked> = waiting.iter().map(|user| user.asked.clone()).collect();
+        let scores: Vec<f32> =
+            self.scorer.scores(self.ranker.llama(), &asked, self.adapter).try_into_vec_as()?;
+        let mut scores = scores.as_slice();
+        for Waiting { orders, mut judged, .. } in waiting.drain(..) {
+            for order in &orders {
+                let (shown, rest) = scores.split_at(order.len());
+                scores = rest;
+                judgement.best_at[ranking::order(shown)[0]] += 1;
+                for (&candidate, score) in order.iter().zip(shown) {
+                    judged.ranker[candidate] += score / orders.len() as f32;
+                }
+            }
+            judgement.users.push(judged);
         }
         Ok(())
     }

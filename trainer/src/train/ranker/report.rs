@@ -13,6 +13,9 @@ pub struct RankerValidation {
     pub step: usize,
     /// Mean training loss since the last validation; 0 before training.
     pub loss: f64,
+    /// Share of the training questions since then in which the item chosen got the best score.
+    #[serde(default)]
+    pub accuracy: f64,
     /// Cross entropy over the candidates of the ranker alone.
     pub ranker_cross_entropy: f64,
     /// NDCG@10 of the ranker alone.

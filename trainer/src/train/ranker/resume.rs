@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shared::{
     llama::{Adapter, AdapterConfig},
-    pointwise::Pointwise,
+    scoring::Scorer,
 };
 
 use super::{
@@ -31,9 +31,38 @@ pub(super) struct Progress {
     pub best_step: usize,
     /// What the best adapter was worth.
     pub best: Option<Verdict>,
-    /// Training loss since the last validation, and its steps.
-    pub loss: (f64, usize),
+    /// Training since the last validation.
+    pub since: Tally,
     pub curve: Vec<RankerValidation>,
+}
+
+/// Sums over training steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tally {
+    steps: usize,
+    loss: f64,
+    right: usize,
+    questions: usize,
+}
+
+impl Tally {
+    /// A step with this loss, in which so many of the questions got the right answer.
+    pub fn add(&mut self, loss: f64, right: usize, questions: usize) {
+        self.steps += 1;
+        self.loss += loss;
+        self.right += right;
+        self.questions += questions;
+    }
+
+    /// Mean loss of a step; 0 before the first.
+    pub fn loss(self) -> f64 {
+        self.loss / self.steps.max(1) as f64
+    }
+
+    /// Share of right answers; 0 before the first.
+    pub fn accuracy(self) -> f64 {
+        self.right as f64 / self.questions.max(1) as f64
+    }
 }
 
 /// The settings of the run whose checkpoint this is.
@@ -86,8 +115,8 @@ impl<'a> Run<'a> {
             return Err(UserError::input(message).hint("give more candidates a history: --top").into());
         }
         adapter.check(ranker.llama().config())?;
-        let pointwise = Pointwise::new(ranker.tokens(), config.pointwise())?;
-        Ok(Self { parts, config, pointwise, examples, valid, adapter, adam, progress, best })
+        let scorer = Scorer::new(ranker.tokens(), ranker.verbalizer(), config.scoring())?;
+        Ok(Self { parts, config, scorer, examples, valid, adapter, adam, progress, best })
     }
 
     fn start(parts: Parts<'a>, config: &'a RankerConfig) -> anyhow::Result<Self> {
@@ -104,7 +133,7 @@ impl<'a> Run<'a> {
             seconds: 0.0,
             best_step: 0,
             best: None,
-            loss: (0.0, 0),
+            since: Tally::default(),
             curve: Vec::new(),
         };
         let best = adapter.to_safetensors(&BTreeMap::new())?;

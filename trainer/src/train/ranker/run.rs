@@ -13,15 +13,16 @@ use burn::{
 };
 use shared::{
     fusion::Fusion,
-    llama::{Adapter, Layout},
-    pointwise::Pointwise,
+    llama::Adapter,
     ranker::Ranker,
+    ranking,
+    scoring::{Asked, Mode, Scorer},
     tuned::{TUNED_FOR, TunedFor},
 };
 
 use super::{
     Examples, RankerConfig, RankerReport, RankerValidation,
-    judge::{Judge, Verdict},
+    judge::{Judge, Orders, Verdict},
     resume::Progress,
 };
 use crate::{
@@ -56,7 +57,7 @@ pub struct Limits {
 pub struct Run<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) config: &'a RankerConfig,
-    pub(super) pointwise: Pointwise,
+    pub(super) scorer: Scorer,
     pub(super) examples: Examples<'a>,
     pub(super) valid: Vec<usize>,
     pub(super) adapter: Adapter,
@@ -128,23 +129,27 @@ impl Run<'_> {
     /// Takes one step; gives the questions asked and the tokens read.
     fn step(&mut self) -> anyhow::Result<(usize, usize)> {
         let step = self.progress.step;
-        let judge = Judge { ranker: self.parts.ranker, adapter: None, pointwise: &self.pointwise };
+        let judge = self.judge(None);
         let batch = self.examples.batch(step, self.config);
-        let layouts: Vec<Layout> = batch
+        let asked: Vec<Asked> = batch
             .iter()
-            .map(|example| judge.layout(self.parts.dataset, example.history, &example.questions))
+            .map(|example| {
+                let questions = example.questions.iter().map(|one| (one.length, one.candidates.as_slice()));
+                judge.ask(self.parts.dataset, example.history, questions)
+            })
             .collect::<anyhow::Result<_>>()?;
         // One seed a step: a resumed run drops the same places.
         self.parts.ranker.llama().device().seed(self.config.seed.wrapping_add(step as u64));
-        let scores = self.pointwise.scores(self.parts.ranker.llama(), &layouts, Some(&self.adapter));
-        let mut first = 0;
-        let losses = batch.iter().flat_map(|example| &example.questions).map(|(_, candidates)| {
-            let own = scores.clone().narrow(0, first, candidates.len());
-            first += candidates.len();
-            // The item chosen is the first candidate.
-            log_softmax(own, 0).narrow(0, 0, 1).neg()
-        });
-        let losses: Vec<Tensor<1>> = losses.collect();
+        let scores = self.scorer.scores(self.parts.ranker.llama(), &asked, Some(&self.adapter));
+        let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
+        let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
+        for choice in batch.iter().flat_map(|example| &example.questions) {
+            let own = first..first + choice.candidates.len();
+            let logs = log_softmax(scores.clone().narrow(0, own.start, own.len()), 0);
+            losses.push(logs.narrow(0, choice.chosen, 1).neg());
+            first = own.end;
+            right += usize::from(ranking::order(&values[own])[0] == choice.chosen);
+        }
         let questions = losses.len();
         let loss = Tensor::cat(losses, 0).mean();
         let value: f32 = loss.clone().inner().into_scalar();
@@ -155,9 +160,8 @@ impl Run<'_> {
         self.adam.set_learning_rate(self.config.learning_rate_at(step));
         self.adapter = self.adam.step(self.adapter.clone(), loss.backward());
         self.progress.step += 1;
-        self.progress.loss.0 += f64::from(value);
-        self.progress.loss.1 += 1;
-        Ok((questions, layouts.iter().map(Layout::tokens).sum()))
+        self.progress.since.add(f64::from(value), right, questions);
+        Ok((questions, asked.iter().map(|asked| asked.layout.tokens()).sum()))
     }
 
     /// Measures on the validation users; a better adapter is kept.
@@ -165,13 +169,14 @@ impl Run<'_> {
         let Parts { dataset, candidates, ranker, .. } = self.parts;
         let current = self.adapter.to_safetensors(&BTreeMap::new())?;
         let adapter = Adapter::from_safetensors(&current, ranker.llama().device())?;
-        let judge = Judge { ranker, adapter: Some(&adapter), pointwise: &self.pointwise };
+        let judge = self.judge(Some(&adapter));
         let judged = judge.users(dataset, Part::Valid, &candidates.valid, &self.valid, || ())?;
-        let verdict = Verdict::new(&judged, None);
-        let (loss, steps) = std::mem::take(&mut self.progress.loss);
+        let verdict = Verdict::new(&judged.users, None);
+        let since = std::mem::take(&mut self.progress.since);
         let validation = RankerValidation {
             step: self.progress.step,
-            loss: if steps == 0 { 0.0 } else { loss / steps as f64 },
+            loss: since.loss(),
+            accuracy: since.accuracy(),
             ranker_cross_entropy: verdict.ranker.cross_entropy,
             ranker_ndcg_10: verdict.ranker.ndcg_10(),
             fused_cross_entropy: verdict.fused.cross_entropy,
@@ -185,6 +190,15 @@ impl Run<'_> {
         }
         self.progress.curve.push(validation);
         Ok(())
+    }
+
+    /// Letters are shown in a random order, as in training: what a letter says must not hang on the retriever.
+    fn judge<'j>(&'j self, adapter: Option<&'j Adapter>) -> Judge<'j> {
+        let orders = match self.config.mode {
+            Mode::Letters => Orders::Shuffled(1),
+            Mode::Pointwise => Orders::Retriever,
+        };
+        Judge { ranker: self.parts.ranker, adapter, scorer: &self.scorer, orders }
     }
 
     /// Validations without improvement that are still allowed.
@@ -208,7 +222,7 @@ impl Run<'_> {
         TunedFor {
             base: self.parts.ranker.name().to_owned(),
             base_sha256: self.parts.base_sha256.to_owned(),
-            pointwise: self.config.pointwise(),
+            scoring: self.config.scoring(),
             fusion: self.progress.best.as_ref().map_or(Fusion::RETRIEVER, |best| best.fusion),
             step: self.progress.best_step,
             data: self.parts.dataset.name.clone(),
@@ -228,11 +242,12 @@ impl Run<'_> {
             format!(" | {questions:.2} labels/s, {tokens:.0} tokens/s, at most {left:.0} min left")
         });
         format!(
-            "step {} loss {:.3} (chance {:.3}) valid cross entropy: ranker {:.3} fused {:.4}, NDCG@10: ranker {:.4} fused {:.4}, \
+            "step {} loss {:.3} (chance {:.3}), right {:.1} %; valid cross entropy: ranker {:.3} fused {:.4}, NDCG@10: ranker {:.4} fused {:.4}, \
              best step {}{rate}",
             last.step,
             last.loss,
             (self.config.candidates as f64).ln(),
+            100.0 * last.accuracy,
             last.ranker_cross_entropy,
             last.fused_cross_entropy,
             last.ranker_ndcg_10,

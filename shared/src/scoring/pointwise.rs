@@ -5,45 +5,19 @@
 //! paper's letters need a model that binds letters to titles, which a small one learns slowly.
 
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::{Question, ScoringConfig, first_shown};
 use crate::{
-    PROMPT_HISTORY, TITLE_TOKENS,
-    llama::{Adapter, Branch, Layout, Llama},
+    llama::{Branch, Embedding, Layout},
     prompt::pointwise::{ANSWERS, HEAD, chosen, question},
     tokens::{Tokens, TokensError},
 };
 
-/// How much of history and titles is read. A tuned adapter keeps what it was trained with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PointwiseConfig {
-    /// Newest items of the history shown.
-    pub history: usize,
-    /// Tokens of a title shown.
-    pub title_tokens: usize,
-}
-
-impl Default for PointwiseConfig {
-    fn default() -> Self {
-        Self { history: PROMPT_HISTORY, title_tokens: TITLE_TOKENS }
-    }
-}
-
-/// Candidates for what comes after the first items of a history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question<'a> {
-    /// How many items of the history come before.
-    pub length: usize,
-    /// Titles of the candidates.
-    pub candidates: Vec<&'a str>,
-}
-
 /// Pointwise scoring with one tokenizer.
 #[derive(Clone, Debug)]
 pub struct Pointwise {
-    config: PointwiseConfig,
+    config: ScoringConfig,
     /// Token ids of " yes" and " no".
     answers: [u32; 2],
 }
@@ -71,7 +45,7 @@ impl Pointwise {
     ///
     /// # Errors
     /// A tokenizer in which " yes" or " no" is not one token.
-    pub fn new(tokens: &Tokens, config: PointwiseConfig) -> Result<Self, PointwiseError> {
+    pub fn new(tokens: &Tokens, config: ScoringConfig) -> Result<Self, PointwiseError> {
         let mut answers = [0; 2];
         for (id, answer) in answers.iter_mut().zip(ANSWERS) {
             let ids = tokens.ids(answer)?;
@@ -83,20 +57,14 @@ impl Pointwise {
         Ok(Self { config, answers })
     }
 
-    /// Questions behind one history, titles oldest first. Each question is asked behind the first
-    /// `length` items of the history and sees no later one; the newest that any sees are shown.
-    ///
-    /// # Errors
-    /// A tokenizer that fails.
-    pub fn layout(
+    /// The history once, and one branch a candidate of each question.
+    pub(super) fn layout(
         &self,
         tokens: &Tokens,
         history: &[&str],
         questions: &[Question],
     ) -> Result<Layout, TokensError> {
-        // So that the question behind the shortest history sees its newest items too.
-        let shortest = questions.iter().map(|question| question.length).min().unwrap_or(history.len());
-        let first = shortest.saturating_sub(self.config.history);
+        let first = first_shown(history.len(), questions, &self.config);
         let mut prefix = tokens.ids(HEAD)?;
         let mut ends = vec![prefix.len()];
         for title in &history[first..] {
@@ -113,10 +81,9 @@ impl Pointwise {
         Ok(Layout::new(prefix, branches))
     }
 
-    /// Scores of all candidates of all layouts, one after another: `[candidates]`.
-    pub fn scores(&self, llama: &Llama, layouts: &[Layout], adapter: Option<&Adapter>) -> Tensor<1> {
-        let hidden = llama.hidden(layouts, adapter); // [candidates, d_model]
-        let rows = llama.head().lookup(&self.answers, &hidden.device());
+    /// Logits of " yes" minus those of " no". `hidden` is `[candidates, d_model]`.
+    pub(super) fn scores(&self, head: &Embedding, hidden: Tensor<2>) -> Tensor<1> {
+        let rows = head.lookup(&self.answers, &hidden.device());
         let direction = rows.clone().narrow(0, 0, 1) - rows.narrow(0, 1, 1); // [1, d_model]
         hidden.matmul(direction.transpose()).squeeze_dim(1)
     }
