@@ -14,21 +14,29 @@ use crate::metrics::SplitMix64;
 #[derive(Module, Debug)]
 pub struct Dropout {
     probability: f64,
+    #[module(skip)]
+    seed: Option<u64>,
 }
 
 impl Dropout {
     pub(crate) fn new(probability: f64) -> Self {
-        Self { probability }
+        Self { probability, seed: None }
     }
 
-    /// The same elements are dropped after the same `Device::seed`.
+    /// From now on this seed alone decides what is dropped, where tensors are in host memory.
+    #[cfg(feature = "train")]
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.seed = Some(seed);
+    }
+
+    /// The same elements are dropped after the same `Device::seed`, or with the same seed of its own.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.probability == 0.0 || !x.device().is_autodiff() {
             return x;
         }
         let keep = 1.0 - self.probability;
         let mask = if x.clone().inner().try_into_primitive::<Flex>().is_ok() {
-            let mut random = SplitMix64::new(draw(&x));
+            let mut random = SplitMix64::new(self.seed.unwrap_or_else(|| draw(&x)));
             let mask = mask(x.shape().num_elements(), keep, &mut random);
             Tensor::from_data(TensorData::new(mask, x.shape()), &x.device())
         } else {

@@ -155,6 +155,18 @@ impl Adapter {
         Ok(Self { blocks, config })
     }
 
+    /// The same with dropout that this seed alone decides, whatever else draws from the device at the time.
+    #[cfg(feature = "train")]
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        let mut random = SplitMix64::new(seed);
+        for block in &mut self.blocks {
+            block.q.dropout.seed(random.next());
+            block.v.dropout.seed(random.next());
+        }
+        self
+    }
+
     /// Its sizes.
     pub fn config(&self) -> &AdapterConfig {
         &self.config

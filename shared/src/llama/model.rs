@@ -70,6 +70,11 @@ impl Llama {
         &self.device
     }
 
+    /// Whether the weights are in host memory.
+    pub fn on_cpu(&self) -> bool {
+        crate::quant::is_cpu(&self.device)
+    }
+
     /// Final hidden states, normed, of all tokens that the layouts read: `[reads, d_model]`, layout by layout.
     ///
     /// With an adapter on an autodiff device gradients flow to it; blocks below its first run without.

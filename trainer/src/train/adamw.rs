@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::{Gradients, Tensor},
+    tensor::Tensor,
 };
 
 const BETA_1: f32 = 0.9;
@@ -72,8 +72,7 @@ impl AdamW {
     }
 
     /// Moves every parameter of the module one step down its gradient.
-    pub fn step<M: Module>(&mut self, module: M, gradients: Gradients) -> M {
-        let gradients = GradientsParams::from_grads(gradients, &module);
+    pub fn step<M: Module>(&mut self, module: M, gradients: GradientsParams) -> M {
         let mut squares = Squares { gradients: &gradients, sum: None };
         module.visit(&mut squares);
         // The factor stays on the device: reading it back would wait for the whole backward pass.
@@ -173,8 +172,9 @@ mod tests {
     }
 
     /// Gradient of y = w · x + b: x and 1.
-    fn gradients(layer: &Linear, x: [f32; 2], device: &Device) -> Gradients {
-        layer.forward(Tensor::<2>::from_floats([x], device)).sum().backward()
+    fn gradients(layer: &Linear, x: [f32; 2], device: &Device) -> GradientsParams {
+        let y = layer.forward(Tensor::<2>::from_floats([x], device)).sum();
+        GradientsParams::from_grads(y.backward(), layer)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::Context;
-use burn::{module::Module, tensor::Device};
+use burn::{module::Module, optim::GradientsParams, tensor::Device};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use shared::{
@@ -209,7 +209,8 @@ impl<'a> Run<'a> {
             let message = format!("the loss became {loss} at step {}", self.progress.step);
             return Err(UserError::failed(message).hint("try a smaller --learning-rate").into());
         }
-        self.model = self.adam.step(self.model.clone(), scalar.backward());
+        let gradients = GradientsParams::from_grads(scalar.backward(), &self.model);
+        self.model = self.adam.step(self.model.clone(), gradients);
         self.progress.step += 1;
         Ok(loss)
     }

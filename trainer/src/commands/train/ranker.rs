@@ -103,6 +103,9 @@ struct RankerSettings {
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
+    /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time [default: 2]
+    #[arg(long, value_name = "N")]
+    parts: Option<usize>,
     /// Learning rate after the warm-up; it falls to 0 [default: 0.001]
     #[arg(long, alias = "lr", value_name = "RATE")]
     learning_rate: Option<f64>,

@@ -34,6 +34,8 @@ pub struct RankerConfig {
     pub random_share: f64,
     /// Histories a step.
     pub batch_size: usize,
+    /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time.
+    pub parts: usize,
     /// Step size of `AdamW` after the warm-up; falls to 0 in a straight line.
     pub learning_rate: f64,
     /// Steps over which the step size rises.
@@ -68,6 +70,7 @@ impl Default for RankerConfig {
             candidates: 8,
             random_share: 0.25,
             batch_size: 8,
+            parts: 2,
             learning_rate: 1e-3,
             warmup: 20,
             weight_decay: 0.0,
@@ -91,6 +94,7 @@ impl RankerConfig {
             ("--title-tokens", self.title_tokens),
             ("--questions", self.questions),
             ("--batch-size", self.batch_size),
+            ("--parts", self.parts),
             ("--steps", self.steps),
             ("--validate-every", self.validate_every),
             ("--valid-users", self.valid_users),

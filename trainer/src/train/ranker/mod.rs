@@ -6,9 +6,10 @@ pub mod judge;
 mod report;
 mod resume;
 mod run;
+mod step;
 
 pub use config::RankerConfig;
-pub use examples::{Example, Examples};
+pub use examples::{Choice, Example, Examples};
 pub use report::{RankerReport, RankerValidation};
 pub use resume::settings_of;
 pub use run::{Limits, Parts, Run};

@@ -7,16 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
-use burn::{
-    module::Module,
-    tensor::{Device, Tensor, activation::log_softmax},
-};
+use burn::{module::Module, tensor::Device};
 use shared::{
     fusion::Fusion,
     llama::Adapter,
     ranker::Ranker,
-    ranking,
-    scoring::{Asked, Mode, Scorer},
+    scoring::{Mode, Scorer},
     tuned::{TUNED_FOR, TunedFor},
 };
 
@@ -24,6 +20,7 @@ use super::{
     Examples, RankerConfig, RankerReport, RankerValidation,
     judge::{Judge, Orders, Verdict},
     resume::Progress,
+    step::{Lesson, Pupil, Taught},
 };
 use crate::{
     candidates::Candidates,
@@ -128,40 +125,30 @@ impl Run<'_> {
 
     /// Takes one step; gives the questions asked and the tokens read.
     fn step(&mut self) -> anyhow::Result<(usize, usize)> {
-        let step = self.progress.step;
+        let (step, config) = (self.progress.step, self.config);
         let judge = self.judge(None);
-        let batch = self.examples.batch(step, self.config);
-        let asked: Vec<Asked> = batch
+        let batch = self.examples.batch(step, config);
+        let lessons: Vec<Lesson> = batch
             .iter()
             .map(|example| {
                 let questions = example.questions.iter().map(|one| (one.length, one.candidates.as_slice()));
-                judge.ask(self.parts.dataset, example.history, questions)
+                let asked = judge.ask(self.parts.dataset, example.history, questions)?;
+                Ok(Lesson { asked, choices: &example.questions })
             })
             .collect::<anyhow::Result<_>>()?;
-        // One seed a step: a resumed run drops the same places.
-        self.parts.ranker.llama().device().seed(self.config.seed.wrapping_add(step as u64));
-        let scores = self.scorer.scores(self.parts.ranker.llama(), &asked, Some(&self.adapter));
-        let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
-        let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
-        for choice in batch.iter().flat_map(|example| &example.questions) {
-            let own = first..first + choice.candidates.len();
-            let logs = log_softmax(scores.clone().narrow(0, own.start, own.len()), 0);
-            losses.push(logs.narrow(0, choice.chosen, 1).neg());
-            first = own.end;
-            right += usize::from(ranking::order(&values[own])[0] == choice.chosen);
-        }
-        let questions = losses.len();
-        let loss = Tensor::cat(losses, 0).mean();
-        let value: f32 = loss.clone().inner().into_scalar();
-        if !value.is_finite() {
-            let message = format!("the loss became {value} at step {step}");
+        let pupil = Pupil { llama: self.parts.ranker.llama(), scorer: &self.scorer, adapter: &self.adapter };
+        // Seeds of steps are far apart: a resumed run drops the same places.
+        let seed = config.seed.wrapping_add((step as u64) << 32);
+        let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, config.parts, seed)?;
+        if !loss.is_finite() {
+            let message = format!("the loss became {loss} at step {step}");
             return Err(UserError::failed(message).hint("try a smaller --learning-rate").into());
         }
-        self.adam.set_learning_rate(self.config.learning_rate_at(step));
-        self.adapter = self.adam.step(self.adapter.clone(), loss.backward());
+        self.adam.set_learning_rate(config.learning_rate_at(step));
+        self.adapter = self.adam.step(self.adapter.clone(), gradients);
         self.progress.step += 1;
-        self.progress.since.add(f64::from(value), right, questions);
-        Ok((questions, asked.iter().map(|asked| asked.layout.tokens()).sum()))
+        self.progress.since.add(loss, right, questions);
+        Ok((questions, lessons.iter().map(|lesson| lesson.asked.layout.tokens()).sum()))
     }
 
     /// Measures on the validation users; a better adapter is kept.
