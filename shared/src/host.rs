@@ -1,19 +1,61 @@
 //! Operations written by hand for tensors in host memory: their numbers in and out, and their place among
-//! what autodiff knows.
+//! what autodiff knows. Burn's chains of small operations walk over memory once for each of them.
+
+use std::fmt::Debug;
 
 use burn::{
     backend::{Flex, tensor::FloatTensor},
-    tensor::TensorData,
+    tensor::{Tensor, TensorData},
 };
 
 /// A tensor in host memory, without autodiff.
 pub(crate) type Primitive = FloatTensor<Flex>;
 
+/// An operation for the CPU, with its gradient.
+pub(crate) trait HostOp<const N: usize>: Clone + Debug + Send + Sync + 'static {
+    /// What the way back needs.
+    type Saved: Clone + Debug + Send + 'static;
+
+    /// The output, and what the way back needs.
+    fn forward(&self, inputs: [Primitive; N]) -> (Primitive, Self::Saved);
+
+    /// Gradients of the inputs from that of the output.
+    #[cfg(feature = "train")]
+    fn backward(&self, saved: Self::Saved, gradient: Primitive) -> [Primitive; N];
+}
+
+/// Applies an operation to tensors that are all in host memory and all with autodiff or all without.
+///
+/// # Panics
+/// If they are not.
+pub(crate) fn apply<O: HostOp<N>, const N: usize, const D: usize>(
+    operation: O,
+    inputs: [Tensor<D>; N],
+) -> Tensor<D> {
+    #[cfg(feature = "train")]
+    if inputs[0].device().is_autodiff() {
+        return tracked::apply(operation, inputs);
+    }
+    let inputs = inputs.map(|input| input.try_into_primitive::<Flex>().expect("a tensor in host memory"));
+    Tensor::from_primitive::<Flex>(operation.forward(inputs).0)
+}
+
 /// The numbers of a tensor, row-major, and its shape; `None` if it is not of 32-bit floats.
 pub(crate) fn numbers(tensor: Primitive) -> Option<(Vec<f32>, Vec<usize>)> {
-    let data = tensor.to_contiguous().into_data();
+    let contiguous = if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() };
+    let data = contiguous.into_data();
     let shape = data.shape().to_vec();
     Some((data.try_into_vec::<f32>().ok()?, shape))
+}
+
+/// The same for a tensor that is known to be of 32-bit floats.
+pub(crate) fn floats(tensor: Primitive) -> (Vec<f32>, Vec<usize>) {
+    numbers(tensor).expect("models compute in 32-bit floats")
+}
+
+/// The numbers of a contiguous tensor of 32-bit floats, where they lie.
+pub(crate) fn slice(tensor: &Primitive) -> &[f32] {
+    tensor.as_slice().expect("a contiguous tensor of 32-bit floats")
 }
 
 /// The tensor of these numbers.
@@ -21,17 +63,37 @@ pub(crate) fn tensor(values: Vec<f32>, shape: Vec<usize>) -> Primitive {
     Primitive::from_data(TensorData::new(values, shape))
 }
 
+/// eˣ to a few units in the last place, without a call or a branch, so that loops over it become vector
+/// instructions (range reduction and polynomial of Cephes' `expf`). Below -87 it stays at 1.6e-38.
+#[inline]
+pub(crate) fn exp(x: f32) -> f32 {
+    /// 1.5 · 2²³: a sum with it holds the nearest whole number in its last bits.
+    const WHOLE: f32 = 12_582_912.0;
+    const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + WHOLE;
+    let n = shifted - WHOLE;
+    let r = x - n * LN_2.0 - n * LN_2.1;
+    let series = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
+        + 1.666_666_6e-1)
+        * r
+        + 0.5;
+    let exponent = (shifted.to_bits() as i32).wrapping_sub(WHOLE.to_bits() as i32).wrapping_add(127);
+    (series * r * r + r + 1.0) * f32::from_bits((exponent << 23) as u32)
+}
+
 #[cfg(feature = "train")]
 pub(crate) mod tracked {
     //! The same with autodiff.
 
-    use burn::backend::{Autodiff, tensor::FloatTensor};
+    use burn::backend::{Autodiff, AutodiffBackend, tensor::FloatTensor};
     use burn_autodiff::{
-        checkpoint::strategy::NoCheckpointing,
-        ops::{Backward, NodeGuard, OpsKind},
+        checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+        grads::Gradients,
+        ops::{Backward, NodeGuard, Ops, OpsKind},
     };
 
-    use super::{Flex, Primitive};
+    use super::{Flex, HostOp, Primitive, Tensor};
 
     /// A backend that records operations on host memory.
     pub(crate) type Tracked = Autodiff<Flex>;
@@ -50,6 +112,84 @@ pub(crate) mod tracked {
                 preparation.finish(state, output)
             }
             OpsKind::UnTracked(preparation) => preparation.finish(output),
+        }
+    }
+
+    /// What autodiff records of a [`HostOp`].
+    #[derive(Clone, Debug)]
+    struct Recorded<O>(O);
+
+    pub(super) fn apply<O: HostOp<N>, const N: usize, const D: usize>(
+        operation: O,
+        inputs: [Tensor<D>; N],
+    ) -> Tensor<D> {
+        let inputs =
+            inputs.map(|input| input.try_into_primitive::<Tracked>().expect("a tensor in host memory"));
+        let nodes = inputs.each_ref().map(FloatTensor::<Tracked>::node);
+        let (output, saved) = operation.forward(inputs.map(Tracked::inner));
+        Tensor::from_primitive::<Tracked>(record(Recorded(operation), nodes, output, |_| saved))
+    }
+
+    impl<O: HostOp<N>, const N: usize> Backward<Flex, N> for Recorded<O> {
+        type State = O::Saved;
+
+        fn backward(self, ops: Ops<O::Saved, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+            let gradient = grads.consume::<Flex>(&ops.node);
+            for (parent, gradient) in ops.parents.into_iter().zip(self.0.backward(ops.state, gradient)) {
+                if let Some(node) = parent {
+                    grads.register::<Flex>(node.id, gradient);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exponential_is_that_of_the_library() {
+        for n in -8700..8800 {
+            let x = n as f32 / 100.0;
+            let (found, expected) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!((found / expected - 1.0).abs() < 3e-7, "exp({x}) = {found}, not {expected}");
+        }
+        assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(f32::NAN).is_nan() && exp(0.0) == 1.0);
+    }
+
+    /// Numbers of both signs.
+    pub(crate) fn wave<const D: usize>(shape: [usize; D], device: &burn::tensor::Device) -> Tensor<D> {
+        let values = (0..shape.iter().product()).map(|n: usize| (n as f32 * 0.7).sin() * 3.0).collect();
+        Tensor::from_data(TensorData::new::<f32, _>(values, shape), device)
+    }
+
+    /// Both ways of computing give the same outputs and gradients.
+    #[cfg(feature = "train")]
+    pub(crate) fn same<const N: usize, const D: usize>(
+        shapes: [[usize; D]; N],
+        one: impl Fn([Tensor<D>; N]) -> Tensor<D>,
+        other: impl Fn([Tensor<D>; N]) -> Tensor<D>,
+    ) {
+        let device = burn::tensor::Device::flex().autodiff();
+        let run = |operation: &dyn Fn([Tensor<D>; N]) -> Tensor<D>| {
+            let mut shift = 0.0;
+            let inputs = shapes.map(|shape| {
+                shift += 0.3;
+                (wave(shape, &device) + shift).require_grad()
+            });
+            let output = operation(inputs.clone());
+            let weights = wave(output.dims(), &device).powi_scalar(2);
+            let gradients = (output.clone() * weights).sum().backward();
+            let of = |input: &Tensor<D>| input.grad(&gradients).expect("tracked").into_data();
+            let mut all: Vec<TensorData> = inputs.iter().map(of).collect();
+            all.push(output.into_data());
+            all
+        };
+        for (found, expected) in run(&one).into_iter().zip(run(&other)) {
+            for (a, b) in found.iter::<f32>().zip(expected.iter::<f32>()) {
+                assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} {b}");
+            }
         }
     }
 }

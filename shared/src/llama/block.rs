@@ -1,9 +1,11 @@
 //! One Llama block: attention, then a gated MLP (SwiGLU, Shazeer, arXiv 2002.05202), both with a
 //! pre-norm and a residual.
 
-use burn::tensor::{Device, Tensor, activation::silu};
+use burn::tensor::{Device, Tensor};
 
-use super::{attention::Attention, config::LlamaConfig, lora::BlockAdapter, norm::RmsNorm, pass::Pass};
+use super::{
+    attention::Attention, config::LlamaConfig, lora::BlockAdapter, norm::RmsNorm, pass::Pass, swiglu::swiglu,
+};
 use crate::{
     quant::Linear,
     weights::{TensorSource, WeightError, names::Names},
@@ -53,7 +55,7 @@ impl Block {
         let x = pass.ask(x) + attended;
 
         let h = self.mlp_norm.forward(x.clone());
-        let gated = silu(self.gate.forward(h.clone())) * self.up.forward(h); // [asking, d_ff]
+        let gated = swiglu(self.gate.forward(h.clone()), self.up.forward(h)); // [asking, d_ff]
         x + self.down.forward(gated)
     }
 }

@@ -14,6 +14,7 @@ mod pass;
 mod rope;
 mod seen_softmax;
 mod sight;
+mod swiglu;
 
 use burn::tensor::{Tensor, kind::Autodiff};
 

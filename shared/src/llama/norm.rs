@@ -3,10 +3,14 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::beside;
-use crate::weights::TensorBytes;
+use crate::{
+    host::{HostOp, Primitive, apply, floats, tensor},
+    quant::is_cpu,
+    weights::TensorBytes,
+};
 
 /// `y = x / sqrt(mean(x²) + eps) * gain`, over the last dimension.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct RmsNorm {
     gain: Tensor<2>,
     eps: f64,
@@ -22,9 +26,73 @@ impl RmsNorm {
 
     /// `[tokens, d_model]` to the same shape.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if is_cpu(&x.device()) { apply(OnePass(self.clone()), [x]) } else { self.chain(x) }
+    }
+
+    /// The same in Burn's operations.
+    fn chain(&self, x: Tensor<2>) -> Tensor<2> {
         let mean_square = x.clone().square().mean_dim(1);
         let scale = (mean_square + self.eps).sqrt().recip();
         let gain = beside(&x, &self.gain);
         x * scale * gain
+    }
+}
+
+/// The norm on a CPU.
+#[derive(Clone, Debug)]
+struct OnePass(RmsNorm);
+
+impl OnePass {
+    fn gain(&self) -> Vec<f32> {
+        self.0.gain.to_data().try_into_vec().expect("the gain is of 32-bit floats")
+    }
+
+    /// `1 / sqrt(mean(x²) + eps)` of a row.
+    fn scale(&self, row: &[f32]) -> f32 {
+        let square: f32 = row.iter().map(|x| x * x).sum();
+        (square / row.len() as f32 + self.0.eps as f32).sqrt().recip()
+    }
+}
+
+impl HostOp<1> for OnePass {
+    type Saved = Primitive;
+
+    fn forward(&self, [x]: [Primitive; 1]) -> (Primitive, Primitive) {
+        let x = x.to_contiguous();
+        let (mut values, shape) = floats(x.clone());
+        let gain = self.gain();
+        for row in values.chunks_exact_mut(gain.len()) {
+            let scale = self.scale(row);
+            row.iter_mut().zip(&gain).for_each(|(x, gain)| *x *= scale * gain);
+        }
+        (tensor(values, shape), x)
+    }
+
+    /// With `h = g * gain`: `scale * (h - x scale² mean(h x))`.
+    #[cfg(feature = "train")]
+    fn backward(&self, x: Primitive, gradient: Primitive) -> [Primitive; 1] {
+        let (mut gradient, shape) = floats(gradient);
+        let gain = self.gain();
+        let rows = crate::host::slice(&x).chunks_exact(gain.len());
+        for (row, x) in gradient.chunks_exact_mut(gain.len()).zip(rows) {
+            let scale = self.scale(x);
+            row.iter_mut().zip(&gain).for_each(|(g, gain)| *g *= gain);
+            let mean = row.iter().zip(x).map(|(h, x)| h * x).sum::<f32>() / x.len() as f32;
+            let pull = scale * scale * mean;
+            row.iter_mut().zip(x).for_each(|(h, x)| *h = scale * (*h - x * pull));
+        }
+        [tensor(gradient, shape)]
+    }
+}
+
+#[cfg(all(test, feature = "train"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pass_equals_the_chain_and_so_does_its_gradient() {
+        let gain = crate::host::tests::wave([1, 6], &Device::flex());
+        let norm = RmsNorm { gain, eps: 1e-5 };
+        crate::host::tests::same([[4, 6]], |x| apply(OnePass(norm.clone()), x), |[x]| norm.chain(x));
     }
 }

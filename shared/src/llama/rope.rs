@@ -6,9 +6,13 @@ use super::{
     beside,
     config::{LlamaConfig, RopePairs},
 };
+use crate::{
+    host::{HostOp, Primitive, apply, floats, tensor},
+    quant::is_cpu,
+};
 
 /// Cosines and sines of each token's position.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Rope {
     pairs: RopePairs,
     /// `[tokens, 1, d_head / 2]`
@@ -43,6 +47,11 @@ impl Rope {
 
     /// Rotates heads `[tokens, n, d_head]`.
     pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
+        if is_cpu(&x.device()) { apply(InPlace(self.clone()), [x]) } else { self.chain(x) }
+    }
+
+    /// The same in Burn's operations.
+    fn chain(&self, x: Tensor<3>) -> Tensor<3> {
         let [tokens, n, d_head] = x.dims();
         let half = d_head / 2;
         let (cos, sin) = (beside(&x, &self.cos), beside(&x, &self.sin));
@@ -67,6 +76,57 @@ impl Rope {
 /// (a, b) turned by the angle: `(a cos - b sin, a sin + b cos)`, all `[tokens, n, d_head / 2]`.
 fn rotate(a: Tensor<3>, b: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
     (a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin + b * cos)
+}
+
+/// The rotation on a CPU.
+#[derive(Clone, Debug)]
+struct InPlace(Rope);
+
+impl InPlace {
+    /// Turns every pair by its angle, or back.
+    fn turn(&self, x: Primitive, back: bool) -> Primitive {
+        let Rope { pairs, cos, sin } = &self.0;
+        let (mut values, shape) = floats(x);
+        let half = shape[2] / 2;
+        let table = |table: &Tensor<3>| -> Vec<f32> {
+            table.to_data().try_into_vec().expect("tables are of 32-bit floats")
+        };
+        let sign = if back { -1.0 } else { 1.0 };
+        let (cos, sin) = (table(cos), table(sin).into_iter().map(|sin| sign * sin).collect::<Vec<f32>>());
+        let angles = cos.chunks_exact(half).zip(sin.chunks_exact(half));
+        for (token, (cos, sin)) in values.chunks_exact_mut(shape[1] * shape[2]).zip(angles) {
+            for head in token.chunks_exact_mut(shape[2]) {
+                match pairs {
+                    RopePairs::Interleaved => {
+                        for (pair, (cos, sin)) in head.chunks_exact_mut(2).zip(cos.iter().zip(sin)) {
+                            let (a, b) = (pair[0], pair[1]);
+                            (pair[0], pair[1]) = (a * cos - b * sin, a * sin + b * cos);
+                        }
+                    }
+                    RopePairs::HalfSplit => {
+                        let (one, other) = head.split_at_mut(half);
+                        for ((a, b), (cos, sin)) in one.iter_mut().zip(other).zip(cos.iter().zip(sin)) {
+                            (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
+                        }
+                    }
+                }
+            }
+        }
+        tensor(values, shape)
+    }
+}
+
+impl HostOp<1> for InPlace {
+    type Saved = ();
+
+    fn forward(&self, [x]: [Primitive; 1]) -> (Primitive, ()) {
+        (self.turn(x, false), ())
+    }
+
+    #[cfg(feature = "train")]
+    fn backward(&self, (): (), gradient: Primitive) -> [Primitive; 1] {
+        [self.turn(gradient, true)]
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +154,15 @@ mod tests {
         let device = Device::flex();
         let x = Tensor::<3>::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0, 4.0], [1, 1, 4]), &device);
         Rope::new(&config(pairs), 1..2, &device).apply(x).into_data().try_to_vec().unwrap()
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
+    fn in_place_equals_the_chain_and_so_does_its_gradient() {
+        for pairs in [RopePairs::Interleaved, RopePairs::HalfSplit] {
+            let rope = Rope::new(&config(pairs), 3..8, &Device::flex());
+            crate::host::tests::same([[5, 2, 4]], |x| apply(InPlace(rope.clone()), x), |[x]| rope.chain(x));
+        }
     }
 
     fn turn(a: f64, b: f64, angle: f64) -> (f32, f32) {

@@ -229,7 +229,8 @@ mod tests {
             let option = format!("--{key} ");
             let at = help.find(&option).unwrap_or_else(|| panic!("no {option} in {help}"));
             let entry = &help[at..at + help[at..].find("\n\n").unwrap_or(help.len() - at)];
-            assert!(entry.contains(&format!("[default: {value}]")), "{entry}");
+            let default = value.to_string().replace('"', "");
+            assert!(entry.contains(&format!("[default: {default}]")), "{entry}");
         }
     }
 }

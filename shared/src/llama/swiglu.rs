@@ -1,0 +1,59 @@
+//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass.
+
+use burn::tensor::{Tensor, activation::silu};
+
+use crate::{
+    host::{HostOp, Primitive, apply, exp, slice, tensor},
+    quant::is_cpu,
+};
+
+/// `gate / (1 + exp(-gate)) * up`, all of one shape.
+pub(super) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    if is_cpu(&gate.device()) { apply(SwiGlu, [gate, up]) } else { chain([gate, up]) }
+}
+
+/// The same in Burn's operations.
+fn chain([gate, up]: [Tensor<2>; 2]) -> Tensor<2> {
+    silu(gate) * up
+}
+
+#[derive(Clone, Debug)]
+struct SwiGlu;
+
+/// The logistic function.
+#[inline]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+impl HostOp<2> for SwiGlu {
+    type Saved = [Primitive; 2];
+
+    fn forward(&self, inputs: [Primitive; 2]) -> (Primitive, Self::Saved) {
+        let [gate, up] = inputs.map(|input| input.to_contiguous());
+        let gated = slice(&gate).iter().zip(slice(&up)).map(|(&g, &u)| g * sigmoid(g) * u).collect();
+        (tensor(gated, gate.layout().shape().to_vec()), [gate, up])
+    }
+
+    #[cfg(feature = "train")]
+    fn backward(&self, [gate, up]: Self::Saved, gradient: Primitive) -> [Primitive; 2] {
+        let (mut d_up, shape) = crate::host::floats(gradient);
+        let d_gate = slice(&gate).iter().zip(slice(&up)).zip(&mut d_up).map(|((&g, &u), d)| {
+            let (share, back) = (sigmoid(g), *d);
+            *d = back * g * share;
+            back * u * share * (1.0 + g * (1.0 - share))
+        });
+        let d_gate = tensor(d_gate.collect(), shape.clone());
+        [d_gate, tensor(d_up, shape)]
+    }
+}
+
+#[cfg(all(test, feature = "train"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pass_equals_the_chain_and_so_do_its_gradients() {
+        crate::host::tests::same([[3, 5], [3, 5]], |inputs| apply(SwiGlu, inputs), chain);
+    }
+}
