@@ -38,6 +38,8 @@ pub enum RequestBody {
         history: Vec<ItemId>,
         /// Whether to run the ranker, if it is loaded.
         rank: bool,
+        /// Whether to ask it by index letters, whatever its adapter was tuned for.
+        letters: bool,
     },
     /// One forward pass over any text, for lessons and parity tests.
     Explain {

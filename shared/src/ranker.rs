@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{
     llama::{Layout, Llama, LlamaConfig},
     ranking,
-    scoring::Question,
+    scoring::{Mode, Question},
     tokens::{Encoded, Tokens, TokensError},
     trace::VocabularyEntry,
     tuned::{Tuned, TunedError, TunedFor},
@@ -122,7 +122,8 @@ impl Ranker {
         &self.llama
     }
 
-    /// One forward pass over `text`, through the adapter in use: letter logits, and the `top` largest logits of the vocabulary.
+    /// One forward pass over `text`: letter logits, and the `top` largest logits of the vocabulary. An adapter takes part
+    /// if it was tuned to answer by letters.
     pub async fn explain(&self, text: &str, top: usize) -> Result<Explanation, RankerError> {
         let encoded = self.tokens.encode(text)?;
         let limit = self.llama.config().max_len;
@@ -131,7 +132,8 @@ impl Ranker {
             tokens if tokens > limit => return Err(RankerError::TooLong { tokens, limit }),
             _ => {}
         }
-        let adapter = self.tuned.as_ref().map(|tuned| &tuned.adapter);
+        let by_letters = self.tuned.as_ref().filter(|tuned| tuned.tuned_for.scoring.mode == Mode::Letters);
+        let adapter = by_letters.map(|tuned| &tuned.adapter);
         let hidden = read(self.llama.hidden(&[Layout::prompt(&encoded.ids)], adapter)).await?;
         let head = self.llama.head();
         let letter_logits = head.logits(&hidden, self.verbalizer.label_ids().iter().copied());
@@ -166,10 +168,17 @@ impl Ranker {
         Ok(Scores { tokens, scores })
     }
 
-    /// One short forward pass, so that every kernel is compiled before the first ranking; its letter
-    /// logits are finite where the device computes rightly.
-    pub async fn warm_up(&self) -> Result<Explanation, RankerError> {
-        self.explain(RESPONSE, 0).await
+    /// Short forward passes, so that every kernel is compiled before the first ranking; tells whether the device
+    /// computes finite numbers.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub async fn warm_up(&self) -> Result<bool, RankerError> {
+        let mut numbers = self.explain(RESPONSE, 0).await?.letter_logits;
+        if let Some(tuned) = &self.tuned {
+            numbers.extend(self.score(tuned, &["A"], &["B"]).await?.scores);
+        }
+        Ok(numbers.iter().all(|number| number.is_finite()))
     }
 
     fn largest(&self, logits: &[f32], k: usize) -> Result<Vec<VocabularyEntry>, RankerError> {

@@ -38,6 +38,9 @@ struct LoadedRanker {
 pub struct Options {
     /// Run the ranker, if one is loaded.
     pub rank: bool,
+    /// Ask it by index letters even if its adapter was tuned to be asked otherwise. The letters are those of the
+    /// untuned base model then, and do not decide.
+    pub letters: bool,
     /// How many of the vocabulary's largest logits to keep in the Trace.
     pub top: usize,
 }
@@ -111,7 +114,7 @@ impl Recommender {
         trace.timings.retrieve_ms = retrieved - start;
 
         if let (true, Some(loaded)) = (options.rank, &self.ranker) {
-            self.rank(&mut trace, loaded, options.top, retrieved, clock).await?;
+            self.rank(&mut trace, loaded, options, retrieved, clock).await?;
         }
         Ok(trace)
     }
@@ -121,11 +124,12 @@ impl Recommender {
         &self,
         trace: &mut Trace,
         LoadedRanker { ranker, device }: &LoadedRanker,
-        top: usize,
+        options: &Options,
         start: f64,
         clock: &dyn Fn() -> f64,
     ) -> Result<(), RecommendError> {
-        let tuned = ranker.tuned();
+        let by_letters = |tuned: &&Tuned| tuned.tuned_for.scoring.mode == Mode::Letters;
+        let tuned = ranker.tuned().filter(|tuned| !options.letters || by_letters(tuned));
         let scoring = tuned.map_or(ScoringConfig::letters(), |tuned| tuned.tuned_for.scoring);
         trace.provenance.base = Some(ranker.name().to_owned());
         trace.provenance.adapter = tuned.map(|tuned| tuned.tuned_for.name());
@@ -135,7 +139,7 @@ impl Recommender {
         } else {
             let prompt = prompt(trace, ranker, scoring)?;
             let prompted = clock();
-            let read = read_letters(ranker, prompt, trace.candidates.len(), top).await?;
+            let read = read_letters(ranker, prompt, trace.candidates.len(), options.top).await?;
             let logits = read.letter_logits.clone();
             trace.ranker = Some(read);
             (logits, prompted)

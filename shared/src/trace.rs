@@ -42,6 +42,13 @@ pub struct Trace {
     pub provenance: Provenance,
 }
 
+impl Trace {
+    /// Whether a ranker had its say.
+    pub fn is_ranked(&self) -> bool {
+        self.ranker.is_some() || self.pointwise.is_some()
+    }
+}
+
 /// One film or product the user liked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryItem {

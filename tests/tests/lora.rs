@@ -237,15 +237,36 @@ fn letters_read_at_the_end_of_a_prompt() {
     }
 }
 
+fn gpu() -> Option<Device> {
+    let device = Device::wgpu_options().init();
+    device
+        .inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"))
+        .ok()
+}
+
+#[test]
+fn a_gpu_gives_the_same_states() {
+    let Some(gpu) = gpu() else { return };
+    let gguf = Gguf::parse(tiny_llama::gguf(3)).unwrap();
+    let config = LlamaConfig::from_gguf(&gguf).unwrap();
+    let sizes = AdapterConfig::new(&config, 2, 4, 8.0, 0.0);
+    let layouts = [layouts().to_vec(), vec![Layout::prompt(&[7, 8, 9, 10])]].concat();
+    let run = |device: &Device, tuned: bool| -> Vec<f32> {
+        let llama = Llama::load(config.clone(), &gguf, device).unwrap();
+        let adapter = Adapter::new(sizes, 5, device).unwrap().map(&mut Fill(0));
+        let hidden = llama.hidden(&layouts, tuned.then_some(&adapter));
+        hidden.into_data().try_into_vec().unwrap()
+    };
+    let [plain, tuned] = [false, true].map(|tuned| run(&Device::flex(), tuned));
+    let furthest = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(furthest(&plain, &tuned) > 0.1, "the adapter says nothing");
+    assert!(furthest(&plain, &run(&gpu, false)) < 1e-3);
+    assert!(furthest(&tuned, &run(&gpu, true)) < 1e-3);
+}
+
 #[test]
 fn a_gpu_gives_the_same_gradients() {
-    let gpu = match Device::wgpu_options().init() {
-        Ok(device) => device,
-        Err(error) => {
-            println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers");
-            return;
-        }
-    };
+    let Some(gpu) = gpu() else { return };
     // Blocks of 4 bits, as kernels read them.
     let gguf = Gguf::parse(tiny_llama::gguf(3)).unwrap();
     let config = LlamaConfig::from_gguf(&gguf).unwrap();

@@ -24,6 +24,12 @@ pub const ORDER_FINAL: &str = "order-final";
 pub const ORDER_RETRIEVER: &str = "order-retriever";
 /// Radio button: the ranker's order.
 pub const ORDER_RANKER: &str = "order-ranker";
+/// Radio group: how a tuned ranker is asked.
+pub const ASKED: &str = "asked";
+/// Radio button: in the way it was tuned for, film by film.
+pub const ASKED_TUNED: &str = "asked-tuned";
+/// Radio button: by index letters.
+pub const ASKED_LETTERS: &str = "asked-letters";
 /// Times of the stages.
 pub const TIMINGS: &str = "timings";
 /// The note that says whose order is shown.

@@ -89,8 +89,7 @@ pub fn movement(moved: i64) -> (&'static str, String) {
 
 /// Whose order the table shows, in a sentence or two.
 pub fn order_note(trace: &Trace, shown: Shown) -> String {
-    let has_ranker = trace.ranker.is_some() || trace.pointwise.is_some();
-    let note = match (&trace.fused, has_ranker, shown) {
+    let note = match (&trace.fused, trace.is_ranked(), shown) {
         (Some(FusedTrace { weights, .. }), _, Shown::Final) => {
             return format!(
                 "Both stages together: {:.2} × retriever + {:.2} × ranker, weights that explain the choices of other \

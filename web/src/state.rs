@@ -24,6 +24,8 @@ pub struct State {
     pub result: Option<Outcome>,
     /// Which order of it is shown.
     pub shown: Shown,
+    /// Whether a tuned ranker is asked by index letters, as a lesson, instead of in the way it was tuned for.
+    pub letters: bool,
     /// What went wrong last.
     pub failure: Option<Failure>,
     /// What the live region says.
@@ -120,6 +122,13 @@ impl State {
     pub fn request(&mut self, body: RequestBody) -> Request {
         self.last_seq += 1;
         Request { seq: self.last_seq, body }
+    }
+
+    /// Whether a ranker is loaded that was tuned to be asked otherwise than by letters.
+    pub fn may_ask_otherwise(&self) -> bool {
+        let tuned = matches!(&self.ranker, Ranker::Ready(RankerInfo { adapter: Some(_), .. }));
+        let answers = self.result.as_ref().map(|result| &result.trace);
+        tuned && !answers.is_some_and(|trace| trace.fused.is_some() && trace.ranker.is_some())
     }
 
     /// Whether a recommendation is being computed.

@@ -31,6 +31,8 @@ pub enum Action {
     Recommend,
     /// Chooses which order is shown.
     Show(Shown),
+    /// Chooses whether the ranker is asked by index letters.
+    AskByLetters(bool),
     /// Downloads and loads the base model.
     LoadModel,
     /// Stops the download.
@@ -76,6 +78,12 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
         Action::Recommend if state.can_recommend() => return Some(recommend(state)),
         Action::Recommend => {}
         Action::Show(shown) => state.shown = shown,
+        Action::AskByLetters(letters) => {
+            state.letters = letters;
+            if state.result.is_some() && state.can_recommend() {
+                return Some(recommend(state));
+            }
+        }
         Action::LoadModel => return load(state),
         Action::CancelLoad => return Some(state.request(RequestBody::CancelDownload)),
         Action::DeleteModel => return Some(state.request(RequestBody::DeleteModel)),
@@ -101,7 +109,8 @@ fn shift(state: &mut State, from: usize, to: usize, catalog: &Catalog) {
 fn recommend(state: &mut State) -> Request {
     let history = state.history.items().to_vec();
     let rank = matches!(state.ranker, Ranker::Ready(_));
-    let request = state.request(RequestBody::Recommend { history: history.clone(), rank });
+    let letters = state.letters;
+    let request = state.request(RequestBody::Recommend { history: history.clone(), rank, letters });
     state.pending = Some(Pending { seq: request.seq, history, rank });
     state.failure = None;
     request
@@ -138,7 +147,7 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
         }
         EventBody::Recommended { trace } => {
             let pending = state.pending.take_if(|pending| pending.seq == seq)?;
-            let whole = trace.ranker.is_some() || !pending.rank;
+            let whole = trace.is_ranked() || !pending.rank;
             if whole {
                 state.announcement = format!("{} recommended.", films(trace.ranking.len()));
             }

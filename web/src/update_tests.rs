@@ -82,7 +82,10 @@ fn nothing_is_asked_before_there_is_something_to_ask() {
     assert_eq!(act(&mut state, Action::Recommend, &catalog()), None, "the retriever is not ready");
     apply(&mut state, Event { seq: 1, body: EventBody::RetrieverReady });
     let request = act(&mut state, Action::Recommend, &catalog()).unwrap();
-    assert_eq!(request.body, RequestBody::Recommend { history: vec![ItemId(1)], rank: false });
+    assert_eq!(
+        request.body,
+        RequestBody::Recommend { history: vec![ItemId(1)], rank: false, letters: false }
+    );
     assert_eq!(act(&mut state, Action::Recommend, &catalog()), None, "one is already running");
 }
 

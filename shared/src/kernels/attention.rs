@@ -1,5 +1,5 @@
-//! Causal grouped-query attention in one pass over the keys (online softmax, as in FlashAttention, Dao et
-//! al., arXiv 2205.14135): no score matrix, no masked half, no subgroups.
+//! Grouped-query attention in one pass over the keys (online softmax, as in FlashAttention, Dao et
+//! al., arXiv 2205.14135): no score matrix, nothing that is not seen, no subgroups.
 
 use cubecl::prelude::*;
 
@@ -7,15 +7,16 @@ use cubecl::prelude::*;
 pub const LANES: usize = 4;
 
 /// One unit a query and head: `q` and `out` `[queries, n_heads, d_head]`, `k` and `v`
-/// `[tokens, n_kv_heads, d_head]`; query 0 stands at position `first`.
+/// `[tokens, n_kv_heads, d_head]`; `sights [queries, 4]`: the first key of the stretch that a query shares
+/// with others, its length, the first key of the query's own stretch, its length.
 #[cube(launch_unchecked)]
 pub fn attend<N: Size>(
     q: &Tensor<Vector<f32, N>>,
     k: &Tensor<Vector<f32, N>>,
     v: &Tensor<Vector<f32, N>>,
+    sights: &Tensor<u32>,
     out: &mut Tensor<Vector<f32, N>>,
     queries: u32,
-    first: u32,
     scale: f32,
     #[comptime] n_heads: usize,
     #[comptime] group: usize,
@@ -40,7 +41,15 @@ pub fn attend<N: Size>(
     let mut largest = f32::new(-1.0e30);
     let mut total = f32::new(0.0);
 
-    for token in 0..first as usize + query + 1 {
+    let shared_first = sights[query * 4] as usize;
+    let shared = sights[query * 4 + 1] as usize;
+    let own_first = sights[query * 4 + 2] as usize;
+    let seen = shared + sights[query * 4 + 3] as usize;
+    for n in 0..seen {
+        let mut token = shared_first + n;
+        if n >= shared {
+            token = own_first + n - shared;
+        }
         let at = (token * n_kv_heads + kv_head) * vectors;
         let mut products = asked[0] * k[at];
         #[unroll]

@@ -65,13 +65,13 @@ impl Attention {
         let k = pass.rope.apply(k.reshape([tokens, n_kv, d_head]));
         let v = v.reshape([tokens, n_kv, d_head]);
 
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        if let Some(sights) = pass.sights.as_ref().filter(|_| !q.device().is_autodiff()) {
+            return self.o.forward(super::attention_gpu::seen_attention(q, k, v, sights));
+        }
         let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
         let mixed = pass.parts.iter().map(|part| {
             let (q, k, v) = (of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys));
-            #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            if part.causal && !q.device().is_autodiff() && !crate::quant::is_cpu(&q.device()) {
-                return super::attention_gpu::causal_attention(q, k, v);
-            }
             self.attend(q, k, v, &part.sights)
         });
         self.o.forward(Tensor::cat(mixed.collect(), 0))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::config::LlamaConfig;
-use crate::{dropout::Dropout, metrics::SplitMix64, weights::module_file};
+use crate::{dropout::Dropout, metrics::SplitMix64, quant::times_transposed, weights::module_file};
 
 /// Metadata key of the config.
 const CONFIG_KEY: &str = "adapter";
@@ -136,8 +136,8 @@ impl Lora {
 
     /// The correction of `x [tokens, d_in]`: `[tokens, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let narrow = self.dropout.forward(x).matmul(self.a.val().transpose()); // [tokens, rank]
-        narrow.matmul(self.b.val().transpose()) * self.scale
+        let narrow = times_transposed(self.dropout.forward(x), self.a.val()); // [tokens, rank]
+        times_transposed(narrow, self.b.val()) * self.scale
     }
 }
 

@@ -20,6 +20,10 @@ pub(super) struct Pass {
     pub asking: Option<(Tensor<1, Int>, Rope)>,
     /// The layouts in their order.
     pub parts: Vec<Part>,
+    /// For a GPU, four numbers a query: first key and length of the stretch it shares with others, first key and
+    /// length of its own.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub sights: Option<Tensor<1, Int>>,
 }
 
 /// One layout's rows.
@@ -30,9 +34,6 @@ pub(super) struct Part {
     pub queries: Range<usize>,
     /// What each of those sees; keys count from the layout's first row.
     pub sights: Vec<Sight>,
-    /// Whether it is one causal sequence whose last rows ask.
-    #[cfg_attr(not(any(feature = "wgpu", feature = "cuda")), expect(dead_code))]
-    pub causal: bool,
 }
 
 impl Pass {
@@ -49,15 +50,25 @@ impl Pass {
             asking.extend(read_at.iter().map(|&at| (rows + at) as i32));
             let queries = reads..reads + read_at.len();
             (rows, reads) = (keys.end, queries.end);
-            let causal = layout.is_prompt();
             let read = read_at.into_iter().map(|at| sights[at]).collect();
-            last.push(Part { keys: keys.clone(), queries, sights: read, causal });
-            all.push(Part { keys: keys.clone(), queries: keys, sights, causal });
+            last.push(Part { keys: keys.clone(), queries, sights: read });
+            all.push(Part { keys: keys.clone(), queries: keys, sights });
         }
         let count = asking.len();
         let asking = Tensor::from_data(TensorData::new(asking, [count]), device);
         let asking = Some((asking.clone(), rope.select(&asking)));
-        (Self { rope: rope.clone(), asking: None, parts: all }, Self { rope, asking, parts: last })
+        (Self::over(rope.clone(), None, all, device), Self::over(rope, asking, last, device))
+    }
+
+    #[cfg_attr(not(any(feature = "wgpu", feature = "cuda")), expect(unused_variables))]
+    fn over(rope: Rope, asking: Option<(Tensor<1, Int>, Rope)>, parts: Vec<Part>, device: &Device) -> Self {
+        Self {
+            rope,
+            asking,
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            sights: (!crate::quant::is_cpu(device)).then(|| upload(&parts, device)),
+            parts,
+        }
     }
 
     /// The rows of `x` that ask.
@@ -70,4 +81,19 @@ impl Pass {
             None => x,
         }
     }
+}
+
+/// What the queries see, in rows of the whole pass.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn upload(parts: &[Part], device: &Device) -> Tensor<1, Int> {
+    let of = |part: &Part| {
+        let first = part.keys.start;
+        let numbers = |sight: &Sight| {
+            [first, sight.shared, first + sight.own, sight.here + 1 - sight.own].map(|number| number as u32)
+        };
+        part.sights.iter().flat_map(numbers).collect::<Vec<u32>>()
+    };
+    let numbers: Vec<u32> = parts.iter().flat_map(of).collect();
+    let len = numbers.len();
+    Tensor::from_data(TensorData::new(numbers, [len]), (device, burn::tensor::DType::U32))
 }

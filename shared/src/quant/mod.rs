@@ -1,6 +1,7 @@
 //! 4-bit weights: the blocks as they lie in the file, and the product that reads them.
 
 mod blocks;
+mod dense;
 mod linear;
 #[cfg(feature = "train")]
 mod linear_gradient;
@@ -9,6 +10,7 @@ mod linear_gradient;
 mod q4_weight;
 
 pub use blocks::{BLOCK, Format};
+pub(crate) use dense::times_transposed;
 pub use linear::Linear;
 pub(crate) use linear::is_cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

@@ -11,6 +11,7 @@ use super::{Question, ScoringConfig, first_shown};
 use crate::{
     llama::{Branch, Embedding, Layout},
     prompt::pointwise::{ANSWERS, HEAD, chosen, question},
+    quant::times_transposed,
     tokens::{Tokens, TokensError},
 };
 
@@ -85,6 +86,6 @@ impl Pointwise {
     pub(super) fn scores(&self, head: &Embedding, hidden: Tensor<2>) -> Tensor<1> {
         let rows = head.lookup(&self.answers, &hidden.device());
         let direction = rows.clone().narrow(0, 0, 1) - rows.narrow(0, 1, 1); // [1, d_model]
-        hidden.matmul(direction.transpose()).squeeze_dim(1)
+        times_transposed(hidden, direction).squeeze_dim(1)
     }
 }

@@ -14,6 +14,7 @@ use super::{
     ask_engine,
     driver::{Settings, Visitor},
     site::Served,
+    tuned,
 };
 
 /// Sends requests one after the other; gives the last event of each answer.
@@ -77,25 +78,35 @@ async fn the_browsers_trace_is_the_native_one() {
         return;
     };
     let gguf = tiny_llama::gguf(11);
-    let site = Served::with_base(&gguf);
+    let adapter = tuned::adapter(&gguf);
+    let site = Served::with_tuned(&gguf, &adapter);
     visitor.open(&site.url).await;
 
     let mut native: Recommender = trainer::bundle::load(None).unwrap().recommender;
-    native.set_ranker(Some(Ranker::from_gguf(gguf, &Device::flex()).unwrap()), "cpu".to_owned());
+    let mut ranker = Ranker::from_gguf(gguf.clone(), &Device::flex()).unwrap();
+    ranker.tune(&adapter, &trainer::fetch::sha256(&gguf[..], |_| ()).unwrap()).unwrap();
+    native.set_ranker(Some(ranker), "cpu".to_owned());
     let history = HISTORY.map(ItemId);
-    let expected = native.recommend(&history, &Options { rank: true, top: 0 }, &|| 0.0).await.unwrap();
+    let mut expected = Vec::new();
+    for letters in [false, true] {
+        let options = Options { rank: true, letters, top: 0 };
+        expected.push(native.recommend(&history, &options, &|| 0.0).await.unwrap());
+    }
 
     for device in ["cpu", "web_gpu"] {
         let requests = [
             json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
             json!({ "type": "load_ranker", "device": device }),
-            json!({ "type": "recommend", "history": history, "rank": true }),
+            json!({ "type": "recommend", "history": history, "rank": true, "letters": false }),
+            json!({ "type": "recommend", "history": history, "rank": true, "letters": true }),
         ];
         let answers = ask_engine(&visitor, &site.url, &requests).await;
         assert_eq!(answers[0], json!({ "type": "retriever_ready" }));
         assert_eq!(answers[1]["type"], "ranker_ready", "{}", answers[1]);
-        let trace: Trace = serde_json::from_value(answers[2]["trace"].clone()).unwrap();
-        compare(&trace, &expected, 1e-3);
+        for (answer, expected) in answers[2..].iter().zip(&expected) {
+            let trace: Trace = serde_json::from_value(answer["trace"].clone()).unwrap();
+            compare(&trace, expected, 1e-3);
+        }
     }
     visitor.leave().await;
 }
@@ -121,20 +132,39 @@ async fn a_stopped_download_goes_on_where_it_stopped() {
 }
 
 fn compare(trace: &Trace, expected: &Trace, tolerance: f32) {
-    let (got, wanted) = (trace.ranker.as_ref().unwrap(), expected.ranker.as_ref().unwrap());
     let items =
         |trace: &Trace| -> Vec<ItemId> { trace.candidates.iter().map(|candidate| candidate.item).collect() };
     assert_eq!(items(trace), items(expected));
-    assert_eq!(got.prompt, wanted.prompt);
-    assert_eq!(got.token_ids, wanted.token_ids);
-    assert_eq!(got.label_ids, wanted.label_ids);
-    close(&got.letter_logits, &wanted.letter_logits, tolerance);
+    assert_eq!(trace.ordering, expected.ordering);
+    match (&trace.ranker, &expected.ranker) {
+        (Some(got), Some(wanted)) => {
+            assert_eq!(got.prompt, wanted.prompt);
+            assert_eq!(got.token_ids, wanted.token_ids);
+            assert_eq!(got.label_ids, wanted.label_ids);
+            close(&got.letter_logits, &wanted.letter_logits, tolerance);
+        }
+        (got, wanted) => assert!(got.is_none() && wanted.is_none(), "{got:?} {wanted:?}"),
+    }
+    match (&trace.pointwise, &expected.pointwise) {
+        (Some(got), Some(wanted)) => {
+            assert_eq!(
+                (&got.text, &got.questions, got.tokens),
+                (&wanted.text, &wanted.questions, wanted.tokens)
+            );
+            close(&got.scores, &wanted.scores, tolerance);
+        }
+        (got, wanted) => assert!(got.is_none() && wanted.is_none(), "{got:?} {wanted:?}"),
+    }
+    match (&trace.fused, &expected.fused) {
+        (Some(got), Some(wanted)) => close(&got.probabilities, &wanted.probabilities, tolerance),
+        (got, wanted) => assert!(got.is_none() && wanted.is_none(), "{got:?} {wanted:?}"),
+    }
 }
 
 fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
     assert_eq!(got.len(), wanted.len());
     let worst = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst <= tolerance, "letter logits differ by {worst}, more than {tolerance}");
+    assert!(worst <= tolerance, "numbers differ by {worst}, more than {tolerance}");
 }
 
 /// The real base model over a prompt of about 160 tokens: minutes of software WebGPU.

@@ -6,6 +6,7 @@
 mod driver;
 mod engine;
 mod site;
+mod tuned;
 
 use driver::{COMPUTES, SOON, Settings, Visitor};
 use fantoccini::key::Key;
@@ -159,6 +160,50 @@ async fn the_tiny_ranker_ranks_on_webgpu() {
     assert!(visitor.text(ids::DEVICE_BADGE).await.to_lowercase().contains("swiftshader"));
     ranked_as_an_untuned_base(&visitor).await;
     visitor.screenshot("ranked").await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tuned_ranker_decides_with_the_retriever_and_still_shows_its_letters() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let gguf = tiny_llama::gguf(7);
+    let site = Served::with_tuned(&gguf, &tuned::adapter(&gguf));
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    let retrieved = order(&visitor).await;
+    load_ranker(&visitor).await;
+    visitor.wait_for_text(ids::MODEL, "Adapter: a test, step 7", SOON).await;
+    visitor
+        .wait_for_text(ids::ORDER_NOTE, "Both stages together: 1.00 × retriever + 4.00 × ranker", SOON)
+        .await;
+    let together = order(&visitor).await;
+    assert_ne!(together, retrieved, "the order changes");
+    let shares = visitor.texts(&format!("#{} .share", ids::RANKING)).await;
+    let percent = |text: &String| text.trim_end_matches(" %").parse::<f64>().unwrap_or(0.0);
+    let shares: Vec<f64> = shares.iter().map(percent).collect();
+    assert!(shares.len() == 20 && shares.windows(2).all(|pair| pair[0] >= pair[1]), "{shares:?}");
+    visitor.screenshot("tuned").await;
+
+    visitor.value(&format!("document.getElementById('{}').click()", ids::ORDER_RETRIEVER)).await;
+    let first = format!("document.querySelector('#{} .film').innerText === {:?}", ids::RANKING, retrieved[0]);
+    visitor.wait("the retriever's order", &first, SOON).await;
+    assert_eq!(order(&visitor).await, retrieved);
+
+    visitor.click(ids::PROMPT).await;
+    let read = visitor.text(ids::PROMPT_TEXT).await;
+    assert!(read.ends_with("Heat (1995); Toy Story (1995); Fargo (1996);"), "{read}");
+    let questions = visitor.texts(&format!("#{} li .span-candidate", ids::PROMPT)).await;
+    assert_eq!(questions.len(), 20);
+    assert!(questions[0].contains(retrieved[0].as_str()), "{questions:?}");
+    visitor.value(&format!("document.getElementById('{}').scrollIntoView()", ids::PROMPT)).await;
+    visitor.screenshot("tuned-prompt").await;
+
+    // The paper's verbalizer stays a lesson: the same model asked by letters.
+    visitor.value(&format!("document.getElementById('{}').click()", ids::ASKED_LETTERS)).await;
+    let letters = format!("document.querySelectorAll('#{} .letter').length === 20", ids::RANKING);
+    visitor.wait("the letters", &letters, COMPUTES).await;
+    ranked_as_an_untuned_base(&visitor).await;
     visitor.leave().await;
 }
 

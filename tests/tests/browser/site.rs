@@ -20,13 +20,22 @@ use trainer::{
 pub struct Served {
     /// Its address, without a slash at the end.
     pub url: String,
-    _base: TempDir,
+    _files: TempDir,
 }
 
 impl Served {
     /// The page with these bytes as base model, announced as they are.
     pub fn with_base(bytes: &[u8]) -> Self {
         Self::start(bytes, |site, base| site.with_other_base(base).unwrap())
+    }
+
+    /// The page with a base model and an adapter of it.
+    pub fn with_tuned(base: &[u8], adapter: &[u8]) -> Self {
+        Self::start(base, |site, base| {
+            let file = base.with_file_name("adapter.safetensors");
+            fs::write(&file, adapter).unwrap();
+            site.with_other_base(base).unwrap().with_adapter(&file).unwrap()
+        })
     }
 
     /// The page with these bytes in place of the base model that the manifest announces.
@@ -52,7 +61,7 @@ impl Served {
         let listener = server::listen(0).unwrap();
         let url = server::url(&listener).unwrap();
         tokio::spawn(site.serve(listener, std::future::pending()));
-        Self { url, _base: folder }
+        Self { url, _files: folder }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use shared::ranker::Ranker;
+use shared::{ranker::Ranker, tuned::TunedFor};
 
 use crate::{device::DeviceArg, fetch, report::UserError, run_dir::weights_of};
 
@@ -29,8 +29,11 @@ impl BaseArgs {
         let (mut ranker, base) = load(self.base.as_deref(), device)?;
         match (&self.adapter, bundled) {
             (Some(adapter), _) => tune(&mut ranker, &base, adapter)?,
-            (None, Some(adapter)) => use_adapter(&mut ranker, &base, adapter, "of the bundle")?,
-            (None, None) => {}
+            // A base model of one's own ranks untuned rather than not at all; the Trace says so.
+            (None, Some(adapter)) if TunedFor::of(adapter)?.base_sha256 == sha256(&base)? => {
+                use_adapter(&mut ranker, &base, adapter, "of the bundle")?;
+            }
+            (None, _) => {}
         }
         Ok(ranker)
     }
@@ -53,12 +56,17 @@ pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<
 }
 
 fn use_adapter(ranker: &mut Ranker, base: &Path, adapter: &[u8], name: &str) -> anyhow::Result<()> {
-    let base_sha256 = fetch::sha256(File::open(base)?, |_| ())?;
+    let base_sha256 = sha256(base)?;
     ranker.tune(adapter, &base_sha256).map_err(|error| {
         UserError::input(format!("adapter {name}: {error}"))
             .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
     })?;
     Ok(())
+}
+
+fn sha256(base: &Path) -> anyhow::Result<String> {
+    let read = || format!("cannot read {}", base.display());
+    fetch::sha256(File::open(base).with_context(read)?, |_| ()).with_context(read)
 }
 
 /// Reads the base model, untuned, and takes it to the device; also where it was found.

@@ -15,6 +15,7 @@ use crate::{
     },
     fetch::fetch_base_model,
     report::Printer,
+    run_dir::weights_of,
 };
 
 /// Arguments of `llamarec demo`.
@@ -32,6 +33,9 @@ pub struct DemoArgs {
     /// Serve this GGUF file as the base model instead of the fetched one
     #[arg(long, value_name = "PATH")]
     pub base: Option<PathBuf>,
+    /// Serve this adapter, or that of this run folder, instead of the bundle's
+    #[arg(long, value_name = "PATH")]
+    pub adapter: Option<PathBuf>,
 }
 
 /// Runs `llamarec demo`.
@@ -57,6 +61,11 @@ pub fn run(args: &DemoArgs, common: &Common, printer: &Printer) -> anyhow::Resul
         (Some(base), _) => site.with_other_base(base)?,
         (None, Some(base)) => site.with_base(base),
         (None, None) => site,
+    };
+
+    let site = match args.adapter.as_deref().map(weights_of) {
+        Some(adapter) => site.with_adapter(&adapter)?,
+        None => site,
     };
 
     let url = server::url(&listener)?;

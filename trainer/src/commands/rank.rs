@@ -35,6 +35,9 @@ pub struct RankArgs {
     /// Stop after the retriever: no base model is needed
     #[arg(long)]
     retriever_only: bool,
+    /// Ask by index letters, the paper's way, even if the adapter was tuned to judge film by film
+    #[arg(long, conflicts_with = "retriever_only")]
+    letters: bool,
     /// How many of the vocabulary's largest logits to keep in the Trace that --json prints
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "retriever_only")]
     top: usize,
@@ -52,7 +55,7 @@ pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Resul
     }
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64() * 1000.0;
-    let options = Options { rank: !args.retriever_only, top: args.top };
+    let options = Options { rank: !args.retriever_only, letters: args.letters, top: args.top };
     let trace = pollster::block_on(recommender.recommend(&history, &options, &clock))?;
     if common.json {
         printer.result(&serde_json::to_string(&trace)?);

@@ -27,6 +27,8 @@ const MANIFEST: &str = "/models/movielens/manifest.json";
 /// Where a base model of one's own is served, relative to the bundle: its own name could hold anything, a
 /// route cannot.
 const OTHER_BASE: &str = "../base/custom.gguf";
+/// The same for an adapter.
+const OTHER_ADAPTER: &str = "custom-adapter.safetensors";
 /// The page's own policy, for the worker too: a worker does not inherit the page's `meta`.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
@@ -40,6 +42,8 @@ pub struct Site {
     manifest: Manifest,
     /// The base model's file, served under the path that the manifest names.
     base: Option<PathBuf>,
+    /// An adapter in place of the page's own.
+    adapter: Option<PathBuf>,
 }
 
 impl Site {
@@ -52,7 +56,7 @@ impl Site {
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let manifest =
             serde_json::from_slice(&text).with_context(|| format!("{} is no manifest", file.display()))?;
-        Ok(Self { page: page.to_owned(), manifest, base: None })
+        Ok(Self { page: page.to_owned(), manifest, base: None, adapter: None })
     }
 
     /// The manifest, as it is served.
@@ -67,20 +71,29 @@ impl Site {
         self
     }
 
-    /// Serves `base` under a fixed path and announces it in the manifest, with its own name, size and sum.
+    /// Serves `base` under a fixed path and announces it in the manifest, with its own name, size and sum. The page's
+    /// adapter is of no use to it.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn with_other_base(mut self, base: &Path) -> anyhow::Result<Self> {
-        let read = || format!("cannot read the base model {}", base.display());
-        let name = base.file_name().with_context(read)?.to_string_lossy().into_owned();
-        let bytes = fs::metadata(base).with_context(read)?.len();
-        let sum = fs::File::open(base).and_then(|file| sha256(file, |_| ())).with_context(read)?;
-        if sum != self.manifest.base.file.sha256 {
-            let file = FileEntry { path: OTHER_BASE.into(), bytes, sha256: sum };
+        let file = entry(base, OTHER_BASE)?;
+        if file.sha256 != self.manifest.base.file.sha256 {
+            let name = base.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             self.manifest.base = BaseModel { name, licence: "of your own file".into(), file };
+            self.manifest.adapter = None;
         }
         Ok(self.with_base(base))
+    }
+
+    /// Serves this adapter in place of the page's own.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn with_adapter(mut self, adapter: &Path) -> anyhow::Result<Self> {
+        self.manifest.adapter = Some(entry(adapter, OTHER_ADAPTER)?);
+        self.adapter = Some(adapter.to_owned());
+        Ok(self)
     }
 
     /// Answers requests until `stop` is done.
@@ -105,8 +118,19 @@ impl Site {
         if let Some(base) = &self.base {
             router = router.route_service(&resolve(&self.manifest.base.file.path), ServeFile::new(base));
         }
+        if let Some(adapter) = &self.adapter {
+            router = router.route_service(&resolve(OTHER_ADAPTER), ServeFile::new(adapter));
+        }
         Ok(router.fallback_service(ServeDir::new(&self.page)).layer(middleware::from_fn(headers)))
     }
+}
+
+/// What a manifest says of a file that is served under this path.
+fn entry(file: &Path, path: &str) -> anyhow::Result<FileEntry> {
+    let read = || format!("cannot read {}", file.display());
+    let bytes = fs::metadata(file).with_context(read)?.len();
+    let sum = fs::File::open(file).and_then(|file| sha256(file, |_| ())).with_context(read)?;
+    Ok(FileEntry { path: path.into(), bytes, sha256: sum })
 }
 
 /// Takes a port of this machine; 0 takes a free one.

@@ -8,7 +8,7 @@ use crate::{
     format::{duration, percent},
     ids,
     rows::{Cell, Row, movement, order_note, rows},
-    state::{Shown, Verdict},
+    state::{Shown, State, Verdict},
     update::Action,
 };
 
@@ -19,7 +19,7 @@ pub fn RankingTable() -> impl IntoView {
     let trace =
         Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
     let shown = Memo::new(move |_| page.state.with(|state| state.shown));
-    let verdict = Memo::new(move |_| page.state.with(crate::state::State::verdict));
+    let verdict = Memo::new(move |_| page.state.with(State::verdict));
     let has_ranker = move || matches!(verdict.get(), Some(Verdict::UntunedBase | Verdict::Fused));
     let untuned = move || verdict.get() == Some(Verdict::UntunedBase);
     let fused = Signal::derive(move || verdict.get() == Some(Verdict::Fused));
@@ -31,7 +31,10 @@ pub fn RankingTable() -> impl IntoView {
             </p>
             <Progress/>
             <Show when=has_ranker>
-                <OrderSwitch shown fused/>
+                <div class="switches">
+                    <OrderSwitch shown fused/>
+                    <AskSwitch/>
+                </div>
             </Show>
             <table id=ids::RANKING class:stale=outdated>
                 <caption class="visually-hidden">"The twenty candidates in the order shown"</caption>
@@ -122,6 +125,37 @@ fn OrderSwitch(
             {move || fused.get().then(|| option(ids::ORDER_RETRIEVER, Shown::Retriever, "Retriever alone"))}
             {move || option(ids::ORDER_RANKER, Shown::Ranker, if fused.get() { "Ranker alone" } else { "Ranker’s letters" })}
         </fieldset>
+    }
+}
+
+/// How a tuned ranker is asked; absent where there is no choice.
+#[component]
+fn AskSwitch() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let letters = Memo::new(move |_| page.state.with(|state| state.letters));
+    let choice = Memo::new(move |_| page.state.with(State::may_ask_otherwise));
+    let option = move |id: &'static str, value: bool, label: &'static str| {
+        view! {
+            <label>
+                <input
+                    id=id
+                    type="radio"
+                    name="asked"
+                    prop:checked=move || letters.get() == value
+                    on:change=move |_| page.act(Action::AskByLetters(value))
+                />
+                <span>{label}</span>
+            </label>
+        }
+    };
+    view! {
+        <Show when=move || choice.get()>
+            <fieldset id=ids::ASKED class="segmented">
+                <legend>"Ranker asked"</legend>
+                {option(ids::ASKED_TUNED, false, "Film by film")}
+                {option(ids::ASKED_LETTERS, true, "By letters A–T")}
+            </fieldset>
+        </Show>
     }
 }
 

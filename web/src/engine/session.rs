@@ -42,7 +42,9 @@ impl Session {
         match body {
             RequestBody::LoadRetriever { bundle } => self.load_retriever(bundle).await,
             RequestBody::LoadRanker { device } => self.load_ranker(seq, device, cancel).await,
-            RequestBody::Recommend { history, rank } => self.recommend(seq, &history, rank).await,
+            RequestBody::Recommend { history, rank, letters } => {
+                self.recommend(seq, &history, rank, letters).await
+            }
             RequestBody::Explain { text } => self.explain(&text).await,
             RequestBody::DeleteModel => {
                 let failed = |error| {
@@ -102,8 +104,7 @@ impl Session {
             }
         };
         step(LoadPhase::WarmUp);
-        let warm = ranker.warm_up().await.map_err(|error| ranker_failure(&error))?;
-        if warm.letter_logits.iter().any(|logit| !logit.is_finite()) {
+        if !ranker.warm_up().await.map_err(|error| ranker_failure(&error))? {
             return Err(device_failure(&format!(
                 "{} computes wrong numbers with this model",
                 badge(&report)
@@ -113,11 +114,17 @@ impl Session {
         Ok(EventBody::RankerReady { device: report, base: base.name.clone(), adapter })
     }
 
-    async fn recommend(&mut self, seq: u64, history: &[ItemId], rank: bool) -> Result<EventBody, Failure> {
+    async fn recommend(
+        &mut self,
+        seq: u64,
+        history: &[ItemId],
+        rank: bool,
+        letters: bool,
+    ) -> Result<EventBody, Failure> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
         let clock = || scope().performance().map_or(0.0, |performance| performance.now());
         let run = async |rank| {
-            let trace = recommender.recommend(history, &Options { rank, top: 0 }, &clock).await;
+            let trace = recommender.recommend(history, &Options { rank, letters, top: 0 }, &clock).await;
             trace.map(Box::new).map_err(|error| recommend_failure(&error))
         };
         let retrieved = run(false).await?;

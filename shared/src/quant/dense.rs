@@ -1,0 +1,56 @@
+//! Products with small unquantized matrices.
+#![cfg_attr(
+    any(feature = "wgpu", feature = "cuda"),
+    allow(unsafe_code, reason = "the kernel launch skips bounds checks; the sizes are those of the tensors")
+)]
+
+use burn::tensor::Tensor;
+
+use super::is_cpu;
+
+/// `x [tokens, d_in]` times the transposed `w [d_out, d_in]`: `[tokens, d_out]`.
+///
+/// Off the CPU and without autodiff this is a kernel of our own: Burn's picks its shape by timing, which a
+/// browser does not allow, and stands still there without.
+pub(crate) fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
+    if is_cpu(&x.device()) || x.device().is_autodiff() {
+        return x.matmul(w.transpose());
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    return on_gpu(x, w);
+    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+    x.matmul(w.transpose())
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn on_gpu(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
+    use burn::tensor::DType;
+    use burn_cubecl::{CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
+    use cubecl::prelude::{CubeCount, CubeDim};
+
+    use super::cube_tensor;
+    use crate::kernels::dense_product::dense_product;
+
+    let ([tokens, d_in], [d_out, _]) = (x.dims(), w.dims());
+    let (x, w) = (into_contiguous(cube_tensor(x)), into_contiguous(cube_tensor(w)));
+    let shape = [tokens, d_out].into();
+    let out = empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32);
+    let dim = CubeDim::new_1d(64);
+    // A dimension of the grid holds 65,535 cubes.
+    let cubes = ((tokens * d_out) as u32).div_ceil(dim.num_elems());
+    let count = CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768));
+    unsafe {
+        dense_product::launch_unchecked(
+            &out.client,
+            count,
+            dim,
+            x.into_tensor_arg(),
+            w.into_tensor_arg(),
+            out.clone().into_tensor_arg(),
+            tokens as u32,
+            d_out as u32,
+            d_in as u32,
+        );
+    }
+    Tensor::from_primitive::<CubeBackend>(out)
+}
