@@ -131,7 +131,7 @@ fn bad_input_is_named_with_its_remedy() {
 fn a_changed_bundle_is_refused() {
     let folder = TempDir::new().unwrap();
     let bundle = tests::workspace().join("public/models/movielens");
-    for file in ["manifest.json", "catalog.json", "retriever.safetensors"] {
+    for file in ["manifest.json", "catalog.json", "adapter.safetensors", "retriever.safetensors"] {
         let mut bytes = fs::read(bundle.join(file)).unwrap();
         if file == "retriever.safetensors" {
             *bytes.last_mut().unwrap() ^= 1;
@@ -176,6 +176,19 @@ fn the_real_model_answers_and_fits_in_memory() {
     for title in ["Heat (1995)", "Toy Story (1995)", "Jumanji (1995)"] {
         titles.extend(["--title", title]);
     }
+    let trace = |more: &[&str]| -> Trace {
+        let output = run(&[&titles, more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    // The shipped adapter decides with the retriever; asked by letters, the untuned base model decides nothing.
+    let tuned = trace(&[]);
+    assert_eq!(tuned.ordering, Ordering::Fused);
+    assert!(tuned.provenance.adapter.unwrap().starts_with("movielens-small-2016"));
+    assert!(tuned.pointwise.unwrap().scores.iter().all(|score| score.is_finite()));
+    let by_letters = trace(&["--letters"]);
+    assert_eq!(by_letters.ordering, Ordering::Retriever);
+    assert!(by_letters.provenance.adapter.is_none() && by_letters.ranker.is_some());
     #[cfg(target_os = "linux")]
     {
         let peak = peak_memory(&titles);

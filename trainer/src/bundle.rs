@@ -25,6 +25,8 @@ const EMBEDDED_MANIFEST: &[u8] = include_bytes!("../../public/models/movielens/m
 const EMBEDDED_CATALOG: &[u8] = include_bytes!("../../public/models/movielens/catalog.json");
 const EMBEDDED_RETRIEVER: &[u8] = include_bytes!("../../public/models/movielens/retriever.safetensors");
 
+const EMBEDDED_ADAPTER: &[u8] = include_bytes!("../../public/models/movielens/adapter.safetensors");
+
 /// What a bundle holds.
 pub struct Bundle {
     /// Catalogue and retriever, without a ranker.
@@ -52,7 +54,8 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
     let manifest: Manifest = serde_json::from_slice(&manifest).map_err(malformed(MANIFEST))?;
     let adapter = match (&manifest.adapter, folder) {
         (Some(_), Some(folder)) => Some(read(folder, ADAPTER)?),
-        _ => None,
+        (Some(_), None) => Some(EMBEDDED_ADAPTER.to_vec()),
+        (None, _) => None,
     };
     let adapters = manifest.adapter.as_ref().zip(adapter.as_ref());
     for (expected, bytes) in

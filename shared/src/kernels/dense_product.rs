@@ -1,5 +1,4 @@
-//! A small unquantized matrix product: an adapter's, a few rows of the head. One unit an output, and
-//! nothing that a browser's WebGPU could refuse.
+//! A small unquantized matrix product, one unit an output: for an adapter, for a few rows of the head.
 
 use cubecl::prelude::*;
 

@@ -10,8 +10,8 @@ use super::is_cpu;
 
 /// `x [tokens, d_in]` times the transposed `w [d_out, d_in]`: `[tokens, d_out]`.
 ///
-/// Off the CPU and without autodiff this is a kernel of our own: Burn's picks its shape by timing, which a
-/// browser does not allow, and stands still there without.
+/// Off the CPU and without autodiff this is one small kernel: Burn's general product chooses its shape by
+/// timing, which is off in a browser.
 pub(crate) fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
     if is_cpu(&x.device()) || x.device().is_autodiff() {
         return x.matmul(w.transpose());

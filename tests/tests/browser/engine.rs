@@ -39,7 +39,8 @@ pub const CONVERSATION: &str = "
         const event = await next();
         if (event.body.type === 'loading') continue;
         // The retriever's part comes first, then the whole.
-        if (event.body.type === 'recommended' && body.rank && !event.body.trace.ranker) continue;
+        const ranked = trace => trace.ranker || trace.pointwise;
+        if (event.body.type === 'recommended' && body.rank && !ranked(event.body.trace)) continue;
         answers.push(event.body);
         break;
       }

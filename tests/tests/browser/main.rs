@@ -337,7 +337,9 @@ async fn the_real_base_model_ranks_on_the_page() {
     let start = std::time::Instant::now();
     load_ranker(&visitor).await;
     eprintln!("loaded and ranked in {:.1?}: {}", start.elapsed(), visitor.text(ids::TIMINGS).await);
-    ranked_as_an_untuned_base(&visitor).await;
+    // The shipped adapter decides with the retriever.
+    visitor.wait_for_text(ids::ORDER_NOTE, "Both stages together", SOON).await;
+    visitor.wait_for_text(ids::MODEL, "Adapter: movielens-small-2016", SOON).await;
     visitor.screenshot("real").await;
     visitor.leave().await;
 }
