@@ -141,6 +141,11 @@ fn training_lowers_the_loss_and_evaluation_tells_the_stages_apart() {
     );
     let untuned: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(untuned["subset"]["fused"], untuned["subset"]["retriever"]);
+    let pointwise = place.done(
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter none --mode pointwise --json",
+    );
+    let pointwise: Value = serde_json::from_str(&pointwise).unwrap();
+    assert_ne!(untuned["cross_entropy"]["ranker"], pointwise["cross_entropy"]["ranker"]);
     let text = place.done(
         "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run --max-users 2",
     );
@@ -263,6 +268,11 @@ fn what_does_not_belong_together_is_refused() {
     let (code, message) = place.refused("export --retriever retriever --adapter run --data . --out bundle");
     assert_eq!(code, Some(3), "{message}");
     assert!(message.contains("tiny seeded Llama, the page loads another"), "{message}");
+    let (code, message) = place.refused(
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run --mode letters",
+    );
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("beside an adapter"), "{message}");
     let (code, message) = place.refused("evaluate --stage ranker --data . --adapter run");
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--candidates is missing"), "{message}");

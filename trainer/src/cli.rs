@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use shared::scoring::Mode;
 
 use crate::{
     commands,
@@ -104,4 +105,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => printer.error(&error),
     }
+}
+
+/// Reads a mode of scoring by its name.
+///
+/// # Errors
+/// The names there are.
+pub fn scoring_mode(text: &str) -> Result<Mode, String> {
+    serde_json::from_value(text.into()).map_err(|_| "give pointwise or letters".to_owned())
 }

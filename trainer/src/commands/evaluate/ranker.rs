@@ -7,19 +7,22 @@ use serde::Serialize;
 use shared::{
     fusion::Fusion,
     metrics::{Interval, Metric, Summary},
-    scoring::{Scorer, ScoringConfig},
+    scoring::{Mode, Scorer, ScoringConfig},
     tuned::TunedFor,
 };
 
 use crate::{
     candidates::Candidates,
-    cli::Common,
+    cli::{Common, scoring_mode},
     commands::base,
     data::Dataset,
     report::{Printer, UserError},
     train::{
         measure::{Part, difference},
-        ranker::judge::{Judge, Judgement, Orders, draw, judgeable},
+        ranker::{
+            RankerConfig,
+            judge::{Judge, Judgement, Orders, draw, judgeable},
+        },
     },
 };
 
@@ -39,6 +42,9 @@ pub(super) struct RankerArgs {
     /// Measure on so many users, a fixed draw of those whose item is among the candidates (default: all)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_users: Option<u32>,
+    /// How the untuned base model is asked, by letters or pointwise; an adapter is asked as it was tuned [default: letters]
+    #[arg(long, value_name = "MODE", value_parser = scoring_mode)]
+    mode: Option<Mode>,
     /// Show the candidates in a random order instead of the retriever's
     #[arg(long)]
     shuffle: bool,
@@ -97,8 +103,16 @@ pub(super) fn run(
     let candidates = Candidates::load(candidates, dataset)?;
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
     base::tune(&mut ranker, &base, adapter)?;
-    let untuned = Scorer::new(ranker.tokens(), ranker.verbalizer(), ScoringConfig::letters())?;
     let tuned = ranker.tuned();
+    if let (Some(_), Some(_)) = (args.mode, tuned) {
+        let message = "--mode is given beside an adapter, which is asked as it was tuned".to_owned();
+        return Err(UserError::usage(message).hint("leave --mode out, or give: --adapter none").into());
+    }
+    let scoring = match args.mode {
+        Some(Mode::Pointwise) => RankerConfig::default().scoring(),
+        Some(Mode::Letters) | None => ScoringConfig::letters(),
+    };
+    let untuned = Scorer::new(ranker.tokens(), ranker.verbalizer(), scoring)?;
     let scorer = tuned.map_or(&untuned, |tuned| &tuned.scorer);
     let orders = match args.permutations {
         Some(count) => Orders::Shuffled(count as usize),

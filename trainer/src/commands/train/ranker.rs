@@ -12,7 +12,7 @@ use shared::scoring::Mode;
 
 use crate::{
     candidates::Candidates,
-    cli::Common,
+    cli::{Common, scoring_mode},
     commands::base,
     data, fetch,
     recipe::{self, Layers, Origin},
@@ -70,7 +70,7 @@ pub(super) struct RankerArgs {
 #[command(next_help_heading = "Settings")]
 struct RankerSettings {
     /// How candidates are asked about: each alone (pointwise) or all by index letters, as in the paper [default: pointwise]
-    #[arg(long, value_name = "MODE", value_parser = mode)]
+    #[arg(long, value_name = "MODE", value_parser = scoring_mode)]
     mode: Option<Mode>,
     /// Inner width of the adapter [default: 8]
     #[arg(long, value_name = "N")]
@@ -93,6 +93,9 @@ struct RankerSettings {
     /// Questions at most behind one history: they share its cost [default: 4]
     #[arg(long, value_name = "N")]
     questions: Option<usize>,
+    /// Histories to train on, a fixed draw; 0 takes all; a few can be learnt by heart, which is a check [default: 0]
+    #[arg(long, value_name = "N")]
+    examples: Option<usize>,
     /// Candidates of a question, the item chosen among them [default: 8]
     #[arg(long, value_name = "N")]
     #[serde(rename = "candidates")]
@@ -177,10 +180,6 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     Ok(())
 }
 
-fn mode(text: &str) -> Result<Mode, String> {
-    serde_json::from_value(text.into()).map_err(|_| "give pointwise or letters".to_owned())
-}
-
 fn minutes(minutes: f64) -> anyhow::Result<Duration> {
     Duration::try_from_secs_f64(minutes * 60.0).map_err(|_| {
         UserError::usage(format!("--max-minutes is {minutes}")).hint("give a number above 0").into()
@@ -229,6 +228,7 @@ mod tests {
             let option = format!("--{key} ");
             let at = help.find(&option).unwrap_or_else(|| panic!("no {option} in {help}"));
             let entry = &help[at..at + help[at..].find("\n\n").unwrap_or(help.len() - at)];
+            let entry = entry.split_whitespace().collect::<Vec<_>>().join(" ");
             let default = value.to_string().replace('"', "");
             assert!(entry.contains(&format!("[default: {default}]")), "{entry}");
         }

@@ -28,6 +28,8 @@ pub struct RankerConfig {
     pub title_tokens: usize,
     /// Questions at most behind one history: they share its cost.
     pub questions: usize,
+    /// Histories to train on, a fixed draw; 0 takes all. A few are a check: they can be learnt by heart.
+    pub examples: usize,
     /// Candidates of a question, the item chosen among them.
     pub candidates: usize,
     /// Share of the others that is drawn from the whole catalogue instead of the retriever's best.
@@ -67,6 +69,7 @@ impl Default for RankerConfig {
             history: 10,
             title_tokens: 16,
             questions: 4,
+            examples: 0,
             candidates: 8,
             random_share: 0.25,
             batch_size: 8,

@@ -45,6 +45,8 @@ pub struct Examples<'a> {
     seed: u64,
 }
 
+/// The shuffle that decides which examples are taken if not all are; no epoch comes that far.
+const DRAW: usize = (1 << 32) - 1;
 /// Random numbers of steps are far from those of epochs.
 const STEP_STREAMS: u64 = 1 << 32;
 
@@ -71,7 +73,13 @@ impl<'a> Examples<'a> {
                 _ => groups.push(vec![row]),
             }
         }
-        Self { dataset, prefixes, table, groups, seed: config.seed }
+        let mut examples = Self { dataset, prefixes, table, groups, seed: config.seed };
+        if (1..examples.len()).contains(&config.examples) {
+            let drawn = examples.shuffled(DRAW);
+            examples.groups =
+                drawn[..config.examples].iter().map(|&group| examples.groups[group].clone()).collect();
+        }
+        examples
     }
 
     /// How many questions there are.
@@ -227,6 +235,23 @@ mod tests {
         assert_eq!(seen.values().copied().collect::<Vec<_>>(), [20, 20, 20]);
         assert_eq!(examples.batch(7, &config), examples.batch(7, &config));
         assert_ne!(examples.batch(7, &config), examples.batch(8, &config));
+    }
+
+    #[test]
+    fn a_draw_of_examples_is_the_same_every_time() {
+        let (dataset, (prefixes, table)) = (dataset(), retrieved());
+        let drawn = |examples, seed| {
+            let config =
+                RankerConfig { questions: 1, batch_size: 2, examples, seed, ..RankerConfig::default() };
+            let examples = Examples::new(&dataset, &prefixes, &table, &config);
+            let mut histories: Vec<Vec<ItemId>> =
+                examples.batch(0, &config).iter().map(|example| example.history.to_vec()).collect();
+            histories.sort();
+            (examples.len(), histories)
+        };
+        assert_eq!(drawn(2, 1), drawn(2, 1));
+        assert_eq!([drawn(2, 1).0, drawn(0, 1).0, drawn(99, 1).0], [2, 4, 4]);
+        assert!((2..20).any(|seed| drawn(2, seed) != drawn(2, 1)), "the seed decides");
     }
 
     #[test]
