@@ -58,6 +58,14 @@ pub(crate) fn slice(tensor: &Primitive) -> &[f32] {
     tensor.as_slice().expect("a contiguous tensor of 32-bit floats")
 }
 
+/// A constant of an operation, without a copy.
+///
+/// # Panics
+/// If it is not in host memory, or has autodiff.
+pub(crate) fn constant<const D: usize>(tensor: &Tensor<D>) -> Primitive {
+    tensor.clone().try_into_primitive::<Flex>().expect("constants of models are in host memory")
+}
+
 /// The tensor of these numbers.
 pub(crate) fn tensor(values: Vec<f32>, shape: Vec<usize>) -> Primitive {
     Primitive::from_data(TensorData::new(values, shape))

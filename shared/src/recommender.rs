@@ -6,11 +6,11 @@ use crate::{
     CANDIDATES,
     catalog::{Catalog, ItemId},
     fusion::Fusion,
-    prompt::{Prompt, pointwise},
+    prompt::{Prompt, pointwise::HEAD},
     ranker::{Ranker, RankerError, Scores},
     ranking::{self, Ordering, Ranked},
     retriever::{self, Retriever},
-    scoring::{Mode, ScoringConfig},
+    scoring::{Mode, Pointwise, Scorer, ScoringConfig, letters},
     tokens::TokensError,
     trace::{
         Candidate, FusedTrace, HistoryItem, PointwiseTrace, Provenance, RankerTrace, TRACE_VERSION, Timings,
@@ -134,10 +134,15 @@ impl Recommender {
         trace.provenance.base = Some(ranker.name().to_owned());
         trace.provenance.adapter = tuned.map(|tuned| tuned.tuned_for.name());
         trace.provenance.device.clone_from(device);
-        let (scores, prompted) = if let (Some(tuned), Mode::Pointwise) = (tuned, scoring.mode) {
-            (judge(trace, ranker, tuned).await?, start)
+        let pointwise = tuned.and_then(|tuned| match &tuned.scorer {
+            Scorer::Pointwise(pointwise) => Some((tuned, pointwise)),
+            Scorer::Letters(_) => None,
+        });
+        let (scores, prompted) = if let Some((tuned, pointwise)) = pointwise {
+            (judge(trace, ranker, tuned, pointwise).await?, start)
         } else {
-            let prompt = prompt(trace, ranker, scoring)?;
+            let (history, candidates) = titles(trace, scoring);
+            let prompt = letters::prompt(ranker.tokens(), &history, &candidates, scoring)?;
             let prompted = clock();
             let read = read_letters(ranker, prompt, trace.candidates.len(), options.top).await?;
             let logits = read.letter_logits.clone();
@@ -209,19 +214,20 @@ impl Recommender {
 }
 
 /// Asks a tuned ranker about every candidate alone; gives the scores.
-async fn judge(trace: &mut Trace, ranker: &Ranker, tuned: &Tuned) -> Result<Vec<f32>, RecommendError> {
-    let shown = tuned.tuned_for.scoring.history;
-    let history: Vec<&str> = trace.history.iter().map(|item| item.title.as_str()).collect();
-    let history = &history[history.len().saturating_sub(shown)..];
-    let titles: Vec<&str> = trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect();
-    let Scores { tokens, scores } = ranker.score(tuned, history, &titles).await?;
-    let cut = |title: &str| ranker.tokens().cut(title, tuned.tuned_for.scoring.title_tokens);
-    let chosen: Result<String, TokensError> =
-        history.iter().map(|title| Ok(pointwise::chosen(&cut(title)?))).collect();
-    let questions: Result<Vec<String>, TokensError> =
-        titles.iter().map(|title| Ok(pointwise::question(&cut(title)?))).collect();
+async fn judge(
+    trace: &mut Trace,
+    ranker: &Ranker,
+    tuned: &Tuned,
+    pointwise: &Pointwise,
+) -> Result<Vec<f32>, RecommendError> {
+    let (history, titles) = titles(trace, tuned.tuned_for.scoring);
+    let Scores { tokens, scores } = ranker.score(tuned, &history, &titles).await?;
+    let chosen: Result<String, _> =
+        history.iter().map(|title| pointwise.chosen(ranker.tokens(), title)).collect();
+    let questions: Result<Vec<String>, _> =
+        titles.iter().map(|title| pointwise.question(ranker.tokens(), title)).collect();
     trace.pointwise = Some(PointwiseTrace {
-        text: format!("{}{}", pointwise::HEAD, chosen?),
+        text: format!("{HEAD}{}", chosen?),
         questions: questions?,
         tokens,
         probabilities: softmax(&scores, 1.0),
@@ -230,14 +236,11 @@ async fn judge(trace: &mut Trace, ranker: &Ranker, tuned: &Tuned) -> Result<Vec<
     Ok(scores)
 }
 
-/// The paper's prompt for the newest items of the history, every title cut.
-fn prompt(trace: &Trace, ranker: &Ranker, scoring: ScoringConfig) -> Result<Prompt, TokensError> {
-    let cut = |title: &str| ranker.tokens().cut(title, scoring.title_tokens);
+/// Titles of the history that are shown, oldest first, and of the candidates.
+fn titles(trace: &Trace, scoring: ScoringConfig) -> (Vec<&str>, Vec<&str>) {
     let shown = &trace.history[trace.history.len().saturating_sub(scoring.history)..];
-    let history: Result<Vec<String>, _> = shown.iter().map(|item| cut(&item.title)).collect();
-    let pool: Result<Vec<String>, _> =
-        trace.candidates.iter().map(|candidate| cut(&candidate.title)).collect();
-    Ok(Prompt::render(&history?, &pool?))
+    let history = shown.iter().map(|item| item.title.as_str()).collect();
+    (history, trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect())
 }
 
 /// One forward pass over the prompt, read for the first `n` letters.

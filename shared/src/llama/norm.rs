@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::beside;
 use crate::{
-    host::{HostOp, Primitive, apply, floats, tensor},
+    host::{HostOp, Primitive, apply, constant, floats, slice, tensor},
     quant::is_cpu,
     weights::TensorBytes,
 };
@@ -43,10 +43,6 @@ impl RmsNorm {
 struct OnePass(RmsNorm);
 
 impl OnePass {
-    fn gain(&self) -> Vec<f32> {
-        self.0.gain.to_data().try_into_vec().expect("the gain is of 32-bit floats")
-    }
-
     /// `1 / sqrt(mean(x²) + eps)` of a row.
     fn scale(&self, row: &[f32]) -> f32 {
         let square: f32 = row.iter().map(|x| x * x).sum();
@@ -60,10 +56,11 @@ impl HostOp<1> for OnePass {
     fn forward(&self, [x]: [Primitive; 1]) -> (Primitive, Primitive) {
         let x = x.to_contiguous();
         let (mut values, shape) = floats(x.clone());
-        let gain = self.gain();
+        let gain = constant(&self.0.gain);
+        let gain = slice(&gain);
         for row in values.chunks_exact_mut(gain.len()) {
             let scale = self.scale(row);
-            row.iter_mut().zip(&gain).for_each(|(x, gain)| *x *= scale * gain);
+            row.iter_mut().zip(gain).for_each(|(x, gain)| *x *= scale * gain);
         }
         (tensor(values, shape), x)
     }
@@ -72,11 +69,12 @@ impl HostOp<1> for OnePass {
     #[cfg(feature = "train")]
     fn backward(&self, x: Primitive, gradient: Primitive) -> [Primitive; 1] {
         let (mut gradient, shape) = floats(gradient);
-        let gain = self.gain();
-        let rows = crate::host::slice(&x).chunks_exact(gain.len());
+        let gain = constant(&self.0.gain);
+        let gain = slice(&gain);
+        let rows = slice(&x).chunks_exact(gain.len());
         for (row, x) in gradient.chunks_exact_mut(gain.len()).zip(rows) {
             let scale = self.scale(x);
-            row.iter_mut().zip(&gain).for_each(|(g, gain)| *g *= gain);
+            row.iter_mut().zip(gain).for_each(|(g, gain)| *g *= gain);
             let mean = row.iter().zip(x).map(|(h, x)| h * x).sum::<f32>() / x.len() as f32;
             let pull = scale * scale * mean;
             row.iter_mut().zip(x).for_each(|(h, x)| *h = scale * (*h - x * pull));

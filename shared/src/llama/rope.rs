@@ -7,7 +7,7 @@ use super::{
     config::{LlamaConfig, RopePairs},
 };
 use crate::{
-    host::{HostOp, Primitive, apply, floats, tensor},
+    host::{HostOp, Primitive, apply, constant, floats, slice, tensor},
     quant::is_cpu,
 };
 
@@ -88,24 +88,22 @@ impl InPlace {
         let Rope { pairs, cos, sin } = &self.0;
         let (mut values, shape) = floats(x);
         let half = shape[2] / 2;
-        let table = |table: &Tensor<3>| -> Vec<f32> {
-            table.to_data().try_into_vec().expect("tables are of 32-bit floats")
-        };
+        let (cos, sin) = (constant(cos), constant(sin));
         let sign = if back { -1.0 } else { 1.0 };
-        let (cos, sin) = (table(cos), table(sin).into_iter().map(|sin| sign * sin).collect::<Vec<f32>>());
-        let angles = cos.chunks_exact(half).zip(sin.chunks_exact(half));
+        let angles = slice(&cos).chunks_exact(half).zip(slice(&sin).chunks_exact(half));
         for (token, (cos, sin)) in values.chunks_exact_mut(shape[1] * shape[2]).zip(angles) {
             for head in token.chunks_exact_mut(shape[2]) {
                 match pairs {
                     RopePairs::Interleaved => {
                         for (pair, (cos, sin)) in head.chunks_exact_mut(2).zip(cos.iter().zip(sin)) {
-                            let (a, b) = (pair[0], pair[1]);
+                            let (a, b, sin) = (pair[0], pair[1], sign * sin);
                             (pair[0], pair[1]) = (a * cos - b * sin, a * sin + b * cos);
                         }
                     }
                     RopePairs::HalfSplit => {
                         let (one, other) = head.split_at_mut(half);
                         for ((a, b), (cos, sin)) in one.iter_mut().zip(other).zip(cos.iter().zip(sin)) {
+                            let sin = sign * sin;
                             (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
                         }
                     }

@@ -26,9 +26,9 @@ pub(crate) fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
 fn on_gpu(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
     use burn::tensor::DType;
     use burn_cubecl::{CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
-    use cubecl::prelude::{CubeCount, CubeDim};
+    use cubecl::prelude::CubeDim;
 
-    use super::cube_tensor;
+    use super::q4_weight::{cube_tensor, cubes};
     use crate::kernels::dense_product::dense_product;
 
     let ([tokens, d_in], [d_out, _]) = (x.dims(), w.dims());
@@ -36,13 +36,10 @@ fn on_gpu(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
     let shape = [tokens, d_out].into();
     let out = empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32);
     let dim = CubeDim::new_1d(64);
-    // A dimension of the grid holds 65,535 cubes.
-    let cubes = ((tokens * d_out) as u32).div_ceil(dim.num_elems());
-    let count = CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768));
     unsafe {
         dense_product::launch_unchecked(
             &out.client,
-            count,
+            cubes((tokens * d_out) as u32, dim),
             dim,
             x.into_tensor_arg(),
             w.into_tensor_arg(),

@@ -1,48 +1,42 @@
 //! The frozen product under autodiff: the gradient of its input is `dy W`, and the weight is expanded again
 //! for it instead of being kept from the way forward.
 
-use burn::{
-    backend::{AutodiffBackend, Flex},
-    tensor::Tensor,
-};
-use burn_autodiff::{
-    checkpoint::base::Checkpointer,
-    grads::Gradients,
-    ops::{Backward, Ops},
-};
+use burn::{backend::Flex, tensor::Tensor};
 
-use super::Linear;
-use crate::host::tracked::{Tracked, record};
-
-/// `x Wᵀ` with a W that is never trained.
-#[derive(Debug)]
-struct FrozenProduct;
+use super::{Linear, is_cpu};
+use crate::host::{HostOp, Primitive, apply};
 
 /// As [`Linear::forward`], for an `x` with autodiff.
 pub(super) fn forward(linear: &Linear, x: Tensor<2>) -> Tensor<2> {
-    let Ok(x) = x.clone().try_into_primitive::<Tracked>() else {
-        // On a GPU Burn's own product keeps the expanded weight until the way back.
-        let weight = linear.expanded(&x.clone().inner().device());
-        return x.matmul(Tensor::from_inner(weight.transpose()));
-    };
-    let node = x.node();
-    let y = linear.forward(Tensor::from_primitive::<Flex>(Tracked::inner(x)));
-    let y = y.try_into_primitive::<Flex>().unwrap_or_else(|_| unreachable!("the product stays on the CPU"));
-    Tensor::from_primitive::<Tracked>(record(FrozenProduct, [node], y, |_| linear.clone()))
+    if is_cpu(&x.device()) {
+        return apply(FrozenProduct(linear.clone()), [x]);
+    }
+    // On a GPU Burn's own product keeps the expanded weight until the way back.
+    let weight = linear.expanded(&x.clone().inner().device());
+    x.matmul(Tensor::from_inner(weight.transpose()))
 }
 
-impl Backward<Flex, 1> for FrozenProduct {
-    type State = Linear;
+/// `x Wᵀ` with a W that is never trained.
+#[derive(Clone, Debug)]
+struct FrozenProduct(Linear);
 
-    fn backward(self, ops: Ops<Linear, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let gradient: Tensor<2> = Tensor::from_primitive::<Flex>(grads.consume::<Flex>(&ops.node));
-        let [x] = ops.parents;
-        if let Some(node) = x {
-            let weight = ops.state.expanded(&gradient.device());
-            let Ok(gradient) = gradient.matmul(weight).try_into_primitive::<Flex>() else {
-                unreachable!("the product stays on the CPU")
-            };
-            grads.register::<Flex>(node.id, gradient);
-        }
+impl HostOp<1> for FrozenProduct {
+    type Saved = ();
+
+    fn forward(&self, [x]: [Primitive; 1]) -> (Primitive, ()) {
+        (product(x, |x| self.0.forward(x)), ())
     }
+
+    fn backward(&self, (): (), gradient: Primitive) -> [Primitive; 1] {
+        [product(gradient, |dy| {
+            let weight = self.0.expanded(&dy.device());
+            dy.matmul(weight)
+        })]
+    }
+}
+
+/// A product in Burn's operations.
+fn product(x: Primitive, multiply: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Primitive {
+    let y = multiply(Tensor::from_primitive::<Flex>(x));
+    y.try_into_primitive::<Flex>().expect("the product stays on the CPU")
 }

@@ -89,13 +89,10 @@ impl Q4Weight {
             empty_device_contiguous_dtype(words.client.clone(), words.device.clone(), shape, DType::F32);
         let blocks = (self.d_out * self.d_in / BLOCK) as u32;
         let dim = CubeDim::new_1d(256);
-        // A dimension of the grid holds 65,535 cubes.
-        let cubes = (blocks * 4).div_ceil(dim.num_elems());
-        let count = CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768));
         unsafe {
             q4_expand::launch_unchecked(
                 &out.client,
-                count,
+                cubes(blocks * 4, dim),
                 dim,
                 words.into_tensor_arg(),
                 out.clone().into_tensor_arg(),
@@ -104,6 +101,12 @@ impl Q4Weight {
         }
         Tensor::from_primitive::<CubeBackend>(out)
     }
+}
+
+/// Cubes for so many units: a dimension of the grid holds 65,535 of them.
+pub(super) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
+    let cubes = units.div_ceil(dim.num_elems());
+    CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768))
 }
 
 /// The CubeCL tensor behind a tensor that is known to live on a CubeCL device.

@@ -32,14 +32,10 @@ impl Letters {
         questions: &[Question],
     ) -> Result<Layout, TokensError> {
         let first = first_shown(history.len(), questions, &self.config);
-        let cut = |titles: &[&str]| -> Result<Vec<String>, TokensError> {
-            titles.iter().map(|title| tokens.cut(title, self.config.title_tokens)).collect()
-        };
         let prompts: Result<Vec<Vec<u32>>, TokensError> = questions
             .iter()
             .map(|Question { length, candidates }| {
-                let prompt = Prompt::render(&cut(&history[first..*length])?, &cut(candidates)?);
-                tokens.ids(&prompt.text)
+                tokens.ids(&prompt(tokens, &history[first..*length], candidates, self.config)?.text)
             })
             .collect();
         Ok(Layout::sharing(&prompts?))
@@ -55,4 +51,20 @@ impl Letters {
         });
         Tensor::cat(of_question.collect(), 0)
     }
+}
+
+/// The paper's prompt for these titles, every one cut.
+///
+/// # Errors
+/// A tokenizer that fails.
+pub fn prompt(
+    tokens: &Tokens,
+    history: &[&str],
+    candidates: &[&str],
+    config: ScoringConfig,
+) -> Result<Prompt, TokensError> {
+    let cut = |titles: &[&str]| -> Result<Vec<String>, TokensError> {
+        titles.iter().map(|title| tokens.cut(title, config.title_tokens)).collect()
+    };
+    Ok(Prompt::render(&cut(history)?, &cut(candidates)?))
 }

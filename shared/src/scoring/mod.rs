@@ -1,6 +1,6 @@
 //! How a ranker is asked about candidates, and how its hidden states become one score a candidate.
 
-mod letters;
+pub mod letters;
 mod pointwise;
 
 use burn::tensor::Tensor;

@@ -58,6 +58,16 @@ impl Pointwise {
         Ok(Self { config, answers })
     }
 
+    /// An item of the history as it is read.
+    pub(crate) fn chosen(&self, tokens: &Tokens, title: &str) -> Result<String, TokensError> {
+        Ok(chosen(&tokens.cut(title, self.config.title_tokens)?))
+    }
+
+    /// The question about a candidate as it is read.
+    pub(crate) fn question(&self, tokens: &Tokens, title: &str) -> Result<String, TokensError> {
+        Ok(question(&tokens.cut(title, self.config.title_tokens)?))
+    }
+
     /// The history once, and one branch a candidate of each question.
     pub(super) fn layout(
         &self,
@@ -69,14 +79,14 @@ impl Pointwise {
         let mut prefix = tokens.ids(HEAD)?;
         let mut ends = vec![prefix.len()];
         for title in &history[first..] {
-            prefix.extend(tokens.ids(&chosen(&tokens.cut(title, self.config.title_tokens)?))?);
+            prefix.extend(tokens.ids(&self.chosen(tokens, title)?)?);
             ends.push(prefix.len());
         }
         let mut branches = Vec::new();
         for Question { length, candidates } in questions {
             for title in candidates {
-                let text = question(&tokens.cut(title, self.config.title_tokens)?);
-                branches.push(Branch { seen: ends[length - first], ids: tokens.ids(&text)? });
+                let ids = tokens.ids(&self.question(tokens, title)?)?;
+                branches.push(Branch { seen: ends[length - first], ids });
             }
         }
         Ok(Layout::new(prefix, branches))

@@ -29,11 +29,14 @@ impl BaseArgs {
         let (mut ranker, base) = load(self.base.as_deref(), device)?;
         match (&self.adapter, bundled) {
             (Some(adapter), _) => tune(&mut ranker, &base, adapter)?,
-            // A base model of one's own ranks untuned rather than not at all; the Trace says so.
-            (None, Some(adapter)) if TunedFor::of(adapter)?.base_sha256 == sha256(&base)? => {
-                use_adapter(&mut ranker, &base, adapter, "of the bundle")?;
+            (None, Some(adapter)) => {
+                let sum = sha256(&base)?;
+                // A base model of one's own ranks untuned rather than not at all; the Trace says so.
+                if TunedFor::of(adapter)?.base_sha256 == sum {
+                    use_adapter(&mut ranker, &sum, adapter, "of the bundle")?;
+                }
             }
-            (None, _) => {}
+            (None, None) => {}
         }
         Ok(ranker)
     }
@@ -52,19 +55,22 @@ pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<
         UserError::input(format!("cannot read adapter {}: {error}", path.display()))
             .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
     })?;
-    use_adapter(ranker, base, &bytes, &path.display().to_string())
+    use_adapter(ranker, &sha256(base)?, &bytes, &path.display().to_string())
 }
 
-fn use_adapter(ranker: &mut Ranker, base: &Path, adapter: &[u8], name: &str) -> anyhow::Result<()> {
-    let base_sha256 = sha256(base)?;
-    ranker.tune(adapter, &base_sha256).map_err(|error| {
+fn use_adapter(ranker: &mut Ranker, base_sha256: &str, adapter: &[u8], name: &str) -> anyhow::Result<()> {
+    ranker.tune(adapter, base_sha256).map_err(|error| {
         UserError::input(format!("adapter {name}: {error}"))
             .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
     })?;
     Ok(())
 }
 
-fn sha256(base: &Path) -> anyhow::Result<String> {
+/// SHA-256 of a base model's file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn sha256(base: &Path) -> anyhow::Result<String> {
     let read = || format!("cannot read {}", base.display());
     fetch::sha256(File::open(base).with_context(read)?, |_| ()).with_context(read)
 }

@@ -103,20 +103,9 @@ fn OrderSwitch(
     /// Whether a tuned ranker ran.
     fused: Signal<bool>,
 ) -> impl IntoView {
-    let page = expect_context::<Page>();
-    let option = move |id: &'static str, value: Shown, label: &'static str| {
-        view! {
-            <label>
-                <input
-                    id=id
-                    type="radio"
-                    name="order"
-                    prop:checked=move || shown.get() == value
-                    on:change=move |_| page.act(Action::Show(value))
-                />
-                <span>{label}</span>
-            </label>
-        }
+    let option = move |id, value, label| {
+        let checked = Signal::derive(move || shown.get() == value);
+        view! { <Radio name="order" id label checked action=Action::Show(value)/> }
     };
     view! {
         <fieldset id=ids::ORDER class="segmented">
@@ -134,19 +123,9 @@ fn AskSwitch() -> impl IntoView {
     let page = expect_context::<Page>();
     let letters = Memo::new(move |_| page.state.with(|state| state.letters));
     let choice = Memo::new(move |_| page.state.with(State::may_ask_otherwise));
-    let option = move |id: &'static str, value: bool, label: &'static str| {
-        view! {
-            <label>
-                <input
-                    id=id
-                    type="radio"
-                    name="asked"
-                    prop:checked=move || letters.get() == value
-                    on:change=move |_| page.act(Action::AskByLetters(value))
-                />
-                <span>{label}</span>
-            </label>
-        }
+    let option = move |id, value, label| {
+        let checked = Signal::derive(move || letters.get() == value);
+        view! { <Radio name="asked" id label checked action=Action::AskByLetters(value)/> }
     };
     view! {
         <Show when=move || choice.get()>
@@ -156,6 +135,36 @@ fn AskSwitch() -> impl IntoView {
                 {option(ids::ASKED_LETTERS, true, "By letters A–T")}
             </fieldset>
         </Show>
+    }
+}
+
+/// One choice of a switch.
+#[component]
+fn Radio(
+    /// The switch.
+    name: &'static str,
+    /// Id of the button.
+    id: &'static str,
+    /// What is chosen, in words.
+    label: &'static str,
+    /// Whether it is chosen now.
+    #[prop(into)]
+    checked: Signal<bool>,
+    /// What choosing it does.
+    action: Action,
+) -> impl IntoView {
+    let page = expect_context::<Page>();
+    view! {
+        <label>
+            <input
+                id=id
+                type="radio"
+                name=name
+                prop:checked=move || checked.get()
+                on:change=move |_| page.act(action.clone())
+            />
+            <span>{label}</span>
+        </label>
     }
 }
 

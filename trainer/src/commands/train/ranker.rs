@@ -1,7 +1,6 @@
 //! `llamarec train ranker`: fine-tunes the second stage.
 
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use crate::{
     candidates::Candidates,
     cli::{Common, scoring_mode},
     commands::base,
-    data, fetch,
+    data,
     recipe::{self, Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
@@ -164,7 +163,7 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     let dataset = data::load(args.data.as_deref())?;
     let candidates = Candidates::load(&args.candidates, &dataset)?;
     let (ranker, base) = base::load(args.base.as_deref(), common.device)?;
-    let base_sha256 = fetch::sha256(File::open(base)?, |_| ())?;
+    let base_sha256 = base::sha256(&base)?;
     let folder = RunDir::open(&args.out)?;
     let parts =
         Parts { dataset: &dataset, candidates: &candidates, ranker: &ranker, base_sha256: &base_sha256 };
