@@ -81,7 +81,7 @@ impl Ranker {
     pub fn from_gguf(bytes: Vec<u8>, device: &Device) -> Result<Self, RankerError> {
         let gguf = Gguf::parse(bytes)?;
         let tokens = Tokens::from_gguf(&gguf)?;
-        let verbalizer = derive_verbalizer(&tokens)?;
+        let verbalizer = verbalizer(&tokens, |encode| Verbalizer::derive(RESPONSE, encode))?;
         let config = LlamaConfig::from_gguf(&gguf)?;
         let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
         let llama = Llama::load(config, &gguf, device)?;
@@ -95,6 +95,15 @@ impl Ranker {
     pub fn tune(&mut self, adapter: &[u8], base_sha256: &str) -> Result<&TunedFor, TunedError> {
         let tuned = Tuned::load(adapter, self, base_sha256)?;
         Ok(&self.tuned.insert(tuned).tuned_for)
+    }
+
+    /// Reads the letters' logits where the reference does, from now on and for adapters that come later.
+    ///
+    /// # Errors
+    /// A tokenizer that fails.
+    pub fn read_like_the_reference(&mut self) -> Result<(), RankerError> {
+        self.verbalizer = verbalizer(&self.tokens, |encode| Verbalizer::of_the_reference(encode))?;
+        Ok(())
     }
 
     /// The adapter in use.
@@ -192,9 +201,13 @@ impl Ranker {
     }
 }
 
-fn derive_verbalizer(tokens: &Tokens) -> Result<Verbalizer, RankerError> {
+/// A verbalizer by one of the rules, with this tokenizer.
+fn verbalizer(
+    tokens: &Tokens,
+    rule: impl FnOnce(&mut dyn FnMut(&str) -> Vec<u32>) -> Result<Verbalizer, VerbalizerError>,
+) -> Result<Verbalizer, RankerError> {
     let mut failure = None;
-    let verbalizer = Verbalizer::derive(RESPONSE, |text| {
+    let verbalizer = rule(&mut |text| {
         tokens.ids(text).unwrap_or_else(|error| {
             failure = Some(error);
             Vec::new()

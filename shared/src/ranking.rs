@@ -72,6 +72,9 @@ pub struct TopK {
     kept: BinaryHeap<Reverse<Entry>>,
 }
 
+/// Scores compared at once with the worst kept one.
+const GROUP: usize = 64;
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     score: f32,
@@ -108,14 +111,19 @@ impl TopK {
     /// scores keep their order.
     pub fn offer(&mut self, start: usize, scores: &[f32], skip: impl Fn(usize) -> bool) {
         let mut bar = self.bar();
-        for (n, &score) in scores.iter().enumerate() {
-            // A NaN is not above anything.
-            if score > bar && score.is_finite() && !skip(start + n) {
-                self.kept.push(Reverse(Entry { score, index: start + n }));
-                if self.kept.len() > self.k {
-                    self.kept.pop();
+        for (group, scores) in scores.chunks(GROUP).enumerate() {
+            // Counted without a branch, so that a group is compared at once. A NaN is not above anything.
+            if scores.iter().map(|&score| u32::from(score > bar)).sum::<u32>() == 0 {
+                continue;
+            }
+            for (n, &score) in (start + group * GROUP..).zip(scores) {
+                if score > bar && score.is_finite() && !skip(n) {
+                    self.kept.push(Reverse(Entry { score, index: n }));
+                    if self.kept.len() > self.k {
+                        self.kept.pop();
+                    }
+                    bar = self.bar();
                 }
-                bar = self.bar();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Text to token ids and back, with the vocabulary that comes inside the GGUF file.
+//! Text to token ids and back, with the tokenizer that comes inside the GGUF file.
 
 use ahash::AHashMap;
 use thiserror::Error;
@@ -13,9 +13,16 @@ use crate::weights::{WeightError, gguf::Gguf};
 /// Type number of control tokens in `tokenizer.ggml.token_type`.
 const CONTROL: i64 = 3;
 
-/// A byte-level BPE tokenizer.
+/// Metadata key of a whole `tokenizer.json` in a GGUF file (ggml `docs/gguf.md`).
+pub const TOKENIZER_JSON: &str = "tokenizer.huggingface.json";
+
+/// A tokenizer and how a prompt begins.
 pub struct Tokens {
     tokenizer: Tokenizer,
+    /// Tokens before every prompt; Llama 2 has one.
+    first: Vec<u32>,
+    /// Whether a text alone begins with a blank that is not there, as `SentencePiece` has it.
+    invents_blank: bool,
 }
 
 /// Token ids and the bytes of the text that each covers.
@@ -41,6 +48,9 @@ pub enum TokensError {
         /// `tokenizer.ggml.pre`.
         pre: String,
     },
+    /// The tokenizer wants a token behind the prompt, where the answer stands.
+    #[error("the tokenizer adds tokens behind a text, where the ranker answers")]
+    Ends,
     /// The tokenizer library refused.
     #[error("tokenizer: {0}")]
     Library(String),
@@ -53,8 +63,17 @@ impl From<tokenizers::Error> for TokensError {
 }
 
 impl Tokens {
-    /// Builds the tokenizer from the vocabulary, merges and token types of a GGUF file.
+    /// Takes the `tokenizer.json` of a GGUF file, or else builds a tokenizer from its vocabulary, merges and token
+    /// types.
     pub fn from_gguf(gguf: &Gguf) -> Result<Self, TokensError> {
+        if let Ok(json) = gguf.text(TOKENIZER_JSON) {
+            return Self::from_json(json);
+        }
+        let first = if gguf.flag("tokenizer.ggml.add_bos_token") {
+            vec![gguf.int("tokenizer.ggml.bos_token_id")? as u32]
+        } else {
+            Vec::new()
+        };
         let model = gguf.text("tokenizer.ggml.model")?;
         let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("gpt-2");
         let digits = match (model, pre) {
@@ -94,16 +113,51 @@ impl Tokens {
             .map(|(_, &token)| AddedToken::from(token, true))
             .collect();
         tokenizer.add_special_tokens(control)?;
-        Ok(Self { tokenizer })
+        Ok(Self { tokenizer, first, invents_blank: false })
     }
 
-    /// Token ids of a text. No token is added before or after.
-    pub fn ids(&self, text: &str) -> Result<Vec<u32>, TokensError> {
-        Ok(self.encode(text)?.ids)
+    /// Reads a `tokenizer.json`.
+    pub fn from_json(json: &str) -> Result<Self, TokensError> {
+        let mut tokenizer = Tokenizer::from_bytes(json)?;
+        // How long a prompt may be is the model's business.
+        tokenizer.with_padding(None).with_truncation(None)?;
+        let (with, without) = (tokenizer.encode("a", true)?, tokenizer.encode("a", false)?);
+        let first = with.get_ids().strip_suffix(without.get_ids()).ok_or(TokensError::Ends)?.to_vec();
+        let mut tokens = Self { tokenizer, first, invents_blank: false };
+        tokens.invents_blank = tokens.behind_newline("a")? != tokens.alone("a")?.ids;
+        Ok(tokens)
     }
 
-    /// Token ids of a text and the bytes they cover.
-    pub fn encode(&self, text: &str) -> Result<Encoded, TokensError> {
+    /// Token ids of a prompt.
+    pub fn ids(&self, prompt: &str) -> Result<Vec<u32>, TokensError> {
+        Ok(self.encode(prompt)?.ids)
+    }
+
+    /// Token ids of a prompt and the bytes they cover; a token that every prompt begins with covers none.
+    pub fn encode(&self, prompt: &str) -> Result<Encoded, TokensError> {
+        let mut encoded = self.alone(prompt)?;
+        encoded.ids.splice(..0, self.first.iter().copied());
+        encoded.offsets.splice(..0, self.first.iter().map(|_| (0, 0)));
+        Ok(encoded)
+    }
+
+    /// What every prompt begins with.
+    pub fn first(&self) -> &[u32] {
+        &self.first
+    }
+
+    /// Token ids of a text that goes on behind another.
+    pub fn piece(&self, text: &str) -> Result<Vec<u32>, TokensError> {
+        if self.invents_blank { self.behind_newline(text) } else { Ok(self.alone(text)?.ids) }
+    }
+
+    /// Token ids of a text that stands behind a newline.
+    fn behind_newline(&self, text: &str) -> Result<Vec<u32>, TokensError> {
+        let newline = self.alone("\n")?.ids.len();
+        Ok(self.alone(&format!("\n{text}"))?.ids.split_off(newline))
+    }
+
+    fn alone(&self, text: &str) -> Result<Encoded, TokensError> {
         let encoding = self.tokenizer.encode(text, false)?;
         Ok(Encoded { ids: encoding.get_ids().to_vec(), offsets: encoding.get_offsets().to_vec() })
     }
@@ -115,7 +169,7 @@ impl Tokens {
 
     /// The title cut to at most `limit` tokens, as the reference does: encode alone, cut, decode.
     pub fn cut(&self, title: &str, limit: usize) -> Result<String, TokensError> {
-        let ids = self.ids(title)?;
+        let ids = self.alone(title)?.ids;
         if ids.len() <= limit { Ok(title.to_owned()) } else { self.decode(&ids[..limit]) }
     }
 }

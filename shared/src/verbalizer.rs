@@ -79,6 +79,19 @@ impl Verbalizer {
         Ok(Self { label_ids })
     }
 
+    /// The label ids as the reference reads them: the last token of each letter alone. With Llama 2 these are not
+    /// the tokens that training teaches; for comparisons with published numbers only.
+    pub fn of_the_reference(mut encode: impl FnMut(&str) -> Vec<u32>) -> Result<Self, VerbalizerError> {
+        let mut label_ids: Vec<u32> = Vec::with_capacity(CANDIDATES);
+        for n in 0..CANDIDATES {
+            let letter = letter(n);
+            let ids = encode(&letter.to_string());
+            let id = *ids.last().ok_or(VerbalizerError::NotOneToken { letter, tokens: 0 })?;
+            label_ids.push(id);
+        }
+        Ok(Self { label_ids })
+    }
+
     /// Token ids of A–T, in letter order.
     pub fn label_ids(&self) -> &[u32] {
         &self.label_ids

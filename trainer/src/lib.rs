@@ -10,6 +10,7 @@ pub mod demo;
 pub mod device;
 pub mod fetch;
 pub mod files;
+pub mod import;
 pub mod paper;
 pub mod recipe;
 pub mod report;

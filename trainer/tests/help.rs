@@ -62,5 +62,5 @@ fn data_and_model_have_their_subcommands() {
         let text = help(&["data", "prepare", format]);
         assert!(text.contains("--from") && text.contains("--skip-bad-rows"), "{format}:\n{text}");
     }
-    assert_eq!(commands(&help(&["model"])), ["fetch", "verify"]);
+    assert_eq!(commands(&help(&["model"])), ["fetch", "verify", "import"]);
 }

@@ -41,7 +41,7 @@ pub struct LlamaConfig {
 }
 
 impl LlamaConfig {
-    /// Reads the header of a GGUF file of architecture `llama`; `n_vocab` is its token list's length.
+    /// Reads the header of a GGUF file of architecture `llama`.
     pub fn from_gguf(gguf: &Gguf) -> Result<Self, WeightError> {
         let architecture = gguf.text("general.architecture")?;
         if architecture != "llama" {
@@ -54,7 +54,10 @@ impl LlamaConfig {
         let d_head = gguf.int_or("llama.attention.key_length", d_model / n_heads.max(1))?;
         refuse_unsupported(gguf, d_head)?;
         Self {
-            n_vocab: gguf.texts("tokenizer.ggml.tokens")?.len(),
+            n_vocab: match gguf.int("llama.vocab_size") {
+                Ok(n_vocab) => n_vocab,
+                Err(_) => gguf.texts("tokenizer.ggml.tokens")?.len(),
+            },
             d_model,
             n_layers: gguf.int("llama.block_count")?,
             n_heads,
@@ -69,24 +72,13 @@ impl LlamaConfig {
         .checked()
     }
 
-    /// Reads a Hugging Face `config.json`.
-    pub fn from_hugging_face(json: &str) -> Result<Self, WeightError> {
-        #[derive(Deserialize)]
-        struct Raw {
-            vocab_size: usize,
-            hidden_size: usize,
-            num_hidden_layers: usize,
-            num_attention_heads: usize,
-            num_key_value_heads: Option<usize>,
-            head_dim: Option<usize>,
-            intermediate_size: usize,
-            max_position_embeddings: usize,
-            rope_theta: Option<f64>,
-            rms_norm_eps: f64,
-        }
-        let raw: Raw = serde_json::from_str(json)
+    /// Reads a Hugging Face `config.json`, and whether the head is the embedding.
+    pub fn from_hugging_face(json: &str) -> Result<(Self, bool), WeightError> {
+        let raw: HuggingFace = serde_json::from_str(json)
             .map_err(|error| WeightError::Format(format!("config.json of a Llama expected: {error}")))?;
-        Self {
+        raw.refuse_unsupported()?;
+        let rope_theta = raw.rope_theta.or(raw.rope_parameters.and_then(|rope| rope.rope_theta));
+        let config = Self {
             n_vocab: raw.vocab_size,
             d_model: raw.hidden_size,
             n_layers: raw.num_hidden_layers,
@@ -95,11 +87,11 @@ impl LlamaConfig {
             d_head: raw.head_dim.unwrap_or(raw.hidden_size / raw.num_attention_heads.max(1)),
             d_ff: raw.intermediate_size,
             max_len: raw.max_position_embeddings,
-            rope_theta: raw.rope_theta.unwrap_or(10_000.0),
+            rope_theta: rope_theta.unwrap_or(10_000.0),
             rope_pairs: RopePairs::HalfSplit,
             norm_eps: raw.rms_norm_eps,
-        }
-        .checked()
+        };
+        Ok((config.checked()?, raw.tie_word_embeddings))
     }
 
     /// Query heads that share a key and value head.
@@ -120,10 +112,64 @@ impl LlamaConfig {
     }
 }
 
+/// What is read of a `config.json`.
+#[derive(Deserialize)]
+struct HuggingFace {
+    model_type: Option<String>,
+    hidden_act: Option<String>,
+    vocab_size: usize,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    intermediate_size: usize,
+    max_position_embeddings: usize,
+    rms_norm_eps: f64,
+    rope_theta: Option<f64>,
+    rope_scaling: Option<serde_json::Value>,
+    rope_parameters: Option<RopeParameters>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+}
+
+/// Where newer files keep what is rotary.
+#[derive(Deserialize)]
+struct RopeParameters {
+    rope_theta: Option<f64>,
+    rope_type: Option<String>,
+}
+
+impl HuggingFace {
+    /// Refuses what this forward pass would compute wrongly without a word.
+    fn refuse_unsupported(&self) -> Result<(), WeightError> {
+        let rope_type = self.rope_parameters.as_ref().and_then(|rope| rope.rope_type.as_deref());
+        let refused = [
+            (self.model_type.as_deref().is_some_and(|kind| kind != "llama"), "model_type other than llama"),
+            (self.hidden_act.as_deref().is_some_and(|act| act != "silu"), "hidden_act other than silu"),
+            (self.rope_scaling.is_some(), "rope_scaling"),
+            (rope_type.is_some_and(|kind| kind != "default"), "rope_type other than default"),
+            (self.attention_bias, "attention_bias"),
+            (self.mlp_bias, "mlp_bias"),
+        ];
+        match refused.into_iter().find(|(found, _)| *found) {
+            Some((_, what)) => Err(unsupported(&format!("config.json: {what}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unsupported(what: &str) -> WeightError {
+    WeightError::Format(format!("{what} is not supported by this forward pass"))
+}
+
 /// Refuses variants of the architecture that this forward pass would compute wrongly without a word.
 fn refuse_unsupported(gguf: &Gguf, d_head: usize) -> Result<(), WeightError> {
-    let refused =
-        |what: String| Err(WeightError::Format(format!("{what} is not supported by this forward pass")));
+    let refused = |what: String| Err(unsupported(&what));
     if let Some(key) = gguf.keys().find(|key| key.starts_with("llama.rope.scaling.")) {
         return refused(format!("rotary scaling ({key})"));
     }
@@ -138,9 +184,6 @@ fn refuse_unsupported(gguf: &Gguf, d_head: usize) -> Result<(), WeightError> {
             "rotating {rotated} of {d_head} elements of a head (llama.rope.dimension_count)"
         ));
     }
-    if gguf.flag("tokenizer.ggml.add_bos_token") {
-        return refused("a tokenizer that adds a first token (tokenizer.ggml.add_bos_token)".to_owned());
-    }
     Ok(())
 }
 
@@ -152,11 +195,31 @@ mod tests {
     fn hugging_face_config_with_defaults() {
         let json = r#"{"vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
             "intermediate_size": 96, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "other": true}"#;
-        let config = LlamaConfig::from_hugging_face(json).unwrap();
+        let (config, tied) = LlamaConfig::from_hugging_face(json).unwrap();
+        assert!(!tied);
         assert_eq!((config.n_kv_heads, config.d_head, config.group()), (4, 16, 1));
         assert_eq!(config.rope_pairs, RopePairs::HalfSplit);
         let odd = json
             .replace("\"num_attention_heads\": 4", "\"num_attention_heads\": 4, \"num_key_value_heads\": 3");
         assert!(LlamaConfig::from_hugging_face(&odd).unwrap_err().to_string().contains("do not fit"));
+    }
+
+    #[test]
+    fn variants_that_would_be_computed_wrongly_are_refused() {
+        let json = r#"{"model_type": "llama", "vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "intermediate_size": 96, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
+            "rope_scaling": null, "rope_parameters": {"rope_theta": 500.0, "rope_type": "default"},
+            "tie_word_embeddings": true, "attention_bias": false}"#;
+        let (config, tied) = LlamaConfig::from_hugging_face(json).unwrap();
+        assert!(tied && config.rope_theta == 500.0);
+        for (from, to, said) in [
+            ("\"llama\"", "\"mistral\"", "model_type"),
+            ("\"rope_scaling\": null", "\"rope_scaling\": {\"factor\": 8}", "rope_scaling"),
+            ("\"default\"", "\"llama3\"", "rope_type"),
+            ("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias"),
+        ] {
+            let error = LlamaConfig::from_hugging_face(&json.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

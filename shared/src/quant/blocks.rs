@@ -33,6 +33,17 @@ impl Format {
         })
     }
 
+    /// ggml's type number.
+    pub fn to_ggml(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4_0 => 2,
+            Self::Q4_1 => 3,
+            Self::Q8_0 => 8,
+        }
+    }
+
     /// Numbers and bytes of the smallest unit.
     pub const fn unit(self) -> (usize, usize) {
         match self {

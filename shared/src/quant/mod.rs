@@ -8,6 +8,7 @@ mod linear_gradient;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod q4_weight;
+mod quantize;
 
 pub use blocks::{BLOCK, Format};
 pub(crate) use dense::times_transposed;

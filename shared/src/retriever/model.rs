@@ -19,7 +19,7 @@ use super::{
     sasrec::SasRec,
     scan::Scan,
 };
-use crate::{catalog::ItemId, ranking::TopK};
+use crate::{catalog::ItemId, quant::is_cpu, ranking::TopK};
 
 /// A sequential recommender: rows of item ids in, a hidden state for every place out, whose product with
 /// the tied embedding scores the catalogue.
@@ -138,26 +138,30 @@ impl Retriever {
     ) -> Result<Vec<Vec<(ItemId, f32)>>, RetrieverError> {
         let (embedding, bias) = self.output_layer();
         let vocabulary = self.config.vocabulary();
-        let seen: Vec<HashSet<usize>> =
-            histories.iter().map(|history| history.iter().map(|item| item.index()).collect()).collect();
-        let mut best = vec![TopK::new(k); histories.len()];
-        for start in (0..vocabulary).step_by(BLOCK) {
-            let length = BLOCK.min(vocabulary - start);
-            let rows = embedding.clone().narrow(0, start, length);
-            let scores = hidden.clone().matmul(rows.transpose());
-            let scores = match &bias {
-                Some(bias) => scores + bias.clone().narrow(0, start, length).unsqueeze::<2>(),
-                None => scores,
-            };
-            let scores = values(scores).await?;
-            for ((best, seen), scores) in best.iter_mut().zip(&seen).zip(scores.chunks(length)) {
-                best.offer(start, scores, |index| index == 0 || seen.contains(&index));
+        let mut found = Vec::with_capacity(histories.len());
+        for (n, histories) in histories.chunks(HISTORIES).enumerate() {
+            let hidden = hidden.clone().narrow(0, n * HISTORIES, histories.len());
+            let items = if is_cpu(&hidden.device()) { CPU_SCORES / histories.len() } else { GPU_ITEMS };
+            let seen: Vec<HashSet<usize>> =
+                histories.iter().map(|history| history.iter().map(|item| item.index()).collect()).collect();
+            let mut best = vec![TopK::new(k); histories.len()];
+            for start in (0..vocabulary).step_by(items) {
+                let length = items.min(vocabulary - start);
+                let rows = embedding.clone().narrow(0, start, length);
+                let scores = hidden.clone().matmul(rows.transpose());
+                let scores = match &bias {
+                    Some(bias) => scores + bias.clone().narrow(0, start, length).unsqueeze::<2>(),
+                    None => scores,
+                };
+                let scores = values(scores).await?;
+                for ((best, seen), scores) in best.iter_mut().zip(&seen).zip(scores.chunks(length)) {
+                    best.offer(start, scores, |index| index == 0 || seen.contains(&index));
+                }
             }
+            let item = |(index, score)| (ItemId(index as u32), score);
+            found.extend(best.into_iter().map(|best| best.into_sorted().into_iter().map(item).collect()));
         }
-        let items = |best: TopK| {
-            best.into_sorted().into_iter().map(|(index, score)| (ItemId(index as u32), score)).collect()
-        };
-        Ok(best.into_iter().map(items).collect())
+        Ok(found)
     }
 
     /// The id that stands for an item to be found, in a model that fills in masked items.
@@ -193,8 +197,13 @@ impl Retriever {
     }
 }
 
-/// Items scored at a time in [`Retriever::top_items`].
-const BLOCK: usize = 1 << 15;
+/// Histories served at a time in [`Retriever::top_items`].
+const HISTORIES: usize = 64;
+/// Scores computed at a time on a CPU: 64 KB stay in a cache, and in memory that the allocator keeps (five times
+/// as fast as a few megabytes).
+const CPU_SCORES: usize = 1 << 14;
+/// Items scored at a time on a GPU, where every block is a round trip.
+const GPU_ITEMS: usize = 1 << 15;
 
 /// A tensor's values in row-major order; asynchronous, so that it also works in a browser worker.
 async fn values(tensor: Tensor<2>) -> Result<Vec<f32>, RetrieverError> {

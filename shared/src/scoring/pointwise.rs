@@ -49,7 +49,7 @@ impl Pointwise {
     pub fn new(tokens: &Tokens, config: ScoringConfig) -> Result<Self, PointwiseError> {
         let mut answers = [0; 2];
         for (id, answer) in answers.iter_mut().zip(ANSWERS) {
-            let ids = tokens.ids(answer)?;
+            let ids = tokens.piece(answer)?;
             let &[only] = ids.as_slice() else {
                 return Err(PointwiseError::NotOneToken { answer, tokens: ids.len() });
             };
@@ -79,13 +79,13 @@ impl Pointwise {
         let mut prefix = tokens.ids(HEAD)?;
         let mut ends = vec![prefix.len()];
         for title in &history[first..] {
-            prefix.extend(tokens.ids(&self.chosen(tokens, title)?)?);
+            prefix.extend(tokens.piece(&self.chosen(tokens, title)?)?);
             ends.push(prefix.len());
         }
         let mut branches = Vec::new();
         for Question { length, candidates } in questions {
             for title in candidates {
-                let ids = tokens.ids(&self.question(tokens, title)?)?;
+                let ids = tokens.piece(&self.question(tokens, title)?)?;
                 branches.push(Branch { seen: ends[length - first], ids });
             }
         }

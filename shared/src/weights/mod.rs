@@ -1,6 +1,8 @@
 //! Bytes in, weights out: the two file formats a Llama comes in, behind one interface.
 
 pub mod gguf;
+pub mod gguf_writer;
+pub mod hugging_face;
 pub mod module_file;
 pub mod names;
 pub mod safetensors;

@@ -50,7 +50,10 @@ pub fn base_model_path(common_base: Option<&Path>) -> anyhow::Result<PathBuf> {
         Some(path) => {
             let message = format!("base model {} is not a file", path.display());
             Err(UserError::input(message)
-                .hint("give the path of a GGUF file of the Llama architecture")
+                .hint(
+                    "give the path of a GGUF file of the Llama architecture; \
+                     a Hugging Face folder becomes one with: llamarec model import",
+                )
                 .into())
         }
         None => Ok(Fetcher::base_model(None)?.present()?),

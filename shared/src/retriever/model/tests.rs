@@ -28,10 +28,10 @@ fn score_history_reads_the_newest_items() {
 #[test]
 fn the_best_items_are_those_of_the_whole_score_vector() {
     // More items than are scored at a time.
-    let items = BLOCK + 1234;
+    let items = CPU_SCORES + 123;
     let config = RetrieverConfig { d_model: 8, ..RetrieverConfig::new(Architecture::LruRec, items) };
     let model = Retriever::new(config, 3, &Device::flex()).expect("valid config");
-    let histories: [&[ItemId]; 2] = [&[ItemId(5), ItemId(9)], &[ItemId(BLOCK as u32 + 7)]];
+    let histories: [&[ItemId]; 2] = [&[ItemId(5), ItemId(9)], &[ItemId(CPU_SCORES as u32 + 7)]];
     let windows = histories.map(|history| model.window(history).expect("known items"));
     let rows = rows(&[&windows[0], &windows[1]]);
     let hidden = model.forward(&rows).narrow(1, 1, 1).squeeze_dim::<2>(1);

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::Common,
     data::{self, Dataset},
-    report::Printer,
+    report::{Printer, UserError},
     train::measure::Part,
 };
 
@@ -29,6 +29,9 @@ pub struct EvaluateArgs {
     /// Which item of each user is to be found
     #[arg(long, value_enum, default_value_t = Part::Test)]
     split: Part,
+    /// Also measure, or measure instead, as the paper's code does, for comparison with published numbers
+    #[arg(long, value_enum)]
+    compat: Option<Compat>,
     #[command(flatten)]
     retriever: retriever::RetrieverArgs,
     #[command(flatten)]
@@ -44,6 +47,15 @@ enum Stage {
     Ranker,
 }
 
+/// What the paper's code does otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compat {
+    /// Retriever: also means of the means of batches of users; a short last batch weighs too much
+    BatchMean,
+    /// Ranker: letters are read as tokens of their own, not as those that follow the prompt
+    ReferenceVerbalizer,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   llamarec evaluate --retriever runs/movielens/lrurec --retriever runs/movielens/sasrec
@@ -52,8 +64,22 @@ Examples:
 /// Runs `llamarec evaluate`.
 pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let dataset: Dataset = data::load(args.data.as_deref())?;
-    match args.stage {
-        Stage::Retriever => retriever::run(&args.retriever, &dataset, args.split, common, printer),
-        Stage::Ranker => ranker::run(&args.ranker, &dataset, args.split, common, printer),
+    match (args.stage, args.compat) {
+        (Stage::Retriever, None | Some(Compat::BatchMean)) => {
+            let batch_mean = args.compat.is_some();
+            retriever::run(&args.retriever, &dataset, args.split, batch_mean, common, printer)
+        }
+        (Stage::Ranker, None | Some(Compat::ReferenceVerbalizer)) => {
+            let like_reference = args.compat.is_some();
+            ranker::run(&args.ranker, &dataset, args.split, like_reference, common, printer)
+        }
+        (Stage::Retriever, Some(Compat::ReferenceVerbalizer)) => {
+            let message = "--compat reference-verbalizer is about the ranker";
+            Err(UserError::usage(message).hint("give: --stage ranker").into())
+        }
+        (Stage::Ranker, Some(Compat::BatchMean)) => {
+            let message = "--compat batch-mean is about the retriever";
+            Err(UserError::usage(message).hint("leave out: --stage ranker").into())
+        }
     }
 }

@@ -88,6 +88,7 @@ pub(super) fn run(
     args: &RankerArgs,
     dataset: &Dataset,
     split: Part,
+    like_reference: bool,
     common: &Common,
     printer: &Printer,
 ) -> anyhow::Result<()> {
@@ -102,6 +103,9 @@ pub(super) fn run(
         .ok_or_else(|| missing("--candidates", "make them with: llamarec candidates --retriever PATH"))?;
     let candidates = Candidates::load(candidates, dataset)?;
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
+    if like_reference {
+        ranker.read_like_the_reference()?;
+    }
     base::tune(&mut ranker, &base, adapter)?;
     let tuned = ranker.tuned();
     if let (Some(_), Some(_)) = (args.mode, tuned) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use shared::{
     CANDIDATES,
@@ -32,19 +32,9 @@ pub(super) struct RetrieverArgs {
     /// Another retriever to compare with, user by user; given several times, an ensemble
     #[arg(long, value_name = "PATH")]
     against: Vec<PathBuf>,
-    /// Also average as the paper's retriever rows do
-    #[arg(long, value_enum)]
-    compat: Option<Compat>,
-    /// Users a batch with --compat: the paper has 16 on ML-100k, 64 elsewhere
+    /// Users a batch with --compat batch-mean: the paper has 16 on ML-100k, 64 elsewhere
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     compat_batch: u16,
-}
-
-/// Arithmetic of published numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Compat {
-    /// Means of the means of batches of users; a short last batch weighs too much
-    BatchMean,
 }
 
 /// The result, as printed with `--json`.
@@ -78,6 +68,7 @@ pub(super) fn run(
     args: &RetrieverArgs,
     dataset: &Dataset,
     split: Part,
+    batch_mean: bool,
     common: &Common,
     printer: &Printer,
 ) -> anyhow::Result<()> {
@@ -105,9 +96,7 @@ pub(super) fn run(
             ndcg_10_difference: difference(Metric::Ndcg(10), &ranks, &other),
             recall_20_difference: difference(Metric::Recall(20), &ranks, &other),
         }),
-        batch_mean: args
-            .compat
-            .map(|Compat::BatchMean| Summary::of_batches(&ranks, args.compat_batch.into())),
+        batch_mean: batch_mean.then(|| Summary::of_batches(&ranks, args.compat_batch.into())),
         data: dataset.name.clone(),
     };
     if common.json {
