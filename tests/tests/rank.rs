@@ -128,6 +128,35 @@ fn bad_input_is_named_with_its_remedy() {
 }
 
 #[test]
+fn bench_rank_measures_the_pass_that_explain_shows() {
+    let folder = TempDir::new().unwrap();
+    let base = tiny_base(&folder);
+    let prompt = folder.path().join("prompt.txt");
+    fs::write(&prompt, "(A) Heat (1995)\n\n### Response:\n").unwrap();
+    let json = |args: &[&str]| -> Value {
+        let output = run(&[args, &["--base", text(&base), "--json"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let bench = json(&["bench", "rank", "--prompt-file", text(&prompt), "--repeats", "2"]);
+    let explained = json(&["explain", "--prompt-file", text(&prompt), "--top", "0"]);
+    for key in ["cold_ms", "median_ms", "cpu_ms", "gflop", "peak_gflop_per_second", "share_of_peak"] {
+        assert!(bench[key].as_f64().unwrap() > 0.0, "{key}: {bench}");
+    }
+    assert_eq!(bench["device"], "cpu");
+    assert!(bench["tokens"].as_u64().unwrap() > 10);
+    let logits = bench["logits"].as_array().unwrap();
+    assert_eq!(logits.len(), 20);
+    for (measured, shown) in logits.iter().zip(explained["letter_logits"].as_array().unwrap()) {
+        assert!((measured.as_f64().unwrap() - shown.as_f64().unwrap()).abs() < 1e-6, "{bench} {explained}");
+    }
+    // Without a prompt it is the paper's, whose twenty candidates make it long.
+    let whole = json(&["bench", "rank", "--repeats", "1"]);
+    assert!(whole["tokens"].as_u64().unwrap() > 500);
+    refused(&["bench", "rank", "--prompt-file", "absent.txt", "--base", text(&base)], 3, &["absent.txt"]);
+}
+
+#[test]
 fn a_changed_bundle_is_refused() {
     let folder = TempDir::new().unwrap();
     let bundle = tests::workspace().join("public/models/movielens");

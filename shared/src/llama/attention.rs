@@ -77,24 +77,35 @@ impl Attention {
         self.o.forward(Tensor::cat(mixed.collect(), 0))
     }
 
-    /// Mixes the values by what each query sees.
+    /// Mixes the values by what each query sees, some queries at a time: the scores of all at once would fill the
+    /// caches many times over, and keys behind the last query of a few need no score.
     ///
     /// # Shapes
     /// - q: `[queries, n_heads, d_head]`
     /// - k, v: `[tokens, n_kv_heads, d_head]`
     /// - output: `[queries, n_heads * d_head]`
     fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<2> {
-        let (queries, n_kv, group, d_head) = (q.dims()[0], self.n_kv_heads, self.group, self.d_head);
+        let k = k.permute([1, 2, 0]); // [n_kv, d_head, tokens]
+        let v = v.permute([1, 0, 2]); // [n_kv, tokens, d_head]
+        let tiles = sights.chunks(QUERIES).enumerate().map(|(n, sights)| {
+            let keys = sights.iter().map(|sight| sight.here + 1).max().unwrap_or(0);
+            let q = q.clone().narrow(0, n * QUERIES, sights.len());
+            self.tile(q, k.clone().narrow(2, 0, keys), v.clone().narrow(1, 0, keys), sights)
+        });
+        Tensor::cat(tiles.collect(), 0)
+    }
+
+    /// The same for a few queries; keys `[n_kv, d_head, keys]`, values `[n_kv, keys, d_head]`.
+    fn tile(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<2> {
+        let (queries, n_kv, group, d_head) = (sights.len(), self.n_kv_heads, self.group, self.d_head);
         // Query heads that share a key head are stacked, so that one product serves the group.
         let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([
             n_kv,
             group * queries,
             d_head,
         ]);
-        let k = k.permute([1, 2, 0]); // [n_kv, d_head, tokens]
-        let v = v.permute([1, 0, 2]); // [n_kv, tokens, d_head]
         let scale = (d_head as f32).sqrt().recip();
-        let weights = seen_softmax(q.matmul(k), scale, sights); // [n_kv, group * queries, tokens]
+        let weights = seen_softmax(q.matmul(k), scale, sights); // [n_kv, group * queries, keys]
         weights
             .matmul(v) // [n_kv, group * queries, d_head]
             .reshape([n_kv, group, queries, d_head])
@@ -102,3 +113,6 @@ impl Attention {
             .reshape([queries, n_kv * group * d_head])
     }
 }
+
+/// Queries of a tile.
+const QUERIES: usize = 64;

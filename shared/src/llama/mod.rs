@@ -15,6 +15,7 @@ mod rope;
 mod seen_softmax;
 mod sight;
 mod swiglu;
+mod work;
 
 use burn::tensor::{Tensor, kind::Autodiff};
 
@@ -23,6 +24,7 @@ pub use embedding::Embedding;
 pub use lora::{Adapter, AdapterConfig, AdapterError, BlockAdapter, Lora};
 pub use model::Llama;
 pub use sight::{Branch, Layout, Sight};
+pub use work::flops;
 
 /// A frozen tensor for use with `x`: with autodiff if `x` has it.
 fn beside<const D: usize, const E: usize, K: Autodiff>(x: &Tensor<D>, frozen: &Tensor<E, K>) -> Tensor<E, K> {

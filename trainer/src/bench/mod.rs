@@ -1,9 +1,12 @@
 //! Measurements of this machine at work, each beside the floor that the hardware sets.
 
 mod bandwidth;
+mod product;
+pub mod rank;
 pub mod retrieve;
 
 pub use bandwidth::read_bandwidth;
+pub use product::product_speed;
 
 use std::time::Instant;
 

@@ -1,11 +1,20 @@
 //! `llamarec bench`: measures this machine at the project's work.
 
-use clap::{Args, Subcommand};
+use std::{fmt::Display, fs, path::PathBuf};
 
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use shared::{CANDIDATES, PROMPT_HISTORY, catalog::ItemId, prompt::Prompt};
+
+use super::base::BaseArgs;
 use crate::{
-    bench::retrieve::{Plan, RetrieveBench},
+    bench::{
+        rank::RankBench,
+        retrieve::{Plan, RetrieveBench},
+    },
     cli::Common,
-    report::Printer,
+    data,
+    report::{Printer, UserError},
 };
 
 /// Arguments of `llamarec bench`.
@@ -17,8 +26,22 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// One forward pass of the ranker over a prompt
+    Rank(RankArgs),
     /// Find the best 20 of a large catalogue; add one item to a history
     Retrieve(RetrieveArgs),
+}
+
+#[derive(Debug, Args)]
+struct RankArgs {
+    /// File with the prompt (default: the paper's prompt with the 20 first and the 20 next titles of the embedded data)
+    #[arg(long, value_name = "F")]
+    prompt_file: Option<PathBuf>,
+    /// Measured passes after the first, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    repeats: u16,
+    #[command(flatten)]
+    base: BaseArgs,
 }
 
 #[derive(Debug, Args)]
@@ -42,7 +65,41 @@ struct RetrieveArgs {
 
 /// Runs `llamarec bench`.
 pub fn run(args: &BenchArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    let What::Retrieve(args) = &args.what;
+    match &args.what {
+        What::Rank(args) => print(&rank(args, common)?, common, printer),
+        What::Retrieve(args) => print(&retrieve(args, common)?, common, printer),
+    }
+}
+
+fn print<B: Serialize + Display>(bench: &B, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    if common.json {
+        printer.result(&serde_json::to_string(bench)?);
+    } else {
+        printer.result(bench.to_string().trim_end());
+    }
+    Ok(())
+}
+
+fn rank(args: &RankArgs, common: &Common) -> anyhow::Result<RankBench> {
+    let prompt = match &args.prompt_file {
+        Some(path) => fs::read_to_string(path)
+            .map_err(|error| UserError::input(format!("cannot read {}: {error}", path.display())))?,
+        None => example()?,
+    };
+    let ranker = args.base.load(None, common.device)?;
+    RankBench::run(&ranker, &prompt, args.repeats.into(), common.device.name())
+}
+
+/// The paper's prompt, with as many titles as it shows.
+fn example() -> anyhow::Result<String> {
+    let dataset = data::load(None)?;
+    let title = |n: usize| dataset.catalog.title(ItemId(n as u32 + 1));
+    let history: Vec<&str> = (0..PROMPT_HISTORY).map(title).collect();
+    let candidates: Vec<&str> = (PROMPT_HISTORY..PROMPT_HISTORY + CANDIDATES).map(title).collect();
+    Ok(Prompt::render(&history, &candidates).text)
+}
+
+fn retrieve(args: &RetrieveArgs, common: &Common) -> anyhow::Result<RetrieveBench> {
     let device = common.device.resolve()?;
     let plan = Plan {
         items: args.items as usize,
@@ -51,11 +108,5 @@ pub fn run(args: &BenchArgs, common: &Common, printer: &Printer) -> anyhow::Resu
         lengths: args.length.iter().map(|&length| length.into()).collect(),
         repeats: args.repeats.into(),
     };
-    let bench = RetrieveBench::run(&plan, &device, common.device.name())?;
-    if common.json {
-        printer.result(&serde_json::to_string(&bench)?);
-    } else {
-        printer.result(bench.to_string().trim_end());
-    }
-    Ok(())
+    RetrieveBench::run(&plan, &device, common.device.name())
 }

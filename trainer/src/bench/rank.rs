@@ -1,0 +1,97 @@
+//! One forward pass of the ranker over a prompt, beside the time that its arithmetic alone would take.
+
+use std::{fmt, time::Instant};
+
+use cpu_time::ProcessTime;
+use serde::Serialize;
+use shared::{
+    CANDIDATES,
+    llama::{Layout, flops},
+    ranker::Ranker,
+};
+
+use super::product_speed;
+
+/// The measurement.
+#[derive(Clone, Debug, Serialize)]
+pub struct RankBench {
+    /// Device.
+    pub device: String,
+    /// CPU threads.
+    pub threads: usize,
+    /// Name of the base model.
+    pub model: String,
+    /// Tokens of the prompt.
+    pub tokens: usize,
+    /// Time of the first pass, which also compiles kernels on a GPU.
+    pub cold_ms: f64,
+    /// Median time of the passes after it.
+    pub median_ms: f64,
+    /// Mean CPU time of those, all threads.
+    pub cpu_ms: f64,
+    /// Arithmetic of a pass, in 10⁹ multiplications and additions.
+    pub gflop: f64,
+    /// How fast the device multiplied large matrices in this run, in 10⁹ a second.
+    pub peak_gflop_per_second: f64,
+    /// Time of the arithmetic at that speed, over the median time.
+    pub share_of_peak: f64,
+    /// Logits of the twenty index letters.
+    pub logits: Vec<f32>,
+}
+
+impl RankBench {
+    /// Measures `repeats` passes after one that is measured apart.
+    ///
+    /// # Errors
+    /// A prompt the model cannot read, or a device that fails.
+    pub fn run(ranker: &Ranker, prompt: &str, repeats: usize, device: &str) -> anyhow::Result<Self> {
+        let pass = || -> anyhow::Result<_> {
+            let start = Instant::now();
+            let explanation = pollster::block_on(ranker.explain(prompt, 0))?;
+            Ok((start.elapsed().as_secs_f64() * 1e3, explanation))
+        };
+        let (cold_ms, explanation) = pass()?;
+        let cpu = ProcessTime::now();
+        let mut times = (0..repeats.max(1)).map(|_| Ok(pass()?.0)).collect::<anyhow::Result<Vec<_>>>()?;
+        let cpu_ms = cpu.elapsed().as_secs_f64() * 1e3 / times.len() as f64;
+        times.sort_by(f64::total_cmp);
+        let median_ms = times[times.len() / 2];
+        let llama = ranker.llama();
+        let work = flops(llama.config(), &Layout::prompt(&explanation.encoded.ids), CANDIDATES) as f64;
+        let peak = product_speed(llama.device(), repeats)?;
+        Ok(Self {
+            device: device.to_owned(),
+            threads: rayon::current_num_threads(),
+            model: ranker.name().to_owned(),
+            tokens: explanation.encoded.ids.len(),
+            cold_ms,
+            median_ms,
+            cpu_ms,
+            gflop: work / 1e9,
+            peak_gflop_per_second: peak / 1e9,
+            share_of_peak: work / peak / (median_ms / 1e3),
+            logits: explanation.letter_logits,
+        })
+    }
+}
+
+impl fmt::Display for RankBench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { device, threads, model, tokens, cold_ms, median_ms, cpu_ms, .. } = self;
+        let Self { gflop, peak_gflop_per_second: peak, share_of_peak, .. } = self;
+        writeln!(
+            f,
+            "{model} on {device}, {threads} CPU threads: a prompt of {tokens} tokens, {gflop:.1} GFLOP\n"
+        )?;
+        writeln!(f, "first pass   {cold_ms:>9.1} ms")?;
+        let rate = *tokens as f64 / median_ms * 1e3;
+        writeln!(f, "median       {median_ms:>9.1} ms, {rate:.0} tokens/s")?;
+        writeln!(f, "CPU time     {cpu_ms:>9.1} ms")?;
+        let floor = gflop / peak * 1e3;
+        writeln!(
+            f,
+            "floor        {floor:>9.1} ms at {peak:.0} GFLOP/s, as large products run here: {:.0} % of it reached",
+            share_of_peak * 100.0
+        )
+    }
+}
