@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn built_in_recipes_are_found_and_others_are_named() {
         assert!(section("ml-100k", "retriever").expect("built in").contains_key("batch_size"));
-        assert!(section("ml-100k", "ranker").expect("built in").is_empty());
+        assert!(section("ml-100k", "ranker").expect("built in").contains_key("steps"));
+        assert!(section("beauty", "ranker").expect("built in").is_empty());
         let error = section("ml100k", "retriever").expect_err("unknown");
         assert!(error.hint.expect("a hint").starts_with("did you mean ml-100k?"));
     }
