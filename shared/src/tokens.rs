@@ -154,7 +154,8 @@ impl Tokens {
     /// Token ids of a text that stands behind a newline.
     fn behind_newline(&self, text: &str) -> Result<Vec<u32>, TokensError> {
         let newline = self.alone("\n")?.ids.len();
-        Ok(self.alone(&format!("\n{text}"))?.ids.split_off(newline))
+        let ids = self.alone(&format!("\n{text}"))?.ids;
+        Ok(ids.get(newline..).unwrap_or_default().to_vec())
     }
 
     fn alone(&self, text: &str) -> Result<Encoded, TokensError> {

@@ -261,6 +261,15 @@ fn what_cannot_be_imported_is_refused_by_name() {
     with("tokenizer.json", &replace("\"BPE\"", "\"XYZ\""), &["tokenizer"]);
     let second = "model-00002-of-00002.safetensors";
     with(second, &|bytes| bytes.truncate(bytes.len() - 1), &[second, "ends at byte"]);
+    let first = "model-00001-of-00002.safetensors";
+    // The header says 32 bits where 16 lie, in as many letters.
+    let widen = |bytes: &mut Vec<u8>| {
+        let (from, to) = (b"\"dtype\":\"BF16\"", b"\"dtype\":\"F32\" ");
+        while let Some(at) = bytes.windows(from.len()).position(|window| window == from) {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+    };
+    with(first, &widen, &[first, "no safetensors"]);
     with("model.safetensors.index.json", &|bytes| *bytes = b"{}".to_vec(), &["index"]);
     fs::rename(source.join("tokenizer.json"), source.join("away")).unwrap();
     refused(&import, 3, &["tokenizer.json", "config.json, tokenizer.json and model.safetensors"]);

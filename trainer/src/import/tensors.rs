@@ -79,12 +79,12 @@ impl Tensors {
         let part = self.parts.len();
         for (name, info) in metadata.tensors() {
             let (start, end) = info.data_offsets;
-            let start = 8 + header + start as u64;
-            let bytes = end.saturating_sub(info.data_offsets.0);
-            if start + bytes as u64 > len {
-                let end = start + bytes as u64;
+            let place = |offset: usize| (8 + header).saturating_add(offset as u64);
+            if start > end || place(end) > len {
+                let end = place(end);
                 return Err(broken(format!("tensor {name} ends at byte {end}, the file at {len}")).into());
             }
+            let (start, bytes) = (place(start), end - start);
             let place = Place { part, start, bytes, dtype: info.dtype, shape: info.shape.clone() };
             self.places.insert(name, place);
         }
