@@ -21,8 +21,9 @@ pub struct Tokens {
     tokenizer: Tokenizer,
     /// Tokens before every prompt; Llama 2 has one.
     first: Vec<u32>,
-    /// Whether a text alone begins with a blank that is not there, as `SentencePiece` has it.
-    invents_blank: bool,
+    /// Tokens of a newline, if texts that go on must be read behind one: `SentencePiece` puts a blank that is not
+    /// there before a text alone.
+    newline: Option<usize>,
 }
 
 /// Token ids and the bytes of the text that each covers.
@@ -113,7 +114,7 @@ impl Tokens {
             .map(|(_, &token)| AddedToken::from(token, true))
             .collect();
         tokenizer.add_special_tokens(control)?;
-        Ok(Self { tokenizer, first, invents_blank: false })
+        Ok(Self { tokenizer, first, newline: None })
     }
 
     /// Reads a `tokenizer.json`.
@@ -123,8 +124,11 @@ impl Tokens {
         tokenizer.with_padding(None).with_truncation(None)?;
         let (with, without) = (tokenizer.encode("a", true)?, tokenizer.encode("a", false)?);
         let first = with.get_ids().strip_suffix(without.get_ids()).ok_or(TokensError::Ends)?.to_vec();
-        let mut tokens = Self { tokenizer, first, invents_blank: false };
-        tokens.invents_blank = tokens.behind_newline("a")? != tokens.alone("a")?.ids;
+        let mut tokens = Self { tokenizer, first, newline: None };
+        let newline = tokens.alone("\n")?.ids.len();
+        if tokens.behind_newline("a", newline)? != tokens.alone("a")?.ids {
+            tokens.newline = Some(newline);
+        }
         Ok(tokens)
     }
 
@@ -148,12 +152,14 @@ impl Tokens {
 
     /// Token ids of a text that goes on behind another.
     pub fn piece(&self, text: &str) -> Result<Vec<u32>, TokensError> {
-        if self.invents_blank { self.behind_newline(text) } else { Ok(self.alone(text)?.ids) }
+        match self.newline {
+            Some(newline) => self.behind_newline(text, newline),
+            None => Ok(self.alone(text)?.ids),
+        }
     }
 
-    /// Token ids of a text that stands behind a newline.
-    fn behind_newline(&self, text: &str) -> Result<Vec<u32>, TokensError> {
-        let newline = self.alone("\n")?.ids.len();
+    /// Token ids of a text that stands behind a newline, which has so many.
+    fn behind_newline(&self, text: &str, newline: usize) -> Result<Vec<u32>, TokensError> {
         let ids = self.alone(&format!("\n{text}"))?.ids;
         Ok(ids.get(newline..).unwrap_or_default().to_vec())
     }

@@ -31,6 +31,20 @@ pub fn llamarec() -> Command {
     command
 }
 
+/// Checks exit code and error text of a call of `llamarec` that must fail and print no result.
+///
+/// # Panics
+/// If it does otherwise.
+pub fn refused(args: &[&str], exit: i32, parts: &[&str]) {
+    let output = llamarec().args(args).output().expect("llamarec runs");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(exit), "{args:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{args:?} printed a result");
+    for part in parts {
+        assert!(stderr.contains(part), "{args:?} does not say {part:?}: {stderr}");
+    }
+}
+
 /// A folder of the data that lies beside the repository, for example `data/ml-latest-small`.
 ///
 /// These data may not be redistributed with the product. Without them the test is skipped; the reason is

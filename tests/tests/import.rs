@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
 use shared::{llama::Layout, ranker::Ranker};
 use tempfile::TempDir;
-use tests::llamarec;
+use tests::{llamarec, refused};
 
 const D_MODEL: usize = 64;
 const D_FF: usize = 96;
@@ -229,14 +229,6 @@ fn an_imported_model_ranks() {
 fn what_cannot_be_imported_is_refused_by_name() {
     let folder = made();
     let source = folder.path();
-    let refused = |args: &[&str], exit: i32, parts: &[&str]| {
-        let output = llamarec().args(args).output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(exit), "{args:?}: {stderr}");
-        for part in parts {
-            assert!(stderr.contains(part), "{args:?} does not say {part:?}: {stderr}");
-        }
-    };
     let out = source.join("out.gguf");
     let import = ["model", "import", source.to_str().unwrap(), "--out", out.to_str().unwrap()];
     let with = |name: &str, change: &dyn Fn(&mut Vec<u8>), parts: &[&str]| {

@@ -33,11 +33,7 @@ fn provenance(arguments: &[&str]) -> Value {
 }
 
 fn refused(arguments: &[&str], code: i32, parts: &[&str]) {
-    let (found, out, err) = prepare(arguments);
-    assert_eq!((found, out.as_str()), (Some(code), ""), "{err}");
-    for part in parts.iter().chain(&["\nhint: "]) {
-        assert!(err.contains(part), "{part:?} is not in\n{err}");
-    }
+    tests::refused(&[&["data", "prepare"], arguments].concat(), code, &[parts, &["\nhint: "]].concat());
 }
 
 /// A folder for files and one that does not exist yet.

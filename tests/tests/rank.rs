@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use shared::{ranking::Ordering, trace::Trace};
 use tempfile::TempDir;
-use tests::{llamarec, shared_data, skip_without_base_model, tiny_llama};
+use tests::{llamarec, refused, shared_data, skip_without_base_model, tiny_llama};
 
 /// Largest resident memory of one ranking with SmolLM2-135M on the CPU.
 #[cfg(target_os = "linux")]
@@ -27,17 +27,6 @@ fn tiny_base(folder: &TempDir) -> PathBuf {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// Checks exit code and error text of a call that must fail.
-fn refused(args: &[&str], exit: i32, parts: &[&str]) {
-    let output = run(args);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(exit), "{args:?}: {stderr}");
-    assert!(output.stdout.is_empty(), "{args:?} printed a result");
-    for part in parts {
-        assert!(stderr.contains(part), "{args:?} does not say {part:?}: {stderr}");
-    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use tempfile::NamedTempFile;
 
 /// Writes a file so that readers see the old or the new content, never a part.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
@@ -21,4 +22,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         fs::rename(&partial, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A file in the folder that vanishes unless it is kept, as readable by others as any other file.
+///
+/// # Errors
+/// A folder that cannot be written to.
+pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.tempfile_in(folder)
 }

@@ -16,7 +16,10 @@ use shared::{
     weights::{gguf_writer, hugging_face},
 };
 
-use crate::report::{Printer, UserError};
+use crate::{
+    files::temporary_in,
+    report::{Printer, UserError},
+};
 use tensors::Tensors;
 
 /// What was made.
@@ -58,10 +61,7 @@ pub fn import(folder: &Path, out: &Path, format: Format, printer: &Printer) -> a
     let beside = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = || format!("cannot write {}", out.display());
     fs::create_dir_all(beside).with_context(cannot)?;
-    let mut file = tempfile::Builder::new();
-    #[cfg(unix)]
-    file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = file.tempfile_in(beside).with_context(cannot)?;
+    let mut file = temporary_in(beside).with_context(cannot)?;
     let mut writer = BufWriter::new(file.as_file_mut());
     writer.write_all(&header).with_context(cannot)?;
     let mut bytes = header.len() as u64;

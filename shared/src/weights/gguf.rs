@@ -34,7 +34,8 @@ impl std::fmt::Debug for Gguf {
 }
 
 const MAGIC: &[u8; 4] = b"GGUF";
-const DEFAULT_ALIGNMENT: usize = 32;
+/// Where tensors may begin unless a file says otherwise.
+pub(super) const DEFAULT_ALIGNMENT: usize = 32;
 /// Deepest nesting of metadata arrays; real files have one level.
 const MAX_DEPTH: usize = 4;
 

@@ -1,7 +1,10 @@
 //! The head of a GGUF file; the tensors' bytes follow it, one behind the other, each filled up with
 //! [`padding`].
 
-use super::{WeightError, gguf::Value};
+use super::{
+    WeightError,
+    gguf::{DEFAULT_ALIGNMENT, Value},
+};
 use crate::quant::Format;
 
 /// What is said of a tensor.
@@ -28,12 +31,9 @@ impl Entry {
     }
 }
 
-/// Where a tensor may begin.
-const ALIGNMENT: usize = 32;
-
 /// Bytes to write behind so many, so that the next tensor may begin.
 pub fn padding(bytes: usize) -> usize {
-    bytes.next_multiple_of(ALIGNMENT) - bytes
+    bytes.next_multiple_of(DEFAULT_ALIGNMENT) - bytes
 }
 
 /// Everything that comes before the first tensor's bytes.

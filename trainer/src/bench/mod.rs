@@ -19,6 +19,11 @@ pub fn median_seconds(repeats: usize, mut work: impl FnMut() -> anyhow::Result<(
         work()?;
         times.push(start.elapsed().as_secs_f64());
     }
+    Ok(median(times))
+}
+
+/// The middle of some times, at least one.
+fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    times[times.len() / 2]
 }

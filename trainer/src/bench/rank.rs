@@ -10,7 +10,7 @@ use shared::{
     ranker::Ranker,
 };
 
-use super::product_speed;
+use super::{median, product_speed};
 
 /// The measurement.
 #[derive(Clone, Debug, Serialize)]
@@ -52,10 +52,9 @@ impl RankBench {
         };
         let (cold_ms, explanation) = pass()?;
         let cpu = ProcessTime::now();
-        let mut times = (0..repeats.max(1)).map(|_| Ok(pass()?.0)).collect::<anyhow::Result<Vec<_>>>()?;
+        let times = (0..repeats.max(1)).map(|_| Ok(pass()?.0)).collect::<anyhow::Result<Vec<_>>>()?;
         let cpu_ms = cpu.elapsed().as_secs_f64() * 1e3 / times.len() as f64;
-        times.sort_by(f64::total_cmp);
-        let median_ms = times[times.len() / 2];
+        let median_ms = median(times);
         let llama = ranker.llama();
         let work = flops(llama.config(), &Layout::prompt(&explanation.encoded.ids), CANDIDATES) as f64;
         let peak = product_speed(llama.device(), repeats)?;

@@ -1,12 +1,12 @@
 //! `llamarec bench`: measures this machine at the project's work.
 
-use std::{fmt::Display, fs, path::PathBuf};
+use std::{fmt::Display, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use shared::{CANDIDATES, PROMPT_HISTORY, catalog::ItemId, prompt::Prompt};
 
-use super::base::BaseArgs;
+use super::{base::BaseArgs, explain::read_prompt};
 use crate::{
     bench::{
         rank::RankBench,
@@ -14,7 +14,7 @@ use crate::{
     },
     cli::Common,
     data,
-    report::{Printer, UserError},
+    report::Printer,
 };
 
 /// Arguments of `llamarec bench`.
@@ -34,7 +34,7 @@ enum What {
 
 #[derive(Debug, Args)]
 struct RankArgs {
-    /// File with the prompt (default: the paper's prompt with the 20 first and the 20 next titles of the embedded data)
+    /// File with the prompt, `-` is standard input (default: the paper's prompt with the 20 first and the 20 next titles of the embedded data)
     #[arg(long, value_name = "F")]
     prompt_file: Option<PathBuf>,
     /// Measured passes after the first, of which the median counts
@@ -82,8 +82,7 @@ fn print<B: Serialize + Display>(bench: &B, common: &Common, printer: &Printer) 
 
 fn rank(args: &RankArgs, common: &Common) -> anyhow::Result<RankBench> {
     let prompt = match &args.prompt_file {
-        Some(path) => fs::read_to_string(path)
-            .map_err(|error| UserError::input(format!("cannot read {}: {error}", path.display())))?,
+        Some(file) => read_prompt(file)?,
         None => example()?,
     };
     let ranker = args.base.load(None, common.device)?;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -31,7 +31,7 @@ pub struct ExplainArgs {
 
 /// Runs `llamarec explain`.
 pub fn run(args: &ExplainArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    let text = read(args)?;
+    let text = read_prompt(&args.prompt_file)?;
     let ranker = args.base.load(None, common.device)?;
     let explanation = pollster::block_on(ranker.explain(&text, args.top))
         .map_err(|error| UserError::input(format!("{}: {error}", args.prompt_file.display())))?;
@@ -51,14 +51,18 @@ pub fn run(args: &ExplainArgs, common: &Common, printer: &Printer) -> anyhow::Re
     Ok(())
 }
 
-fn read(args: &ExplainArgs) -> Result<String, UserError> {
-    let bytes = if args.prompt_file.as_os_str() == "-" {
+/// The text of a file, or of standard input if it is named `-`.
+///
+/// # Errors
+/// A file that cannot be read or is not UTF-8.
+pub(super) fn read_prompt(file: &Path) -> Result<String, UserError> {
+    let bytes = if file.as_os_str() == "-" {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        fs::read(&args.prompt_file)
+        fs::read(file)
     };
-    let name = args.prompt_file.display();
+    let name = file.display();
     let bytes = bytes.map_err(|error| UserError::input(format!("cannot read {name}: {error}")))?;
     String::from_utf8(bytes).map_err(|error| {
         UserError::input(format!("{name} is not UTF-8: {error}")).hint("save it as UTF-8 text")

