@@ -43,7 +43,7 @@ pub struct Common {
 enum Command {
     /// Prepare and inspect data sets
     Data(commands::data::DataArgs),
-    /// Fetch and check the base model
+    /// Fetch and check the base model, or import another
     Model(commands::model::ModelArgs),
     /// Train a retriever
     Train(Box<commands::train::TrainArgs>),
