@@ -8,10 +8,13 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 
+use crate::lanes::vectorized;
+
 /// A tensor in host memory, without autodiff.
 pub(crate) type Primitive = FloatTensor<Flex>;
 
-/// An operation for the CPU, with its gradient.
+/// An operation for the CPU, with its gradient. Both ways should be inlined always: then their loops are compiled for each
+/// kind of vector unit, and the one at hand runs.
 pub(crate) trait HostOp<const N: usize>: Clone + Debug + Send + Sync + 'static {
     /// What the way back needs.
     type Saved: Clone + Debug + Send + 'static;
@@ -37,7 +40,13 @@ pub(crate) fn apply<O: HostOp<N>, const N: usize, const D: usize>(
         return tracked::apply(operation, inputs);
     }
     let inputs = inputs.map(|input| input.try_into_primitive::<Flex>().expect("a tensor in host memory"));
-    Tensor::from_primitive::<Flex>(operation.forward(inputs).0)
+    Tensor::from_primitive::<Flex>(
+        vectorized(
+            #[inline(always)]
+            || operation.forward(inputs),
+        )
+        .0,
+    )
 }
 
 /// The numbers of a tensor, row-major, and its shape; `None` if it is not of 32-bit floats.
@@ -71,25 +80,6 @@ pub(crate) fn tensor(values: Vec<f32>, shape: Vec<usize>) -> Primitive {
     Primitive::from_data(TensorData::new(values, shape))
 }
 
-/// eˣ to a few units in the last place, without a call or a branch, so that loops over it become vector
-/// instructions (range reduction and polynomial of Cephes' `expf`). Below -87 it stays at 1.6e-38.
-#[inline]
-pub(crate) fn exp(x: f32) -> f32 {
-    /// 1.5 · 2²³: a sum with it holds the nearest whole number in its last bits.
-    const WHOLE: f32 = 12_582_912.0;
-    const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
-    let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + WHOLE;
-    let n = shifted - WHOLE;
-    let r = x - n * LN_2.0 - n * LN_2.1;
-    let series = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r
-        + 1.666_666_6e-1)
-        * r
-        + 0.5;
-    let exponent = (shifted.to_bits() as i32).wrapping_sub(WHOLE.to_bits() as i32).wrapping_add(127);
-    (series * r * r + r + 1.0) * f32::from_bits((exponent << 23) as u32)
-}
-
 #[cfg(feature = "train")]
 pub(crate) mod tracked {
     //! The same with autodiff.
@@ -101,7 +91,7 @@ pub(crate) mod tracked {
         ops::{Backward, NodeGuard, Ops, OpsKind},
     };
 
-    use super::{Flex, HostOp, Primitive, Tensor};
+    use super::{Flex, HostOp, Primitive, Tensor, vectorized};
 
     /// A backend that records operations on host memory.
     pub(crate) type Tracked = Autodiff<Flex>;
@@ -134,7 +124,11 @@ pub(crate) mod tracked {
         let inputs =
             inputs.map(|input| input.try_into_primitive::<Tracked>().expect("a tensor in host memory"));
         let nodes = inputs.each_ref().map(FloatTensor::<Tracked>::node);
-        let (output, saved) = operation.forward(inputs.map(Tracked::inner));
+        let inputs = inputs.map(Tracked::inner);
+        let (output, saved) = vectorized(
+            #[inline(always)]
+            || operation.forward(inputs),
+        );
         Tensor::from_primitive::<Tracked>(record(Recorded(operation), nodes, output, |_| saved))
     }
 
@@ -143,7 +137,11 @@ pub(crate) mod tracked {
 
         fn backward(self, ops: Ops<O::Saved, N>, grads: &mut Gradients, _: &mut Checkpointer) {
             let gradient = grads.consume::<Flex>(&ops.node);
-            for (parent, gradient) in ops.parents.into_iter().zip(self.0.backward(ops.state, gradient)) {
+            let gradients = vectorized(
+                #[inline(always)]
+                || self.0.backward(ops.state, gradient),
+            );
+            for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
                 if let Some(node) = parent {
                     grads.register::<Flex>(node.id, gradient);
                 }
@@ -155,16 +153,6 @@ pub(crate) mod tracked {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-
-    #[test]
-    fn the_exponential_is_that_of_the_library() {
-        for n in -8700..8800 {
-            let x = n as f32 / 100.0;
-            let (found, expected) = (f64::from(exp(x)), f64::from(x).exp());
-            assert!((found / expected - 1.0).abs() < 3e-7, "exp({x}) = {found}, not {expected}");
-        }
-        assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(f32::NAN).is_nan() && exp(0.0) == 1.0);
-    }
 
     /// Numbers of both signs.
     pub(crate) fn wave<const D: usize>(shape: [usize; D], device: &burn::tensor::Device) -> Tensor<D> {

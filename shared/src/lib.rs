@@ -25,6 +25,8 @@ mod host;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod kernels;
 #[cfg(feature = "model")]
+mod lanes;
+#[cfg(feature = "model")]
 pub mod llama;
 #[cfg(feature = "model")]
 pub mod quant;

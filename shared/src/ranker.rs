@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::{
-    llama::{Layout, Llama, LlamaConfig},
+    llama::{Layout, Llama, LlamaConfig, Memory},
     ranking,
     scoring::{Mode, Question},
     tokens::{Encoded, Tokens, TokensError},
@@ -24,6 +24,8 @@ pub struct Ranker {
     tokens: Tokens,
     verbalizer: Verbalizer,
     tuned: Option<Tuned>,
+    /// What the base model without an adapter read last.
+    memory: Memory,
 }
 
 /// Why a ranker cannot be loaded or run.
@@ -65,6 +67,8 @@ pub struct Explanation {
     pub top: Vec<VocabularyEntry>,
     /// Share of the vocabulary's probability on the twenty letters; only with `top`.
     pub letter_mass: Option<f32>,
+    /// Tokens at the beginning that were known from the text before and not read again.
+    pub reused: usize,
 }
 
 /// What a tuned ranker says about candidates.
@@ -72,6 +76,8 @@ pub struct Explanation {
 pub struct Scores {
     /// Tokens read, those of history and all candidates.
     pub tokens: usize,
+    /// Those of them that were known from the question before and not read again.
+    pub reused: usize,
     /// One score a candidate.
     pub scores: Vec<f32>,
 }
@@ -85,7 +91,7 @@ impl Ranker {
         let config = LlamaConfig::from_gguf(&gguf)?;
         let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
         let llama = Llama::load(config, &gguf, device)?;
-        Ok(Self { name, llama, tokens, verbalizer, tuned: None })
+        Ok(Self { name, llama, tokens, verbalizer, tuned: None, memory: Memory::default() })
     }
 
     /// Uses the adapter in this file from now on; the base model's own file has this SHA-256.
@@ -131,19 +137,19 @@ impl Ranker {
         &self.llama
     }
 
+    /// Forgets what was read, so that the next pass computes every token.
+    pub fn forget(&self) {
+        self.memory.forget();
+        if let Some(tuned) = &self.tuned {
+            tuned.memory.forget();
+        }
+    }
+
     /// One forward pass over `text`: letter logits, and the `top` largest logits of the vocabulary. An adapter takes part
-    /// if it was tuned to answer by letters.
+    /// if it was tuned to answer by letters. What the text begins with in common with the one before is not read again.
     pub async fn explain(&self, text: &str, top: usize) -> Result<Explanation, RankerError> {
         let encoded = self.tokens.encode(text)?;
-        let limit = self.llama.config().max_len;
-        match encoded.ids.len() {
-            0 => return Err(RankerError::Empty),
-            tokens if tokens > limit => return Err(RankerError::TooLong { tokens, limit }),
-            _ => {}
-        }
-        let by_letters = self.tuned.as_ref().filter(|tuned| tuned.tuned_for.scoring.mode == Mode::Letters);
-        let adapter = by_letters.map(|tuned| &tuned.adapter);
-        let hidden = read(self.llama.hidden(&[Layout::prompt(&encoded.ids)], adapter)).await?;
+        let (hidden, reused) = self.hidden(std::slice::from_ref(&encoded.ids)).await?;
         let head = self.llama.head();
         let letter_logits = head.logits(&hidden, self.verbalizer.label_ids().iter().copied());
         let (top, letter_mass) = if top == 0 {
@@ -152,16 +158,53 @@ impl Ranker {
             let logits = head.logits(&hidden, 0..head.n_vocab() as u32);
             (self.largest(&logits, top)?, Some(mass(&letter_logits, &logits)))
         };
-        Ok(Explanation { encoded, letter_logits, top, letter_mass })
+        Ok(Explanation { encoded, letter_logits, top, letter_mass, reused })
     }
 
-    /// What an adapter of this model says about candidates behind a history, titles oldest first.
+    /// Letter logits of several texts from one forward pass, in which a common start is read once: the same candidates in
+    /// several orders, say.
+    ///
+    /// # Errors
+    /// As [`Self::explain`], and for no text at all.
+    pub async fn letter_logits(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, RankerError> {
+        let ids: Result<Vec<Vec<u32>>, TokensError> =
+            texts.iter().map(|text| self.tokens.ids(text)).collect();
+        let (hidden, _) = self.hidden(&ids?).await?;
+        let letters = |hidden| self.llama.head().logits(hidden, self.verbalizer.label_ids().iter().copied());
+        Ok(hidden.chunks_exact(self.llama.config().d_model).map(letters).collect())
+    }
+
+    /// Final states of the last tokens of these sequences, one after another, and how many tokens were known. An adapter takes
+    /// part if it was tuned to answer by letters.
+    async fn hidden(&self, sequences: &[Vec<u32>]) -> Result<(Vec<f32>, usize), RankerError> {
+        if sequences.is_empty() || sequences.iter().any(Vec::is_empty) {
+            return Err(RankerError::Empty);
+        }
+        let limit = self.llama.config().max_len;
+        if let Some(tokens) = sequences.iter().map(Vec::len).find(|&tokens| tokens > limit) {
+            return Err(RankerError::TooLong { tokens, limit });
+        }
+        let by_letters = self.tuned.as_ref().filter(|tuned| tuned.tuned_for.scoring.mode == Mode::Letters);
+        let (adapter, memory) = match by_letters {
+            Some(tuned) => (Some(&tuned.adapter), &tuned.memory),
+            None => (None, &self.memory),
+        };
+        let layout = match sequences {
+            [only] => Layout::prompt(only),
+            several => Layout::sharing(several),
+        };
+        let pass = async |cache: &mut _| read(self.llama.hidden_after(cache, &layout, adapter)).await;
+        memory.during(&layout, pass).await
+    }
+
+    /// What an adapter of this model says about candidates behind a history, titles oldest first. What the history begins
+    /// with in common with the one before is not read again.
     ///
     /// # Errors
     /// Texts too long for the model, or a device that fails.
     pub async fn score(
         &self,
-        Tuned { adapter, scorer, .. }: &Tuned,
+        Tuned { adapter, scorer, memory, .. }: &Tuned,
         history: &[&str],
         candidates: &[&str],
     ) -> Result<Scores, RankerError> {
@@ -171,10 +214,13 @@ impl Ranker {
         if asked.layout.depth() > limit {
             return Err(RankerError::TooLong { tokens: asked.layout.depth(), limit });
         }
-        let tokens = asked.layout.tokens();
-        let scores = scorer.scores(&self.llama, &[asked], Some(adapter));
-        let scores = read(scores.unsqueeze::<2>()).await?;
-        Ok(Scores { tokens, scores })
+        let pass = async |cache: &mut _| {
+            let hidden = self.llama.hidden_after(cache, &asked.layout, Some(adapter));
+            let scores = scorer.scores(self.llama.head(), hidden, &asked.candidates);
+            read(scores.unsqueeze::<2>()).await
+        };
+        let (scores, reused) = memory.during(&asked.layout, pass).await?;
+        Ok(Scores { tokens: asked.layout.tokens(), reused, scores })
     }
 
     /// Short forward passes, so that every kernel is compiled before the first ranking; tells whether the device

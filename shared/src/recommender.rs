@@ -144,7 +144,8 @@ impl Recommender {
             let (history, candidates) = titles(trace, scoring);
             let prompt = letters::prompt(ranker.tokens(), &history, &candidates, scoring)?;
             let prompted = clock();
-            let read = read_letters(ranker, prompt, trace.candidates.len(), options.top).await?;
+            let (read, reused) = read_letters(ranker, prompt, trace.candidates.len(), options.top).await?;
+            trace.timings.reused_tokens = reused;
             let logits = read.letter_logits.clone();
             trace.ranker = Some(read);
             (logits, prompted)
@@ -221,11 +222,12 @@ async fn judge(
     pointwise: &Pointwise,
 ) -> Result<Vec<f32>, RecommendError> {
     let (history, titles) = titles(trace, tuned.tuned_for.scoring);
-    let Scores { tokens, scores } = ranker.score(tuned, &history, &titles).await?;
+    let Scores { tokens, reused, scores } = ranker.score(tuned, &history, &titles).await?;
     let chosen: Result<String, _> =
         history.iter().map(|title| pointwise.chosen(ranker.tokens(), title)).collect();
     let questions: Result<Vec<String>, _> =
         titles.iter().map(|title| pointwise.question(ranker.tokens(), title)).collect();
+    trace.timings.reused_tokens = reused;
     trace.pointwise = Some(PointwiseTrace {
         text: format!("{HEAD}{}", chosen?),
         questions: questions?,
@@ -243,17 +245,17 @@ fn titles(trace: &Trace, scoring: ScoringConfig) -> (Vec<&str>, Vec<&str>) {
     (history, trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect())
 }
 
-/// One forward pass over the prompt, read for the first `n` letters.
+/// One forward pass over the prompt, read for the first `n` letters; how many of its tokens were known.
 async fn read_letters(
     ranker: &Ranker,
     prompt: Prompt,
     n: usize,
     top: usize,
-) -> Result<RankerTrace, RankerError> {
+) -> Result<(RankerTrace, usize), RankerError> {
     let explanation = ranker.explain(&prompt.text, top).await?;
     let mut letter_logits = explanation.letter_logits;
     letter_logits.truncate(n);
-    Ok(RankerTrace {
+    let read = RankerTrace {
         prompt,
         token_ids: explanation.encoded.ids,
         token_offsets: explanation.encoded.offsets,
@@ -262,7 +264,8 @@ async fn read_letters(
         letter_logits,
         top: explanation.top,
         letter_mass: explanation.letter_mass,
-    })
+    };
+    Ok((read, explanation.reused))
 }
 
 /// Orders the candidates by both stages together.

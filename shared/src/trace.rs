@@ -140,6 +140,9 @@ pub struct Timings {
     pub prompt_ms: f64,
     /// The ranker's forward pass with its readback.
     pub forward_ms: f64,
+    /// Tokens that the ranker knew from the question before and did not read again.
+    #[serde(default)]
+    pub reused_tokens: usize,
 }
 
 /// What produced a Trace.

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     fusion::Fusion,
-    llama::{Adapter, AdapterError},
+    llama::{Adapter, AdapterError, Memory},
     ranker::Ranker,
     scoring::{PointwiseError, Scorer, ScoringConfig},
     weights::module_file,
@@ -57,6 +57,8 @@ pub struct Tuned {
     pub scorer: Scorer,
     /// What it was tuned for.
     pub tuned_for: TunedFor,
+    /// What the model read last with it.
+    pub memory: Memory,
 }
 
 /// Why an adapter cannot be used.
@@ -89,6 +91,6 @@ impl Tuned {
             return Err(TunedError::OtherBase(tuned_for.base));
         }
         let scorer = Scorer::new(base.tokens(), base.verbalizer(), tuned_for.scoring)?;
-        Ok(Self { adapter, scorer, tuned_for })
+        Ok(Self { adapter, scorer, tuned_for, memory: Memory::default() })
     }
 }

@@ -80,7 +80,7 @@ fn prompts_that_share_a_start_score_as_each_alone() {
     let asked = scorer.ask(ranker.tokens(), &history, &questions).unwrap();
     assert_eq!(asked.candidates, [2, 3, 1]);
     let scores: Vec<f32> =
-        scorer.scores(ranker.llama(), std::slice::from_ref(&asked), None).into_data().try_to_vec().unwrap();
+        scorer.pass(ranker.llama(), std::slice::from_ref(&asked), None).into_data().try_to_vec().unwrap();
     let (mut alone, mut tokens) = (Vec::new(), 0);
     for Question { length, candidates } in &questions {
         // The two newest items of the shortest part are shown, and all that come later.

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    trainer::memory::keep();
     trainer::cli::main()
 }

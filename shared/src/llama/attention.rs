@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 
-use super::{config::LlamaConfig, lora::BlockAdapter, pass::Pass, seen_softmax::seen_softmax, sight::Sight};
+use super::{
+    config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass, seen_softmax::seen_softmax,
+    sight::Sight,
+};
 use crate::{
     quant::Linear,
     weights::{TensorSource, WeightError, names::Names},
@@ -47,8 +50,15 @@ impl Attention {
         })
     }
 
-    /// Attends from the asking rows of `x` `[tokens, d_model]` to what they see; gives `[asking, d_model]`.
-    pub(super) fn forward(&self, x: Tensor<2>, pass: &Pass, lora: Option<&BlockAdapter>) -> Tensor<2> {
+    /// Attends from the asking rows of `x` `[tokens, d_model]` to what they see, `known` keys included; gives
+    /// `[asking, d_model]`.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        pass: &Pass,
+        lora: Option<&BlockAdapter>,
+        known: Option<Known<'_>>,
+    ) -> Tensor<2> {
         let (tokens, n_kv, d_head) = (x.dims()[0], self.n_kv_heads, self.d_head);
         let asking = pass.ask(x.clone());
         let mut q = self.q.forward(asking.clone());
@@ -64,6 +74,10 @@ impl Attention {
         let q = rope.apply(q.reshape([queries, n_kv * self.group, d_head]));
         let k = pass.rope.apply(k.reshape([tokens, n_kv, d_head]));
         let v = v.reshape([tokens, n_kv, d_head]);
+        let (k, v) = match known {
+            Some(known) => known.extend(k, v),
+            None => (k, v),
+        };
 
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
         if let Some(sights) = pass.sights.as_ref().filter(|_| !q.device().is_autodiff()) {
@@ -82,7 +96,7 @@ impl Attention {
     ///
     /// # Shapes
     /// - q: `[queries, n_heads, d_head]`
-    /// - k, v: `[tokens, n_kv_heads, d_head]`
+    /// - k, v: `[keys, n_kv_heads, d_head]`
     /// - output: `[queries, n_heads * d_head]`
     fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<2> {
         let k = k.permute([1, 2, 0]); // [n_kv, d_head, tokens]

@@ -4,7 +4,8 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    attention::Attention, config::LlamaConfig, lora::BlockAdapter, norm::RmsNorm, pass::Pass, swiglu::swiglu,
+    attention::Attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, norm::RmsNorm,
+    pass::Pass, swiglu::swiglu,
 };
 use crate::{
     quant::Linear,
@@ -50,8 +51,14 @@ impl Block {
     }
 
     /// `[tokens, d_model]` to `[asking, d_model]`: the asking rows' new states.
-    pub(super) fn forward(&self, x: Tensor<2>, pass: &Pass, lora: Option<&BlockAdapter>) -> Tensor<2> {
-        let attended = self.attention.forward(self.attn_norm.forward(x.clone()), pass, lora);
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        pass: &Pass,
+        lora: Option<&BlockAdapter>,
+        known: Option<Known<'_>>,
+    ) -> Tensor<2> {
+        let attended = self.attention.forward(self.attn_norm.forward(x.clone()), pass, lora, known);
         let x = pass.ask(x) + attended;
 
         let h = self.mlp_norm.forward(x.clone());

@@ -7,6 +7,7 @@ mod attention_gpu;
 mod block;
 mod config;
 mod embedding;
+mod kv_cache;
 mod lora;
 mod model;
 mod norm;
@@ -21,6 +22,7 @@ use burn::tensor::{Tensor, kind::Autodiff};
 
 pub use config::{LlamaConfig, RopePairs};
 pub use embedding::Embedding;
+pub use kv_cache::{KvCache, Memory};
 pub use lora::{Adapter, AdapterConfig, AdapterError, BlockAdapter, Lora};
 pub use model::Llama;
 pub use sight::{Branch, Layout, Sight};

@@ -7,6 +7,7 @@ use super::{
     block::Block,
     config::{LlamaConfig, RopePairs},
     embedding::Embedding,
+    kv_cache::KvCache,
     lora::Adapter,
     norm::RmsNorm,
     pass::Pass,
@@ -83,14 +84,34 @@ impl Llama {
     /// If there is no layout, one is deeper than the model's context or names a token outside the
     /// vocabulary, or the adapter is for another model ([`Adapter::check`]).
     pub fn hidden(&self, layouts: &[Layout], adapter: Option<&Adapter>) -> Tensor<2> {
+        self.pass(layouts, adapter, None)
+    }
+
+    /// As [`Self::hidden`] for one layout, but what its prefix shares with the one that `cache` saw last is not
+    /// computed again. The cache must have been used with this model and this adapter only.
+    ///
+    /// # Panics
+    /// As [`Self::hidden`], and with an adapter in training.
+    pub fn hidden_after(&self, cache: &mut KvCache, layout: &Layout, adapter: Option<&Adapter>) -> Tensor<2> {
+        self.pass(std::slice::from_ref(layout), adapter, Some(cache))
+    }
+
+    fn pass(
+        &self,
+        layouts: &[Layout],
+        adapter: Option<&Adapter>,
+        mut cache: Option<&mut KvCache>,
+    ) -> Tensor<2> {
         let (depth, limit) = (layouts.iter().map(Layout::depth).max(), self.config.max_len);
         assert!(
             depth.is_some_and(|depth| depth <= limit),
             "{depth:?} tokens do not fit a context of {limit}"
         );
         let trained = adapter.is_some_and(|adapter| adapter.device().is_autodiff());
-        let (pass, last_pass) = Pass::new(&self.config, layouts, &self.device);
-        let ids: Vec<u32> = layouts.iter().flat_map(Layout::ids).collect();
+        assert!(!trained || cache.is_none(), "keys and values of an adapter in training change");
+        let known = cache.as_mut().map_or(0, |cache| cache.start(&layouts[0], self.blocks.len()));
+        let (pass, last_pass) = Pass::new(&self.config, layouts, known, &self.device);
+        let ids: Vec<u32> = layouts.iter().flat_map(Layout::ids).skip(known).collect();
         let mut x = self.embedding.lookup(&ids, &self.device); // [tokens, d_model]
         let last = self.blocks.len() - 1;
         for (n, block) in self.blocks.iter().enumerate() {
@@ -98,7 +119,8 @@ impl Llama {
                 x = Tensor::from_inner(x);
             }
             let pass = if n == last { &last_pass } else { &pass };
-            x = block.forward(x, pass, adapter.and_then(|adapter| adapter.block(n)));
+            let known = cache.as_mut().map(|cache| cache.block(n, known));
+            x = block.forward(x, pass, adapter.and_then(|adapter| adapter.block(n)), known);
         }
         self.norm.forward(x)
     }

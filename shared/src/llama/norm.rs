@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::beside;
 use crate::{
     host::{HostOp, Primitive, apply, constant, floats, slice, tensor},
+    lanes::dot,
     quant::is_cpu,
     weights::TensorBytes,
 };
@@ -44,15 +45,16 @@ struct OnePass(RmsNorm);
 
 impl OnePass {
     /// `1 / sqrt(mean(x²) + eps)` of a row.
+    #[inline(always)]
     fn scale(&self, row: &[f32]) -> f32 {
-        let square: f32 = row.iter().map(|x| x * x).sum();
-        (square / row.len() as f32 + self.0.eps as f32).sqrt().recip()
+        (dot(row, row) / row.len() as f32 + self.0.eps as f32).sqrt().recip()
     }
 }
 
 impl HostOp<1> for OnePass {
     type Saved = Primitive;
 
+    #[inline(always)]
     fn forward(&self, [x]: [Primitive; 1]) -> (Primitive, Primitive) {
         let x = x.to_contiguous();
         let (mut values, shape) = floats(x.clone());
@@ -67,6 +69,7 @@ impl HostOp<1> for OnePass {
 
     /// With `h = g * gain`: `scale * (h - x scale² mean(h x))`.
     #[cfg(feature = "train")]
+    #[inline(always)]
     fn backward(&self, x: Primitive, gradient: Primitive) -> [Primitive; 1] {
         let (mut gradient, shape) = floats(gradient);
         let gain = constant(&self.0.gain);
@@ -75,7 +78,7 @@ impl HostOp<1> for OnePass {
         for (row, x) in gradient.chunks_exact_mut(gain.len()).zip(rows) {
             let scale = self.scale(x);
             row.iter_mut().zip(gain).for_each(|(g, gain)| *g *= gain);
-            let mean = row.iter().zip(x).map(|(h, x)| h * x).sum::<f32>() / x.len() as f32;
+            let mean = dot(row, x) / x.len() as f32;
             let pull = scale * scale * mean;
             row.iter_mut().zip(x).for_each(|(h, x)| *h = scale * (*h - x * pull));
         }

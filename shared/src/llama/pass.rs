@@ -1,5 +1,5 @@
 //! One forward pass over several layouts packed behind one another: linear layers see all rows at once,
-//! attention stays within a layout.
+//! attention stays within a layout. The first rows of a lone layout can be left out if their keys and values are known.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(super) struct Pass {
 
 /// One layout's rows.
 pub(super) struct Part {
-    /// Its rows.
+    /// Its rows among all keys, known ones included.
     pub keys: Range<usize>,
     /// Its rows among those that ask.
     pub queries: Range<usize>,
@@ -38,21 +38,27 @@ pub(super) struct Part {
 
 impl Pass {
     /// The passes of all blocks but the last, where every row asks, and of the last, where only the rows
-    /// do whose states are read.
-    pub fn new(config: &LlamaConfig, layouts: &[Layout], device: &Device) -> (Self, Self) {
-        let rope = Rope::new(config, layouts.iter().flat_map(Layout::positions), device);
+    /// do whose states are read. Keys and values of the first `known` rows come from elsewhere.
+    ///
+    /// # Panics
+    /// If rows are known and there is not one layout that reads only later ones.
+    pub fn new(config: &LlamaConfig, layouts: &[Layout], known: usize, device: &Device) -> (Self, Self) {
+        assert!(known == 0 || layouts.len() == 1, "known rows belong to one layout");
+        let rope = Rope::new(config, layouts.iter().flat_map(Layout::positions).skip(known), device);
         let (mut all, mut last) = (Vec::new(), Vec::new());
         let (mut rows, mut reads, mut asking) = (0, 0, Vec::new());
         for layout in layouts {
-            let sights = layout.sights();
+            let mut sights = layout.sights();
             let keys = rows..rows + sights.len();
             let read_at = layout.read_at();
-            asking.extend(read_at.iter().map(|&at| (rows + at) as i32));
+            asking.extend(read_at.iter().map(|&at| (rows + at - known) as i32));
             let queries = reads..reads + read_at.len();
-            (rows, reads) = (keys.end, queries.end);
             let read = read_at.into_iter().map(|at| sights[at]).collect();
-            last.push(Part { keys: keys.clone(), queries, sights: read });
-            all.push(Part { keys: keys.clone(), queries: keys, sights });
+            last.push(Part { keys: keys.clone(), queries: queries.clone(), sights: read });
+            let queries_of_all = rows..keys.end - known;
+            (rows, reads) = (queries_of_all.end, queries.end);
+            sights.drain(..known);
+            all.push(Part { keys, queries: queries_of_all, sights });
         }
         let count = asking.len();
         let asking = Tensor::from_data(TensorData::new(asking, [count]), device);

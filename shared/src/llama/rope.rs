@@ -84,6 +84,7 @@ struct InPlace(Rope);
 
 impl InPlace {
     /// Turns every pair by its angle, or back.
+    #[inline(always)]
     fn turn(&self, x: Primitive, back: bool) -> Primitive {
         let Rope { pairs, cos, sin } = &self.0;
         let (mut values, shape) = floats(x);
@@ -117,11 +118,13 @@ impl InPlace {
 impl HostOp<1> for InPlace {
     type Saved = ();
 
+    #[inline(always)]
     fn forward(&self, [x]: [Primitive; 1]) -> (Primitive, ()) {
         (self.turn(x, false), ())
     }
 
     #[cfg(feature = "train")]
+    #[inline(always)]
     fn backward(&self, (): (), gradient: Primitive) -> [Primitive; 1] {
         [self.turn(gradient, true)]
     }

@@ -3,13 +3,12 @@
 //! On a CPU this is one pass that never touches what is not seen, with its own gradient: Burn's chain of
 //! scale, mask and softmax took as long as all products of a block. Other devices get that chain.
 
-use std::ops::Range;
-
 use burn::tensor::{Bool, Tensor, TensorData, activation::softmax};
 
 use super::sight::Sight;
 use crate::{
-    host::{HostOp, Primitive, apply, exp, floats, tensor},
+    host::{HostOp, Primitive, apply, floats, tensor},
+    lanes::{exp, largest, sum},
     quant::is_cpu,
 };
 
@@ -49,20 +48,20 @@ struct SeenSoftmax {
 impl HostOp<1> for SeenSoftmax {
     type Saved = Primitive;
 
+    #[inline(always)]
     fn forward(&self, [scores]: [Primitive; 1]) -> (Primitive, Primitive) {
         let (mut values, shape) = floats(scores);
         let keys = shape[2];
         for (row, sight) in values.chunks_exact_mut(keys).zip(self.sights.iter().cycle()) {
             let ranges = sight.ranges();
-            let most =
-                |range: &Range<usize>| row[range.clone()].iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let max = ranges.iter().map(most).fold(f32::NEG_INFINITY, f32::max);
-            let mut sum = 0.0;
+            let max =
+                ranges.iter().map(|range| largest(&row[range.clone()])).fold(f32::NEG_INFINITY, f32::max);
+            let mut total = 0.0;
             for range in ranges.clone() {
                 row[range.clone()].iter_mut().for_each(|value| *value = exp((*value - max) * self.scale));
-                sum += row[range].iter().sum::<f32>();
+                total += sum(&row[range]);
             }
-            let share = sum.recip();
+            let share = total.recip();
             for range in ranges.clone() {
                 row[range].iter_mut().for_each(|value| *value *= share);
             }
@@ -76,16 +75,17 @@ impl HostOp<1> for SeenSoftmax {
 
     /// `g = scale * w * (g - Σ w g)` where seen, else 0.
     #[cfg(feature = "train")]
+    #[inline(always)]
     fn backward(&self, weights: Primitive, gradient: Primitive) -> [Primitive; 1] {
         let (mut gradient, shape) = floats(gradient);
         let keys = shape[2];
         let rows = gradient.chunks_exact_mut(keys).zip(crate::host::slice(&weights).chunks_exact(keys));
         for ((gradient, weights), sight) in rows.zip(self.sights.iter().cycle()) {
             let ranges = sight.ranges();
-            let product = |range: &Range<usize>| -> f32 {
-                gradient[range.clone()].iter().zip(&weights[range.clone()]).map(|(g, w)| g * w).sum()
-            };
-            let mean: f32 = ranges.iter().map(product).sum();
+            let mean: f32 = ranges
+                .iter()
+                .map(|range| crate::lanes::dot(&gradient[range.clone()], &weights[range.clone()]))
+                .sum();
             for range in ranges.clone() {
                 for (g, w) in gradient[range.clone()].iter_mut().zip(&weights[range]) {
                     *g = self.scale * w * (*g - mean);

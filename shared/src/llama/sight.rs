@@ -86,6 +86,11 @@ impl Layout {
         Self::new(prefix.to_vec(), branches.collect())
     }
 
+    /// Tokens that all branches can share, or the prompt.
+    pub fn prefix(&self) -> &[u32] {
+        &self.prefix
+    }
+
     /// All tokens, the prefix first.
     pub fn ids(&self) -> impl Iterator<Item = u32> {
         self.prefix.iter().chain(self.branches.iter().flat_map(|branch| &branch.ids)).copied()

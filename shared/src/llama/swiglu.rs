@@ -3,7 +3,8 @@
 use burn::tensor::{Tensor, activation::silu};
 
 use crate::{
-    host::{HostOp, Primitive, apply, exp, slice, tensor},
+    host::{HostOp, Primitive, apply, slice, tensor},
+    lanes::exp,
     quant::is_cpu,
 };
 
@@ -21,7 +22,7 @@ fn chain([gate, up]: [Tensor<2>; 2]) -> Tensor<2> {
 struct SwiGlu;
 
 /// The logistic function.
-#[inline]
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
@@ -29,22 +30,27 @@ fn sigmoid(x: f32) -> f32 {
 impl HostOp<2> for SwiGlu {
     type Saved = [Primitive; 2];
 
+    #[inline(always)]
     fn forward(&self, inputs: [Primitive; 2]) -> (Primitive, Self::Saved) {
         let [gate, up] = inputs.map(|input| input.to_contiguous());
-        let gated = slice(&gate).iter().zip(slice(&up)).map(|(&g, &u)| g * sigmoid(g) * u).collect();
+        let mut gated = vec![0.0; slice(&up).len()];
+        for ((out, &g), &u) in gated.iter_mut().zip(slice(&gate)).zip(slice(&up)) {
+            *out = g * sigmoid(g) * u;
+        }
         (tensor(gated, gate.layout().shape().to_vec()), [gate, up])
     }
 
     #[cfg(feature = "train")]
+    #[inline(always)]
     fn backward(&self, [gate, up]: Self::Saved, gradient: Primitive) -> [Primitive; 2] {
         let (mut d_up, shape) = crate::host::floats(gradient);
-        let d_gate = slice(&gate).iter().zip(slice(&up)).zip(&mut d_up).map(|((&g, &u), d)| {
+        let mut d_gate = vec![0.0; d_up.len()];
+        for (((d, out), &g), &u) in d_up.iter_mut().zip(&mut d_gate).zip(slice(&gate)).zip(slice(&up)) {
             let (share, back) = (sigmoid(g), *d);
             *d = back * g * share;
-            back * u * share * (1.0 + g * (1.0 - share))
-        });
-        let d_gate = tensor(d_gate.collect(), shape.clone());
-        [d_gate, tensor(d_up, shape)]
+            *out = back * u * share * (1.0 + g * (1.0 - share));
+        }
+        [tensor(d_gate, shape.clone()), tensor(d_up, shape)]
     }
 }
 

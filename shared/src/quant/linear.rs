@@ -1,12 +1,15 @@
 //! A linear layer whose weight stays quantized: `y = x Wᵀ` with W `[d_out, d_in]` in blocks.
 //!
-//! On the CPU the blocks are read where they lie in the file and expanded one matrix at a time, so that
-//! Burn's matrix product can run at full speed; the expanded matrix lives as long as one product. On a
-//! GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
+//! On the CPU the blocks are read where they lie in the file and expanded a tile at a time (`host_product`), or row by row
+//! for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Format;
+use super::{
+    Format,
+    few_rows::{FEW, few_rows},
+    host_product::product,
+};
 use crate::weights::TensorBytes;
 
 /// A frozen linear layer without bias.
@@ -43,17 +46,27 @@ impl Linear {
             return super::linear_gradient::forward(self, x);
         }
         match &self.weight {
-            Weight::Host(_) => {
-                let dense = self.expanded(&x.device());
-                x.matmul(dense.transpose())
-            }
+            Weight::Host(blocks) if x.dims()[0] <= FEW => few_rows(&x, blocks),
+            Weight::Host(blocks) => product(&x, blocks),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
             Weight::Dense(weight) => x.matmul(weight.clone()),
         }
     }
 
+    /// `[tokens, d_out]` times the weight itself: `[tokens, d_in]`, the way back. Without autodiff.
+    #[cfg(feature = "train")]
+    pub(super) fn back(&self, y: Tensor<2>) -> Tensor<2> {
+        match &self.weight {
+            Weight::Host(blocks) => super::host_product::product_back(&y, blocks),
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Weight::Q4(weight) => y.matmul(weight.expanded()),
+            Weight::Dense(weight) => y.matmul(weight.clone().transpose()),
+        }
+    }
+
     /// The weight as numbers, `[d_out, d_in]`, on a device without autodiff.
+    #[cfg(any(test, feature = "train"))]
     pub(super) fn expanded(&self, device: &Device) -> Tensor<2> {
         match &self.weight {
             Weight::Host(blocks) => {

@@ -28,10 +28,7 @@ impl HostOp<1> for FrozenProduct {
     }
 
     fn backward(&self, (): (), gradient: Primitive) -> [Primitive; 1] {
-        [product(gradient, |dy| {
-            let weight = self.0.expanded(&dy.device());
-            dy.matmul(weight)
-        })]
+        [product(gradient, |dy| self.0.back(dy))]
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod blocks;
 mod dense;
+mod few_rows;
+mod host_product;
 mod linear;
 #[cfg(feature = "train")]
 mod linear_gradient;

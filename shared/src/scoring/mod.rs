@@ -11,7 +11,7 @@ pub use pointwise::{Pointwise, PointwiseError};
 
 use crate::{
     PROMPT_HISTORY, TITLE_TOKENS,
-    llama::{Adapter, Layout, Llama},
+    llama::{Adapter, Embedding, Layout, Llama},
     tokens::{Tokens, TokensError},
     verbalizer::Verbalizer,
 };
@@ -109,17 +109,18 @@ impl Scorer {
         Ok(Asked { layout, candidates })
     }
 
-    /// Scores of all candidates of all questions, one after another: `[candidates]`.
-    pub fn scores(&self, llama: &Llama, asked: &[Asked], adapter: Option<&Adapter>) -> Tensor<1> {
+    /// One forward pass; scores of all candidates of all questions, one after another: `[candidates]`.
+    pub fn pass(&self, llama: &Llama, asked: &[Asked], adapter: Option<&Adapter>) -> Tensor<1> {
         let layouts: Vec<Layout> = asked.iter().map(|asked| asked.layout.clone()).collect();
-        let hidden = llama.hidden(&layouts, adapter); // [states read, d_model]
+        let candidates: Vec<usize> = asked.iter().flat_map(|asked| &asked.candidates).copied().collect();
+        self.scores(llama.head(), llama.hidden(&layouts, adapter), &candidates)
+    }
+
+    /// Scores from the hidden states `[states read, d_model]` of questions that have so many candidates each.
+    pub fn scores(&self, head: &Embedding, hidden: Tensor<2>, candidates: &[usize]) -> Tensor<1> {
         match self {
-            Self::Letters(letters) => {
-                let candidates: Vec<usize> =
-                    asked.iter().flat_map(|asked| &asked.candidates).copied().collect();
-                letters.scores(llama.head(), hidden, &candidates)
-            }
-            Self::Pointwise(pointwise) => pointwise.scores(llama.head(), hidden),
+            Self::Letters(letters) => letters.scores(head, hidden, candidates),
+            Self::Pointwise(pointwise) => pointwise.scores(head, hidden),
         }
     }
 }

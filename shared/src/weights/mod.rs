@@ -11,7 +11,7 @@ use std::{fmt, ops::Range, sync::Arc};
 
 use thiserror::Error;
 
-use crate::quant::Format;
+use crate::{lanes::vectorized, quant::Format};
 
 /// One tensor's bytes inside a file that is kept in memory once.
 #[derive(Clone)]
@@ -53,7 +53,10 @@ impl TensorBytes {
     /// All numbers as f32, row-major; for norms and other small tensors.
     pub fn to_f32(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.shape[0] * self.shape[1]];
-        self.format.dequantize(self.bytes(), &mut out);
+        vectorized(
+            #[inline(always)]
+            || self.format.dequantize(self.bytes(), &mut out),
+        );
         out
     }
 }

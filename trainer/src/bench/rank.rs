@@ -1,4 +1,5 @@
-//! One forward pass of the ranker over a prompt, beside the time that its arithmetic alone would take.
+//! One forward pass of the ranker over a prompt, beside the time that its arithmetic alone would take, and what is left of
+//! it when the history was read before.
 
 use std::{fmt, time::Instant};
 
@@ -35,17 +36,52 @@ pub struct RankBench {
     pub peak_gflop_per_second: f64,
     /// Time of the arithmetic at that speed, over the median time.
     pub share_of_peak: f64,
+    /// The same history again, with other candidates.
+    #[serde(flatten)]
+    pub again: Option<Again>,
     /// Logits of the twenty index letters.
     pub logits: Vec<f32>,
 }
 
+/// Prompts that begin as another.
+pub struct Alike {
+    /// Another prompt with the same beginning.
+    pub other: String,
+    /// Several orders of the same candidates.
+    pub orders: Vec<String>,
+}
+
+/// Passes after one that began alike.
+#[derive(Clone, Debug, Serialize)]
+pub struct Again {
+    /// Tokens that the second ranking did not read again.
+    pub reused_tokens: usize,
+    /// Median time of a ranking behind a history that was read before.
+    pub second_ms: f64,
+    /// Time of the first over that.
+    pub second_speedup: f64,
+    /// How many orders of the candidates were asked about at once.
+    pub orders: usize,
+    /// Median time of all of them, behind the history that was read before.
+    pub orders_ms: f64,
+    /// That over the time of one ranking.
+    pub orders_cost: f64,
+}
+
 impl RankBench {
-    /// Measures `repeats` passes after one that is measured apart.
+    /// Measures `repeats` passes after one that is measured apart, then passes over prompts that begin alike.
     ///
     /// # Errors
     /// A prompt the model cannot read, or a device that fails.
-    pub fn run(ranker: &Ranker, prompt: &str, repeats: usize, device: &str) -> anyhow::Result<Self> {
+    pub fn run(
+        ranker: &Ranker,
+        prompt: &str,
+        alike: Option<&Alike>,
+        repeats: usize,
+        device: &str,
+    ) -> anyhow::Result<Self> {
         let pass = || -> anyhow::Result<_> {
+            ranker.forget();
             let start = Instant::now();
             let explanation = pollster::block_on(ranker.explain(prompt, 0))?;
             Ok((start.elapsed().as_secs_f64() * 1e3, explanation))
@@ -57,6 +93,7 @@ impl RankBench {
         let median_ms = median(times);
         let llama = ranker.llama();
         let work = flops(llama.config(), &Layout::prompt(&explanation.encoded.ids), CANDIDATES) as f64;
+        let again = alike.map(|alike| Again::run(ranker, prompt, alike, repeats, median_ms)).transpose()?;
         let peak = product_speed(llama.device(), repeats)?;
         Ok(Self {
             device: device.to_owned(),
@@ -69,7 +106,43 @@ impl RankBench {
             gflop: work / 1e9,
             peak_gflop_per_second: peak / 1e9,
             share_of_peak: work / peak / (median_ms / 1e3),
+            again,
             logits: explanation.letter_logits,
+        })
+    }
+}
+
+impl Again {
+    fn run(
+        ranker: &Ranker,
+        prompt: &str,
+        alike: &Alike,
+        repeats: usize,
+        first_ms: f64,
+    ) -> anyhow::Result<Self> {
+        let mut reused_tokens = 0;
+        let mut after = |pass: &mut dyn FnMut() -> anyhow::Result<usize>| -> anyhow::Result<f64> {
+            let mut times = Vec::with_capacity(repeats);
+            for _ in 0..repeats.max(1) {
+                pollster::block_on(ranker.explain(prompt, 0))?;
+                let start = Instant::now();
+                reused_tokens = reused_tokens.max(pass()?);
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+            Ok(median(times))
+        };
+        let second_ms = after(&mut || Ok(pollster::block_on(ranker.explain(&alike.other, 0))?.reused))?;
+        let orders_ms = after(&mut || {
+            pollster::block_on(ranker.letter_logits(&alike.orders))?;
+            Ok(0)
+        })?;
+        Ok(Self {
+            reused_tokens,
+            second_ms,
+            second_speedup: first_ms / second_ms,
+            orders: alike.orders.len(),
+            orders_ms,
+            orders_cost: orders_ms / first_ms,
         })
     }
 }
@@ -91,6 +164,16 @@ impl fmt::Display for RankBench {
             f,
             "floor        {floor:>9.1} ms at {peak:.0} GFLOP/s, as large products run here: {:.0} % of it reached",
             share_of_peak * 100.0
-        )
+        )?;
+        let Some(Again { reused_tokens, second_ms, second_speedup, orders, orders_ms, orders_cost }) =
+            &self.again
+        else {
+            return Ok(());
+        };
+        writeln!(
+            f,
+            "again        {second_ms:>9.1} ms with other candidates, {reused_tokens} tokens known: {second_speedup:.2} times as fast"
+        )?;
+        writeln!(f, "{orders} orders     {orders_ms:>9.1} ms at once: {orders_cost:.2} times one ranking")
     }
 }

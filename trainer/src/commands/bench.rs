@@ -9,7 +9,7 @@ use shared::{CANDIDATES, PROMPT_HISTORY, catalog::ItemId, prompt::Prompt};
 use super::{base::BaseArgs, explain::read_prompt};
 use crate::{
     bench::{
-        rank::RankBench,
+        rank::{Alike, RankBench},
         retrieve::{Plan, RetrieveBench},
     },
     cli::Common,
@@ -26,7 +26,7 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// One forward pass of the ranker over a prompt
+    /// One forward pass of the ranker over a prompt, and what is left of it when the history was read before
     Rank(RankArgs),
     /// Find the best 20 of a large catalogue; add one item to a history
     Retrieve(RetrieveArgs),
@@ -81,22 +81,35 @@ fn print<B: Serialize + Display>(bench: &B, common: &Common, printer: &Printer) 
 }
 
 fn rank(args: &RankArgs, common: &Common) -> anyhow::Result<RankBench> {
-    let prompt = match &args.prompt_file {
-        Some(file) => read_prompt(file)?,
-        None => example()?,
+    let (prompt, alike) = match &args.prompt_file {
+        Some(file) => (read_prompt(file)?, None),
+        None => example().map(|(prompt, alike)| (prompt, Some(alike)))?,
     };
     let ranker = args.base.load(None, common.device)?;
-    RankBench::run(&ranker, &prompt, args.repeats.into(), common.device.name())
+    RankBench::run(&ranker, &prompt, alike.as_ref(), args.repeats.into(), common.device.name())
 }
 
-/// The paper's prompt, with as many titles as it shows.
-fn example() -> anyhow::Result<String> {
+/// The paper's prompt, with as many titles as it shows; other candidates behind the same history, and [`ORDERS`] orders of
+/// the same ones.
+fn example() -> anyhow::Result<(String, Alike)> {
     let dataset = data::load(None)?;
-    let title = |n: usize| dataset.catalog.title(ItemId(n as u32 + 1));
-    let history: Vec<&str> = (0..PROMPT_HISTORY).map(title).collect();
-    let candidates: Vec<&str> = (PROMPT_HISTORY..PROMPT_HISTORY + CANDIDATES).map(title).collect();
-    Ok(Prompt::render(&history, &candidates).text)
+    let titles = |first: usize, count: usize| -> Vec<&str> {
+        (first..first + count).map(|n| dataset.catalog.title(ItemId(n as u32 + 1))).collect()
+    };
+    let history = titles(0, PROMPT_HISTORY);
+    let prompt = |candidates: &[&str]| Prompt::render(&history, candidates).text;
+    let mut candidates = titles(PROMPT_HISTORY, CANDIDATES);
+    let first = prompt(&candidates);
+    let orders = (0..ORDERS).map(|_| {
+        candidates.rotate_left(CANDIDATES / ORDERS);
+        prompt(&candidates)
+    });
+    let orders = orders.collect();
+    Ok((first, Alike { other: prompt(&titles(PROMPT_HISTORY + CANDIDATES, CANDIDATES)), orders }))
 }
+
+/// Orders of the candidates that are asked about at once.
+const ORDERS: usize = 8;
 
 fn retrieve(args: &RetrieveArgs, common: &Common) -> anyhow::Result<RetrieveBench> {
     let device = common.device.resolve()?;

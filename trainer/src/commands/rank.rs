@@ -133,7 +133,7 @@ fn print(trace: &Trace, printer: &Printer) {
             named(&trace.provenance.base)
         ),
     });
-    let Timings { retrieve_ms, prompt_ms, forward_ms } = trace.timings;
+    let Timings { retrieve_ms, prompt_ms, forward_ms, .. } = trace.timings;
     printer.note(&format!(
         "retriever {retrieve_ms:.0} ms, prompt {prompt_ms:.0} ms, ranker {forward_ms:.0} ms on {} ({tokens})",
         trace.provenance.device

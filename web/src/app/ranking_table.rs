@@ -251,15 +251,19 @@ fn timings(trace: &Trace) -> String {
     let retriever = format!("Retriever {}", duration(times.retrieve_ms));
     let forward = duration(times.forward_ms);
     let device = &trace.provenance.device;
+    let reused = match times.reused_tokens {
+        0 => String::new(),
+        reused => format!(", {reused} of them known from the ranking before"),
+    };
     match (&trace.ranker, &trace.pointwise) {
         (Some(ranker), _) => format!(
-            "{retriever}, prompt {} ({} tokens), one forward pass {forward} on {device}.",
+            "{retriever}, prompt {} ({} tokens{reused}), one forward pass {forward} on {device}.",
             duration(times.prompt_ms),
             ranker.token_ids.len(),
         ),
         (None, Some(ranker)) => {
             format!(
-                "{retriever}, ranker {forward} ({} tokens in one forward pass) on {device}.",
+                "{retriever}, ranker {forward} ({} tokens{reused}, one forward pass) on {device}.",
                 ranker.tokens
             )
         }

@@ -163,7 +163,7 @@ impl Judge<'_> {
         }
         let asked: Vec<Asked> = waiting.iter().map(|user| user.asked.clone()).collect();
         let scores: Vec<f32> =
-            self.scorer.scores(self.ranker.llama(), &asked, self.adapter).try_into_vec_as()?;
+            self.scorer.pass(self.ranker.llama(), &asked, self.adapter).try_into_vec_as()?;
         let mut scores = scores.as_slice();
         for Waiting { orders, mut judged, .. } in waiting.drain(..) {
             for order in &orders {

@@ -85,7 +85,7 @@ impl Pupil<'_> {
     fn part(self, lessons: &[Lesson], questions: usize, seed: u64) -> anyhow::Result<Taught> {
         let adapter = self.adapter.clone().map(&mut Fresh).seeded(seed);
         let asked: Vec<Asked> = lessons.iter().map(|lesson| lesson.asked.clone()).collect();
-        let scores = self.scorer.scores(self.llama, &asked, Some(&adapter));
+        let scores = self.scorer.pass(self.llama, &asked, Some(&adapter));
         let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
         let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {

@@ -1,0 +1,194 @@
+//! Products with a quantized weight in host memory: a few of its rows at a time are expanded into a block that stays in the
+//! nearest caches, and multiplied at once. The dense matrix never exists.
+#![allow(unsafe_code, reason = "the library of matrix products takes pointers")]
+
+use std::ops::Range;
+
+use burn::{backend::Flex, tensor::Tensor};
+
+use super::BLOCK;
+use crate::{
+    host::{constant, slice, tensor},
+    lanes::vectorized,
+    weights::TensorBytes,
+};
+
+/// Outputs of a tile: whole blocks.
+const TILE: usize = 2 * BLOCK;
+/// Numbers between the rows of an expanded tile, so that rows a multiple of 4 KB long do not fight for the same cache lines.
+const GAP: usize = 16;
+
+/// `x [rows, d_in]` times the transposed weight `[d_out, d_in]`: `[rows, d_out]`.
+pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
+    let [d_out, d_in] = weight.shape;
+    let row = weight.bytes().len() / d_out;
+    let (len, strides) = (TILE * (d_in + GAP), (1, d_in + GAP)); // The tile is `[outputs, d_in]`.
+    multiply(
+        x,
+        [d_in, d_out],
+        len,
+        strides,
+        #[inline(always)]
+        |outputs: Range<usize>, tile: &mut [f32]| {
+            let blocks = weight.bytes()[outputs.start * row..outputs.end * row].chunks_exact(row);
+            for (numbers, blocks) in tile.chunks_mut(d_in + GAP).zip(blocks) {
+                weight.format.dequantize(blocks, &mut numbers[..d_in]);
+            }
+        },
+    )
+}
+
+/// `y [rows, d_out]` times the weight `[d_out, d_in]`: `[rows, d_in]`, the way back.
+#[cfg(feature = "train")]
+pub(super) fn product_back(y: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
+    let [d_out, d_in] = weight.shape;
+    let (row, (numbers, unit)) = (weight.bytes().len() / d_out, weight.format.unit());
+    let (len, strides) = (d_out * (TILE + GAP), (TILE + GAP, 1)); // The tile is `[d_out, inputs]`.
+    multiply(
+        y,
+        [d_out, d_in],
+        len,
+        strides,
+        #[inline(always)]
+        |inputs: Range<usize>, tile: &mut [f32]| {
+            let part = inputs.start / numbers * unit..inputs.end / numbers * unit;
+            let blocks = weight.bytes().chunks_exact(row);
+            for (expanded, blocks) in tile.chunks_mut(TILE + GAP).zip(blocks) {
+                weight.format.dequantize(&blocks[part.clone()], &mut expanded[..inputs.len()]);
+            }
+        },
+    )
+}
+
+/// `x [rows, inner]` times a matrix `[inner, outer]` of which `expand` writes some columns at a time: the number at
+/// `(i, o)` of such a tile lies at `i * strides.0 + o * strides.1`.
+fn multiply(
+    x: &Tensor<2>,
+    [inner, outer]: [usize; 2],
+    tile_len: usize,
+    strides: (usize, usize),
+    expand: impl Fn(Range<usize>, &mut [f32]) + Sync,
+) -> Tensor<2> {
+    let x = constant(x);
+    let x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    let x = slice(&x);
+    let rows = x.len() / inner;
+    let mut out = Vec::with_capacity(rows * outer);
+    let columns = Columns(out.as_mut_ptr());
+    let tile = |scratch: &mut Vec<f32>, n: usize| {
+        let outputs = n * TILE..outer.min((n + 1) * TILE);
+        vectorized(
+            #[inline(always)]
+            || expand(outputs.clone(), scratch),
+        );
+        // SAFETY: x holds `rows * inner` numbers, the scratch a tile; `outputs` are columns of `out`, which has room for
+        // `rows * outer` numbers, and no two tiles share one.
+        unsafe {
+            gemm::gemm(
+                rows,
+                outputs.len(),
+                inner,
+                columns.from(outputs.start),
+                1,
+                outer as isize,
+                false,
+                x.as_ptr(),
+                1,
+                inner as isize,
+                scratch.as_ptr(),
+                strides.1 as isize,
+                strides.0 as isize,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    };
+    each(outer.div_ceil(TILE), || vec![0.0; tile_len], tile);
+    // SAFETY: the tiles wrote every column of every row.
+    unsafe { out.set_len(rows * outer) };
+    Tensor::from_primitive::<Flex>(tensor(out, vec![rows, outer]))
+}
+
+/// Where the output lies; tiles write to columns of their own.
+#[derive(Clone, Copy)]
+struct Columns(*mut f32);
+
+// SAFETY: no two threads write to the same column, and none reads.
+unsafe impl Send for Columns {}
+unsafe impl Sync for Columns {}
+
+impl Columns {
+    fn from(self, column: usize) -> *mut f32 {
+        self.0.wrapping_add(column)
+    }
+}
+
+/// Does the work of numbers below `count`, on all threads if there are some; each has a scratch of its own.
+#[cfg(feature = "native")]
+fn each<S>(count: usize, scratch: impl Fn() -> S + Sync + Send, work: impl Fn(&mut S, usize) + Sync + Send) {
+    use rayon::prelude::*;
+
+    if rayon::current_num_threads() == 1 {
+        let mut scratch = scratch();
+        return (0..count).for_each(|n| work(&mut scratch, n));
+    }
+    (0..count).into_par_iter().for_each_init(scratch, work);
+}
+
+#[cfg(not(feature = "native"))]
+fn each<S>(count: usize, scratch: impl Fn() -> S, work: impl Fn(&mut S, usize)) {
+    let mut scratch = scratch();
+    (0..count).for_each(|n| work(&mut scratch, n));
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::{super::few_rows::few_rows, *};
+    use crate::{
+        host::tests::wave,
+        quant::{Format, Linear},
+    };
+
+    fn close(found: Tensor<2>, expected: Tensor<2>, what: &str) {
+        assert_eq!(found.dims(), expected.dims(), "{what}");
+        for (a, b) in found.into_data().iter::<f32>().zip(expected.into_data().iter::<f32>()) {
+            assert!((a - b).abs() < 1e-3 * (1.0 + b.abs()), "{what}: {a} {b}");
+        }
+    }
+
+    #[test]
+    fn all_ways_are_the_product_with_the_expanded_weight() {
+        let device = Device::flex();
+        for (format, [d_out, d_in]) in [
+            (Format::Q4_0, [7, 96]),
+            (Format::Q4_1, [130, 576]),
+            (Format::Q8_0, [64, 64]),
+            (Format::Q4_1, [65, 1536]),
+        ] {
+            let numbers: Vec<f32> = wave([d_out, d_in], &device).into_data().try_to_vec().unwrap();
+            let mut blocks = Vec::new();
+            format.quantize(&numbers, &mut blocks);
+            let all = 0..blocks.len();
+            let weight = TensorBytes::new(blocks.into(), all, format, [d_out, d_in]);
+            let expanded = Linear::load(weight.clone(), &device).expanded(&device);
+            for rows in [1, 3, 50] {
+                let what = format!("{format:?}, {rows} rows");
+                let x = wave([rows, d_in], &device);
+                let expected = x.clone().matmul(expanded.clone().transpose());
+                close(product(&x, &weight), expected.clone(), &what);
+                close(few_rows(&x, &weight), expected, &what);
+                #[cfg(feature = "train")]
+                {
+                    let y = wave([rows, d_out], &device);
+                    close(product_back(&y, &weight), y.matmul(expanded.clone()), &what);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What was read before is not read again, and changes nothing, on every device there is.
+
+use burn::tensor::Device;
+use shared::{
+    llama::{Adapter, AdapterConfig, Branch, KvCache, Layout, Memory},
+    ranker::Ranker,
+};
+use tests::tiny_llama;
+
+/// Largest distance of a state: sums may be made in another order.
+const TOLERANCE: f32 = 2e-3;
+
+fn devices() -> Vec<Device> {
+    let gpu = Device::wgpu_options().init();
+    let gpu =
+        gpu.inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"));
+    [Device::flex()].into_iter().chain(gpu.ok()).collect()
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// Tokens that differ from position to position.
+fn ids(len: u32) -> Vec<u32> {
+    (0..len).map(|n| n * 7 % 200).collect()
+}
+
+#[test]
+fn layouts_read_after_one_another_are_as_each_alone() {
+    let branch = |seen, ids: &[u32]| Branch { seen, ids: ids.to_vec() };
+    let other_end = |len: u32| [ids(len - 1), vec![201]].concat();
+    // Each layout and how many of its tokens are known from those before.
+    let steps = [
+        (Layout::prompt(&ids(40)), 0),
+        (Layout::prompt(&ids(40)), 39), // The last one is read anew.
+        (Layout::prompt(&ids(41)), 40),
+        (Layout::prompt(&ids(30)), 29),  // Shorter.
+        (Layout::prompt(&ids(300)), 30), // Beyond the room there is.
+        (Layout::prompt(&ids(301)), 300),
+        (Layout::prompt(&other_end(20)), 19), // Another end.
+        (Layout::new(ids(20), vec![branch(20, &[9, 8]), branch(7, &[5])]), 19), // Branches leave it.
+        (Layout::new(ids(20), vec![branch(20, &[3])]), 20), // Other branches, all is known.
+        (Layout::new(ids(25), vec![branch(25, &[3]), branch(2, &[1, 4, 5])]), 20),
+        (Layout::prompt(&[150, 151]), 0), // Another beginning.
+    ];
+    for device in devices() {
+        let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &device).unwrap();
+        let llama = ranker.llama();
+        let config = AdapterConfig::new(llama.config(), 1, 4, 8.0, 0.0);
+        let adapter = Adapter::new(config, 5, &device).unwrap();
+        for adapter in [None, Some(&adapter)] {
+            let mut cache = KvCache::default();
+            for (n, (layout, known)) in steps.iter().enumerate() {
+                assert_eq!(cache.known(layout), *known, "step {n}");
+                let found: Vec<f32> =
+                    llama.hidden_after(&mut cache, layout, adapter).into_data().try_to_vec().unwrap();
+                let alone = llama.hidden(std::slice::from_ref(layout), adapter);
+                let worst = distance(&found, &alone.into_data().try_to_vec::<f32>().unwrap());
+                assert!(worst < TOLERANCE, "{device:?}, step {n}: {worst}");
+                assert_eq!(cache.ids(), layout.prefix());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ranker_reads_a_common_start_once() {
+    let explain = |ranker: &Ranker, text: &str| pollster::block_on(ranker.explain(text, 0)).unwrap();
+    let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let (one, other) = ("(A) Heat (1995) (B) Alien (1979)", "(A) Heat (1995) (B) Up (2009)");
+    let first = explain(&ranker, one);
+    assert_eq!(first.reused, 0);
+    let second = explain(&ranker, other);
+    assert!(second.reused > 10, "{}", second.reused);
+    ranker.forget();
+    let anew = explain(&ranker, other);
+    assert_eq!(anew.reused, 0);
+    assert!(distance(&second.letter_logits, &anew.letter_logits) < TOLERANCE);
+    assert!(distance(&first.letter_logits, &anew.letter_logits) > 10.0 * TOLERANCE);
+}
+
+#[test]
+fn a_pass_that_fails_leaves_nothing() {
+    let (memory, layout) = (Memory::default(), Layout::prompt(&ids(5)));
+    let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let read = |fails: bool| {
+        pollster::block_on(memory.during(&layout, async |cache| {
+            let _ = ranker.llama().hidden_after(cache, &layout, None);
+            if fails { Err("no device") } else { Ok(()) }
+        }))
+    };
+    assert_eq!(read(false), Ok(((), 0)));
+    assert_eq!(read(false), Ok(((), 4)));
+    assert_eq!(read(true), Err("no device"));
+    assert_eq!(read(false), Ok(((), 0)));
+}
