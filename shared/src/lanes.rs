@@ -1,6 +1,8 @@
 //! Loops over many numbers that become vector instructions: compiled for each kind of vector unit, and reductions that go in
 //! lanes, because the order of additions is part of a program's meaning and a sum in one lane waits for every step.
 
+use std::array;
+
 /// Lanes of a reduction: some vectors, so that one step does not wait for the one before.
 const LANES: usize = 32;
 
@@ -11,43 +13,54 @@ pub(crate) fn vectorized<T>(compute: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(compute)
 }
 
-/// Sum of products.
+/// Sum of products of as many numbers.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0.0; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a.zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
         }
     }
-    sums.iter().sum::<f32>() + rest
+    merge(sums, |a, b| a + b) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// Sum.
 #[inline(always)]
 pub(crate) fn sum(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest: f32 = chunks.remainder().iter().sum();
     for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
+        for lane in 0..LANES {
+            sums[lane] += chunk[lane];
+        }
     }
-    sums.iter().sum::<f32>() + rest
+    merge(sums, |a, b| a + b) + rest.iter().sum::<f32>()
 }
 
 /// The largest; negative infinity of none.
 #[inline(always)]
 pub(crate) fn largest(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let (chunks, rest) = values.as_chunks::<LANES>();
     let mut most = [f32::NEG_INFINITY; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
     for chunk in chunks {
-        most.iter_mut().zip(chunk).for_each(|(most, &value)| *most = larger(value, *most));
+        for lane in 0..LANES {
+            most[lane] = larger(chunk[lane], most[lane]);
+        }
     }
-    most.into_iter().fold(rest, larger)
+    rest.iter().copied().fold(merge(most, larger), larger)
+}
+
+/// One number of all lanes, halving them.
+#[inline(always)]
+fn merge(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    // Written out: a loop over halves would keep the lanes in memory all the time.
+    let half: [f32; 16] = array::from_fn(|n| join(lanes[n], lanes[n + 16]));
+    let quarter: [f32; 8] = array::from_fn(|n| join(half[n], half[n + 8]));
+    let [a, b, c, d] = array::from_fn(|n| join(quarter[n], quarter[n + 4]));
+    join(join(a, c), join(b, d))
 }
 
 /// eˣ to a few units in the last place, without a call or a branch, so that loops over it become vector

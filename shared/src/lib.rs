@@ -29,6 +29,8 @@ mod lanes;
 #[cfg(feature = "model")]
 pub mod llama;
 #[cfg(feature = "model")]
+mod matmul;
+#[cfg(feature = "model")]
 pub mod quant;
 #[cfg(feature = "model")]
 pub mod ranker;

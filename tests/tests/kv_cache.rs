@@ -33,7 +33,8 @@ fn layouts_read_after_one_another_are_as_each_alone() {
     let other_end = |len: u32| [ids(len - 1), vec![201]].concat();
     // Each layout and how many of its tokens are known from those before.
     let steps = [
-        (Layout::prompt(&ids(40)), 0),
+        (Layout::prompt(&[150, 151]), 0),
+        (Layout::prompt(&ids(40)), 0), // Another beginning, and more than there is room for.
         (Layout::prompt(&ids(40)), 39), // The last one is read anew.
         (Layout::prompt(&ids(41)), 40),
         (Layout::prompt(&ids(30)), 29),  // Shorter.

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
 
 use super::{
-    config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass, seen_softmax::seen_softmax,
+    attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass,
     sight::Sight,
 };
 use crate::{
-    quant::Linear,
+    quant::{Linear, is_cpu},
     weights::{TensorSource, WeightError, names::Names},
 };
 
@@ -86,47 +86,35 @@ impl Attention {
         let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
         let mixed = pass.parts.iter().map(|part| {
             let (q, k, v) = (of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys));
-            self.attend(q, k, v, &part.sights)
+            if is_cpu(&q.device()) { attention(q, k, v, &part.sights) } else { chain(q, k, v, &part.sights) }
         });
-        self.o.forward(Tensor::cat(mixed.collect(), 0))
-    }
-
-    /// Mixes the values by what each query sees, some queries at a time: the scores of all at once would fill the
-    /// caches many times over, and keys behind the last query of a few need no score.
-    ///
-    /// # Shapes
-    /// - q: `[queries, n_heads, d_head]`
-    /// - k, v: `[keys, n_kv_heads, d_head]`
-    /// - output: `[queries, n_heads * d_head]`
-    fn attend(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<2> {
-        let k = k.permute([1, 2, 0]); // [n_kv, d_head, tokens]
-        let v = v.permute([1, 0, 2]); // [n_kv, tokens, d_head]
-        let tiles = sights.chunks(QUERIES).enumerate().map(|(n, sights)| {
-            let keys = sights.iter().map(|sight| sight.here + 1).max().unwrap_or(0);
-            let q = q.clone().narrow(0, n * QUERIES, sights.len());
-            self.tile(q, k.clone().narrow(2, 0, keys), v.clone().narrow(1, 0, keys), sights)
-        });
-        Tensor::cat(tiles.collect(), 0)
-    }
-
-    /// The same for a few queries; keys `[n_kv, d_head, keys]`, values `[n_kv, keys, d_head]`.
-    fn tile(&self, q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<2> {
-        let (queries, n_kv, group, d_head) = (sights.len(), self.n_kv_heads, self.group, self.d_head);
-        // Query heads that share a key head are stacked, so that one product serves the group.
-        let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([
-            n_kv,
-            group * queries,
-            d_head,
-        ]);
-        let scale = (d_head as f32).sqrt().recip();
-        let weights = seen_softmax(q.matmul(k), scale, sights); // [n_kv, group * queries, keys]
-        weights
-            .matmul(v) // [n_kv, group * queries, d_head]
-            .reshape([n_kv, group, queries, d_head])
-            .permute([2, 0, 1, 3])
-            .reshape([queries, n_kv * group * d_head])
+        self.o.forward(Tensor::cat(mixed.collect(), 0).reshape([queries, n_kv * self.group * d_head]))
     }
 }
 
-/// Queries of a tile.
-const QUERIES: usize = 64;
+/// Mixes the values by what each query sees, in Burn's operations.
+///
+/// # Shapes
+/// - q, output: `[queries, n_heads, d_head]`
+/// - k, v: `[keys, n_kv_heads, d_head]`
+pub(super) fn chain(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<3> {
+    let ([queries, n_heads, d_head], [keys, n_kv, _]) = (q.dims(), k.dims());
+    let group = n_heads / n_kv;
+    let k = k.permute([1, 2, 0]); // [n_kv, d_head, keys]
+    let v = v.permute([1, 0, 2]); // [n_kv, keys, d_head]
+    // Query heads that share a key head are stacked, so that one product serves the group.
+    let rows = group * queries;
+    let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([n_kv, rows, d_head]);
+    let mut hidden = vec![true; queries * keys];
+    for (row, sight) in hidden.chunks_exact_mut(keys).zip(sights) {
+        sight.ranges().into_iter().for_each(|range| row[range].fill(false));
+    }
+    let hidden = Tensor::<3, Bool>::from_data(TensorData::new(hidden, [1, queries, keys]), &q.device());
+    let scores = (q.matmul(k) / (d_head as f32).sqrt()).reshape([n_heads, queries, keys]);
+    let weights = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 2).reshape([n_kv, rows, keys]);
+    weights
+        .matmul(v) // [n_kv, group * queries, d_head]
+        .reshape([n_kv, group, queries, d_head])
+        .permute([2, 0, 1, 3])
+        .reshape([queries, n_heads, d_head])
+}

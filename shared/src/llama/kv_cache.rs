@@ -96,11 +96,11 @@ impl Known<'_> {
         let place = [self.count..end, 0..n_kv_heads, 0..d_head];
         let write = |room: Tensor<3>, new: Tensor<3>| room.slice_assign(place.clone(), new);
         let Rows { keys, values } = match self.rows.take() {
-            Some(old) => {
+            Some(old) if self.count > 0 => {
                 let old = old.with_room_for(self.count, end);
                 Rows { keys: write(old.keys, keys), values: write(old.values, values) }
             }
-            None => Rows { keys, values },
+            _ => Rows { keys, values },
         };
         let all = |rows: &Tensor<3>| rows.clone().narrow(0, 0, end);
         let seen = (all(&keys), all(&values));

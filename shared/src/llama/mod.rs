@@ -2,6 +2,7 @@
 //! use: read [`model`] first, it is the forward pass top to bottom.
 
 mod attention;
+mod attention_cpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod attention_gpu;
 mod block;
@@ -13,7 +14,6 @@ mod model;
 mod norm;
 mod pass;
 mod rope;
-mod seen_softmax;
 mod sight;
 mod swiglu;
 mod work;

@@ -1,6 +1,6 @@
 //! Products with a quantized weight in host memory: a few of its rows at a time are expanded into a block that stays in the
 //! nearest caches, and multiplied at once. The dense matrix never exists.
-#![allow(unsafe_code, reason = "the library of matrix products takes pointers")]
+#![allow(unsafe_code, reason = "threads write to columns of one array")]
 
 use std::ops::Range;
 
@@ -10,6 +10,7 @@ use super::BLOCK;
 use crate::{
     host::{constant, slice, tensor},
     lanes::vectorized,
+    matmul::{Matrix, Target, each, multiply as matmul},
     weights::TensorBytes,
 };
 
@@ -74,75 +75,21 @@ fn multiply(
     let x = slice(&x);
     let rows = x.len() / inner;
     let mut out = Vec::with_capacity(rows * outer);
-    let columns = Columns(out.as_mut_ptr());
+    let target = Target::new(out.as_mut_ptr(), outer);
     let tile = |scratch: &mut Vec<f32>, n: usize| {
         let outputs = n * TILE..outer.min((n + 1) * TILE);
         vectorized(
             #[inline(always)]
             || expand(outputs.clone(), scratch),
         );
-        // SAFETY: x holds `rows * inner` numbers, the scratch a tile; `outputs` are columns of `out`, which has room for
-        // `rows * outer` numbers, and no two tiles share one.
-        unsafe {
-            gemm::gemm(
-                rows,
-                outputs.len(),
-                inner,
-                columns.from(outputs.start),
-                1,
-                outer as isize,
-                false,
-                x.as_ptr(),
-                1,
-                inner as isize,
-                scratch.as_ptr(),
-                strides.1 as isize,
-                strides.0 as isize,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
+        let (x, tile) = (Matrix::rows(x, inner), Matrix { numbers: scratch, strides });
+        // SAFETY: `outputs` are columns of `out`, which has room for all rows, and no two tiles share one.
+        unsafe { matmul(target.from(outputs.start), [rows, inner, outputs.len()], x, tile, false) };
     };
     each(outer.div_ceil(TILE), || vec![0.0; tile_len], tile);
     // SAFETY: the tiles wrote every column of every row.
     unsafe { out.set_len(rows * outer) };
     Tensor::from_primitive::<Flex>(tensor(out, vec![rows, outer]))
-}
-
-/// Where the output lies; tiles write to columns of their own.
-#[derive(Clone, Copy)]
-struct Columns(*mut f32);
-
-// SAFETY: no two threads write to the same column, and none reads.
-unsafe impl Send for Columns {}
-unsafe impl Sync for Columns {}
-
-impl Columns {
-    fn from(self, column: usize) -> *mut f32 {
-        self.0.wrapping_add(column)
-    }
-}
-
-/// Does the work of numbers below `count`, on all threads if there are some; each has a scratch of its own.
-#[cfg(feature = "native")]
-fn each<S>(count: usize, scratch: impl Fn() -> S + Sync + Send, work: impl Fn(&mut S, usize) + Sync + Send) {
-    use rayon::prelude::*;
-
-    if rayon::current_num_threads() == 1 {
-        let mut scratch = scratch();
-        return (0..count).for_each(|n| work(&mut scratch, n));
-    }
-    (0..count).into_par_iter().for_each_init(scratch, work);
-}
-
-#[cfg(not(feature = "native"))]
-fn each<S>(count: usize, scratch: impl Fn() -> S, work: impl Fn(&mut S, usize)) {
-    let mut scratch = scratch();
-    (0..count).for_each(|n| work(&mut scratch, n));
 }
 
 #[cfg(test)]

@@ -1,0 +1,334 @@
+//! Attention on a CPU: a few queries of one key head at a time, so that their scores stay in the nearest caches and keys that
+//! none of them sees are not touched; nothing of it is kept for the way back, which computes the weights again
+//! (as FlashAttention, Dao et al., arXiv 2205.14135).
+#![allow(unsafe_code, reason = "threads write to rows of one array")]
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::sight::Sight;
+use crate::{
+    host::{HostOp, Primitive, apply, slice, tensor},
+    lanes::{exp, largest, sum, vectorized},
+    matmul::{Matrix, Target, each, multiply},
+};
+
+/// Queries of a tile.
+const QUERIES: usize = 64;
+
+/// Mixes the values by what each query sees.
+///
+/// # Shapes
+/// - q, output: `[queries, n_heads, d_head]`
+/// - k, v: `[keys, n_kv_heads, d_head]`
+/// - sights: `queries`
+pub(super) fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<3> {
+    apply(HostAttention { sights: sights.to_vec() }, [q, k, v])
+}
+
+#[derive(Clone, Debug)]
+struct HostAttention {
+    sights: Vec<Sight>,
+}
+
+/// Sizes of one call.
+#[derive(Clone, Copy)]
+struct Sizes {
+    n_heads: usize,
+    n_kv_heads: usize,
+    d_head: usize,
+}
+
+/// Some queries, and the keys that any of them sees: `0..shared` and `own`.
+struct Tile<'a> {
+    first: usize,
+    sights: &'a [Sight],
+    shared: usize,
+    own: Range<usize>,
+}
+
+/// What a thread works with.
+#[derive(Default)]
+struct Scratch {
+    /// Scaled queries of one key head, `[group * queries, d_head]`.
+    q: Vec<f32>,
+    /// `[group * queries, keys]`
+    weights: Vec<f32>,
+    /// `[group * queries, d_head]`
+    mixed: Vec<f32>,
+}
+
+impl Sizes {
+    fn of(q: &Primitive, k: &Primitive) -> Self {
+        let (q, k) = (q.layout().shape(), k.layout().shape());
+        Self { n_heads: q[1], n_kv_heads: k[1], d_head: q[2] }
+    }
+
+    fn group(self) -> usize {
+        self.n_heads / self.n_kv_heads
+    }
+
+    /// Numbers between the queries, and between the keys.
+    fn strides(self) -> (usize, usize) {
+        (self.n_heads * self.d_head, self.n_kv_heads * self.d_head)
+    }
+
+    fn scale(self) -> f32 {
+        (self.d_head as f32).sqrt().recip()
+    }
+
+    /// Rows of one key head, from key `first` on.
+    fn head(self, keys: &[f32], head: usize, first: usize) -> Matrix<'_> {
+        let stride = self.strides().1;
+        // Behind the last key nothing is read; there may be nothing.
+        Matrix::rows(keys.get(first * stride + head * self.d_head..).unwrap_or_default(), stride)
+    }
+
+    /// Copies rows of all query heads that share a key head, times `scale`: `[group * queries, d_head]`.
+    #[inline(always)]
+    fn gather(self, rows: &[f32], head: usize, tile: &Tile, scale: f32, out: &mut Vec<f32>) {
+        out.clear();
+        for n in 0..self.group() {
+            for query in tile.first..tile.first + tile.sights.len() {
+                let at = (query * self.n_heads + head * self.group() + n) * self.d_head;
+                out.extend(rows[at..at + self.d_head].iter().map(|x| x * scale));
+            }
+        }
+    }
+}
+
+impl<'a> Tile<'a> {
+    /// All tiles of these queries.
+    fn all(sights: &'a [Sight]) -> Vec<Self> {
+        let tile = |(n, sights): (usize, &'a [Sight])| {
+            let shared = sights.iter().map(|sight| sight.shared).max().unwrap_or(0);
+            let own = sights.iter().map(|sight| sight.own).min().unwrap_or(0).max(shared);
+            let end = sights.iter().map(|sight| sight.here + 1).max().unwrap_or(0).max(own);
+            Self { first: n * QUERIES, sights, shared, own: own..end }
+        };
+        sights.chunks(QUERIES).enumerate().map(tile).collect()
+    }
+
+    /// Number of keys.
+    fn keys(&self) -> usize {
+        self.shared + self.own.len()
+    }
+
+    /// The two stretches that a query sees, among the tile's keys.
+    fn seen(&self, sight: &Sight) -> [Range<usize>; 2] {
+        let place = |key: usize| {
+            if key < self.own.start { key.min(self.shared) } else { key - self.own.start + self.shared }
+        };
+        sight.ranges().map(|range| place(range.start)..place(range.end))
+    }
+}
+
+impl Scratch {
+    /// Softmax of the scaled products of a tile's queries and keys.
+    #[inline(always)]
+    fn weigh(&mut self, sizes: Sizes, q: &[f32], k: &[f32], head: usize, tile: &Tile) {
+        let (rows, keys) = (sizes.group() * tile.sights.len(), tile.keys());
+        sizes.gather(q, head, tile, sizes.scale(), &mut self.q);
+        self.weights.resize(rows * keys, 0.0);
+        self.products(sizes, k, head, tile);
+        for (row, sight) in self.weights.chunks_exact_mut(keys).zip(tile.sights.iter().cycle()) {
+            softmax(row, tile.seen(sight));
+        }
+    }
+
+    /// `weights = q kᵀ`
+    fn products(&mut self, sizes: Sizes, k: &[f32], head: usize, tile: &Tile) {
+        let (rows, keys) = (sizes.group() * tile.sights.len(), tile.keys());
+        let target = Target::new(self.weights.as_mut_ptr(), keys);
+        let q = Matrix::rows(&self.q, sizes.d_head);
+        for (at, first, len) in [(0, 0, tile.shared), (tile.shared, tile.own.start, tile.own.len())] {
+            let k = sizes.head(k, head, first).transposed();
+            // SAFETY: the weights are `[rows, keys]`, and these are columns of theirs.
+            unsafe { multiply(target.from(at), [rows, sizes.d_head, len], q, k, false) };
+        }
+    }
+
+    /// `mixed = weights v`
+    fn mix(&mut self, sizes: Sizes, v: &[f32], head: usize, tile: &Tile) {
+        let (rows, keys) = (sizes.group() * tile.sights.len(), tile.keys());
+        self.mixed.clear();
+        self.mixed.resize(rows * sizes.d_head, 0.0);
+        let target = Target::new(self.mixed.as_mut_ptr(), sizes.d_head);
+        for (at, first, len) in [(0, 0, tile.shared), (tile.shared, tile.own.start, tile.own.len())] {
+            if len > 0 {
+                let weights = Matrix::rows(&self.weights[at..], keys);
+                // SAFETY: `mixed` is `[rows, d_head]`.
+                unsafe {
+                    multiply(target, [rows, len, sizes.d_head], weights, sizes.head(v, head, first), true);
+                }
+            }
+        }
+    }
+}
+
+/// Softmax over two stretches of a row; the rest becomes 0.
+#[inline(always)]
+fn softmax(row: &mut [f32], seen: [Range<usize>; 2]) {
+    let max = largest(&row[seen[0].clone()]).max(largest(&row[seen[1].clone()]));
+    let mut total = 0.0;
+    for range in seen.clone() {
+        row[range.clone()].iter_mut().for_each(|value| *value = exp(*value - max));
+        total += sum(&row[range]);
+    }
+    let share = total.recip();
+    for range in seen.clone() {
+        row[range].iter_mut().for_each(|value| *value *= share);
+    }
+    let [first, second] = seen;
+    row[first.end..second.start].fill(0.0);
+    row[second.end..].fill(0.0);
+}
+
+impl HostOp<3> for HostAttention {
+    type Saved = [Primitive; 3];
+
+    fn forward(&self, inputs: [Primitive; 3]) -> (Primitive, Self::Saved) {
+        let [q, k, v] = inputs.map(|input| input.to_contiguous());
+        let sizes = Sizes::of(&q, &k);
+        let tiles = Tile::all(&self.sights);
+        let mut out = vec![0.0; slice(&q).len()];
+        let target = Target::new(out.as_mut_ptr(), 0);
+        let work = |scratch: &mut Scratch, n: usize| {
+            let (tile, head) = (&tiles[n / sizes.n_kv_heads], n % sizes.n_kv_heads);
+            vectorized(
+                #[inline(always)]
+                || scratch.weigh(sizes, slice(&q), slice(&k), head, tile),
+            );
+            scratch.mix(sizes, slice(&v), head, tile);
+            // SAFETY: these are rows of this tile and of heads that no other work has.
+            unsafe { scatter(&scratch.mixed, target, sizes, head, tile, 1.0) };
+        };
+        each(tiles.len() * sizes.n_kv_heads, Scratch::default, work);
+        (tensor(out, q.layout().shape().to_vec()), [q, k, v])
+    }
+
+    #[cfg(feature = "train")]
+    fn backward(&self, [q, k, v]: Self::Saved, gradient: Primitive) -> [Primitive; 3] {
+        let gradient = gradient.to_contiguous();
+        let sizes = Sizes::of(&q, &k);
+        let tiles = Tile::all(&self.sights);
+        let zeros = |like: &Primitive| vec![0.0; slice(like).len()];
+        let (mut dq, mut dk, mut dv) = (zeros(&q), zeros(&k), zeros(&v));
+        let stride = sizes.strides().1;
+        let (dq_to, dk_to, dv_to) = (
+            Target::new(dq.as_mut_ptr(), 0),
+            Target::new(dk.as_mut_ptr(), stride),
+            Target::new(dv.as_mut_ptr(), stride),
+        );
+        // One key head after another adds to its keys; heads share nothing.
+        let work = |(scratch, back): &mut (Scratch, Scratch), head: usize| {
+            for tile in &tiles {
+                let (rows, keys) = (sizes.group() * tile.sights.len(), tile.keys());
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        scratch.weigh(sizes, slice(&q), slice(&k), head, tile);
+                        // `back.q` holds the output's gradient, `back.weights` then that of the weights.
+                        sizes.gather(slice(&gradient), head, tile, 1.0, &mut back.q);
+                        back.weights.resize(rows * keys, 0.0);
+                        back.products(sizes, slice(&v), head, tile);
+                    },
+                );
+                let d_head = sizes.d_head;
+                let (weights, output) = (Matrix::rows(&scratch.weights, keys), Matrix::rows(&back.q, d_head));
+                // SAFETY: keys of this head, which no other work has.
+                unsafe { add_to_keys(dv_to, sizes, head, tile, weights, output) };
+                vectorized(
+                    #[inline(always)]
+                    || softmax_back(&scratch.weights, &mut back.weights, keys),
+                );
+                let (scores, q) = (Matrix::rows(&back.weights, keys), Matrix::rows(&scratch.q, d_head));
+                // SAFETY: as above; the queries are scaled already.
+                unsafe { add_to_keys(dk_to, sizes, head, tile, scores, q) };
+                back.mix(sizes, slice(&k), head, tile);
+                // SAFETY: rows of this tile and of heads that no other work has.
+                unsafe { scatter(&back.mixed, dq_to, sizes, head, tile, sizes.scale()) };
+            }
+        };
+        each(sizes.n_kv_heads, Default::default, work);
+        let shape = |like: &Primitive| like.layout().shape().to_vec();
+        [tensor(dq, shape(&q)), tensor(dk, shape(&k)), tensor(dv, shape(&v))]
+    }
+}
+
+/// Writes `[group * queries, d_head]`, times `scale`, to the query heads of one key head.
+///
+/// # Safety
+/// The target is an array of all queries and heads, and nobody else uses these rows meanwhile.
+unsafe fn scatter(mixed: &[f32], target: Target, sizes: Sizes, head: usize, tile: &Tile, scale: f32) {
+    let d_head = sizes.d_head;
+    for (row, mixed) in mixed.chunks_exact(d_head).enumerate() {
+        let (n, query) = (row / tile.sights.len(), tile.first + row % tile.sights.len());
+        let at = (query * sizes.n_heads + head * sizes.group() + n) * d_head;
+        // SAFETY: a row of the target, by the caller's promise.
+        let out = unsafe { target.from(at).slice(d_head) };
+        out.iter_mut().zip(mixed).for_each(|(out, mixed)| *out = mixed * scale);
+    }
+}
+
+/// `target += weightsᵀ rows` for the keys of a tile.
+///
+/// # Safety
+/// The target is an array of all keys, and nobody else uses this head of theirs meanwhile.
+#[cfg(feature = "train")]
+unsafe fn add_to_keys(target: Target, sizes: Sizes, head: usize, tile: &Tile, weights: Matrix, rows: Matrix) {
+    let count = sizes.group() * tile.sights.len();
+    for (at, first, len) in [(0, 0, tile.shared), (tile.shared, tile.own.start, tile.own.len())] {
+        if len > 0 {
+            let weights = Matrix { numbers: &weights.numbers[at..], ..weights }.transposed();
+            let target = target.from(first * sizes.strides().1 + head * sizes.d_head);
+            // SAFETY: these keys' rows, by the caller's promise.
+            unsafe { multiply(target, [len, count, sizes.d_head], weights, rows, true) };
+        }
+    }
+}
+
+/// From the gradient of weights to that of scores: `w (g - Σ w g)`.
+#[cfg(feature = "train")]
+#[inline(always)]
+fn softmax_back(weights: &[f32], gradient: &mut [f32], keys: usize) {
+    for (gradient, weights) in gradient.chunks_exact_mut(keys).zip(weights.chunks_exact(keys)) {
+        let mean = crate::lanes::dot(gradient, weights);
+        gradient.iter_mut().zip(weights).for_each(|(g, w)| *g = w * (*g - mean));
+    }
+}
+
+#[cfg(all(test, feature = "train"))]
+mod tests {
+    use super::{
+        super::{
+            attention::chain,
+            sight::{Branch, Layout},
+        },
+        *,
+    };
+
+    #[test]
+    fn tiles_equal_the_chain_and_so_do_their_gradients() {
+        let branch = |seen, length| Branch { seen, ids: vec![0; length] };
+        let layouts = [
+            Layout::new(vec![0; 3], vec![branch(3, 2), branch(1, 1)]),
+            // Tiles within the prefix, within a branch, over several, and with a gap between what is seen.
+            Layout::new(vec![0; 130], vec![branch(130, 70), branch(7, 1), branch(100, 140), branch(0, 5)]),
+            Layout::prompt(&[0; 66]),
+        ];
+        for layout in layouts {
+            let (mut sights, keys) = (layout.sights(), layout.tokens());
+            for known in [0, layout.prefix().len() / 2] {
+                sights.drain(..known);
+                let queries = sights.len();
+                crate::host::tests::same(
+                    [[queries, 4, 6], [keys, 2, 6], [keys, 2, 6]],
+                    |[q, k, v]| attention(q, k, v, &sights),
+                    |[q, k, v]| chain(q, k, v, &sights),
+                );
+            }
+        }
+    }
+}
