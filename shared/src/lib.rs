@@ -21,6 +21,8 @@ pub mod verbalizer;
 #[cfg(feature = "model")]
 mod dropout;
 #[cfg(feature = "model")]
+pub mod generation;
+#[cfg(feature = "model")]
 mod host;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod kernels;

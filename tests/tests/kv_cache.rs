@@ -97,3 +97,22 @@ fn a_pass_that_fails_leaves_nothing() {
     assert_eq!(read(true), Err("no device"));
     assert_eq!(read(false), Ok(((), 0)));
 }
+
+#[test]
+fn generation_writes_what_a_whole_pass_finds_likeliest() {
+    let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let (llama, prompt) = (ranker.llama(), "(A) Heat (1995)\n");
+    let mut generation = ranker.generate(prompt).unwrap();
+    let mut ids = ranker.tokens().ids(prompt).unwrap();
+    assert_eq!(generation.prompt_tokens(), ids.len());
+    for _ in 0..12 {
+        let hidden = llama.hidden(&[Layout::prompt(&ids)], None).into_data().try_to_vec::<f32>().unwrap();
+        let logits = llama.head().logits(&hidden, 0..llama.head().n_vocab() as u32);
+        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+        ids.push(best as u32);
+        assert_eq!(pollster::block_on(generation.next()).unwrap(), best as u32);
+    }
+    let written = &ids[generation.prompt_tokens()..];
+    assert_eq!(generation.text().unwrap(), ranker.tokens().decode(written).unwrap());
+    assert!(ranker.generate("").is_err());
+}

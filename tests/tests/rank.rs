@@ -142,7 +142,36 @@ fn bench_rank_measures_the_pass_that_explain_shows() {
     // Without a prompt it is the paper's, whose twenty candidates make it long.
     let whole = json(&["bench", "rank", "--repeats", "1"]);
     assert!(whole["tokens"].as_u64().unwrap() > 500);
+    let reused = whole["reused_tokens"].as_u64().unwrap();
+    assert!(reused > 200 && reused < whole["tokens"].as_u64().unwrap(), "{whole}");
+    for key in ["second_ms", "second_speedup", "orders_ms", "orders_cost"] {
+        assert!(whole[key].as_f64().unwrap() > 0.0, "{key}: {whole}");
+    }
+    assert_eq!(whole["orders"], 8);
     refused(&["bench", "rank", "--prompt-file", "absent.txt", "--base", text(&base)], 3, &["absent.txt"]);
+}
+
+#[test]
+fn bench_figure3_measures_both_ways_and_draws_them() {
+    let folder = TempDir::new().unwrap();
+    let (base, figure) = (tiny_base(&folder), folder.path().join("figure.svg"));
+    let args = ["bench", "figure3", "--lengths", "2,4", "--repeats", "1", "--out", text(&figure), "--json"];
+    let output = run(&[&args[..], &["--base", text(&base)]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let measured: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let races = measured["races"].as_array().unwrap();
+    for (race, length) in races.iter().zip([2, 4]) {
+        assert_eq!(race["title_tokens"], length);
+        assert_eq!(race["written_tokens"], 20 * length);
+        let (pass, written) =
+            (race["verbalizer_ms"].as_f64().unwrap(), race["generation_ms"].as_f64().unwrap());
+        assert!((race["ratio"].as_f64().unwrap() - written / pass).abs() < 1e-6);
+    }
+    // Longer titles make a longer prompt, by two tokens for each of the forty.
+    let prompt = |n: usize| races[n]["prompt_tokens"].as_u64().unwrap();
+    assert!((70..=90).contains(&(prompt(1) - prompt(0))), "{races:?}");
+    assert!(fs::read_to_string(figure).unwrap().starts_with("<svg"));
+    refused(&["bench", "figure3", "--lengths", "0", "--base", text(&base)], 2, &["--lengths"]);
 }
 
 #[test]

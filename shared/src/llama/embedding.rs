@@ -5,7 +5,10 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::weights::TensorBytes;
+use crate::{
+    lanes::{dot, vectorized},
+    weights::TensorBytes,
+};
 
 /// A `[n_vocab, d_model]` table.
 #[derive(Clone)]
@@ -42,14 +45,20 @@ impl Embedding {
     /// Logits of these tokens for a final hidden state `[d_model]`.
     pub fn logits(&self, hidden: &[f32], ids: impl IntoIterator<Item = u32>) -> Vec<f32> {
         let mut row = vec![0.0; self.table.shape[1]];
-        ids.into_iter()
-            .map(|id| {
-                self.row(id, &mut row);
-                row.iter().zip(hidden).map(|(w, h)| w * h).sum()
-            })
-            .collect()
+        let mut logits = Vec::new();
+        vectorized(
+            #[inline(always)]
+            || {
+                for id in ids {
+                    self.row(id, &mut row);
+                    logits.push(dot(&row, hidden));
+                }
+            },
+        );
+        logits
     }
 
+    #[inline(always)]
     fn row(&self, id: u32, out: &mut [f32]) {
         let start = id as usize * self.row_bytes;
         let bytes = &self.table.bytes()[start..start + self.row_bytes];

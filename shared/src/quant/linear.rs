@@ -16,7 +16,6 @@ use crate::weights::TensorBytes;
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Weight,
-    d_out: usize,
     d_in: usize,
 }
 
@@ -34,8 +33,8 @@ enum Weight {
 impl Linear {
     /// Takes the weight `[d_out, d_in]` to the device.
     pub fn load(weight: TensorBytes, device: &Device) -> Self {
-        let [d_out, d_in] = weight.shape;
-        Self { weight: Weight::load(weight, device), d_out, d_in }
+        let d_in = weight.shape[1];
+        Self { weight: Weight::load(weight, device), d_in }
     }
 
     /// `[tokens, d_in]` to `[tokens, d_out]`.
@@ -69,9 +68,7 @@ impl Linear {
     #[cfg(any(test, feature = "train"))]
     pub(super) fn expanded(&self, device: &Device) -> Tensor<2> {
         match &self.weight {
-            Weight::Host(blocks) => {
-                Tensor::from_data(TensorData::new(blocks.to_f32(), [self.d_out, self.d_in]), device)
-            }
+            Weight::Host(blocks) => Tensor::from_data(TensorData::new(blocks.to_f32(), blocks.shape), device),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.expanded(),
             Weight::Dense(weight) => weight.clone().transpose(),

@@ -10,10 +10,9 @@ use burn_cubecl::{
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::BLOCK;
-use crate::kernels::{
-    q4_expand::q4_expand,
-    q4_product::{OUTPUTS, TOKENS, WORDS, q4_product},
-};
+#[cfg(any(test, feature = "train"))]
+use crate::kernels::q4_expand::q4_expand;
+use crate::kernels::q4_product::{OUTPUTS, TOKENS, WORDS, q4_product};
 
 /// Units of a cube along the outputs and along the tokens.
 const CUBE: (u32, u32) = (16, 4);
@@ -78,6 +77,7 @@ impl Q4Weight {
     }
 
     /// The weight as numbers: `[d_out, d_in]`.
+    #[cfg(any(test, feature = "train"))]
     pub fn expanded(&self) -> Tensor<2> {
         let words = self
             .words

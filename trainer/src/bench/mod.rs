@@ -1,6 +1,7 @@
 //! Measurements of this machine at work, each beside the floor that the hardware sets.
 
 mod bandwidth;
+pub mod figure3;
 mod product;
 pub mod rank;
 pub mod retrieve;

@@ -9,11 +9,13 @@ use shared::{CANDIDATES, PROMPT_HISTORY, catalog::ItemId, prompt::Prompt};
 use super::{base::BaseArgs, explain::read_prompt};
 use crate::{
     bench::{
+        figure3::{Figure3, Race},
         rank::{Alike, RankBench},
         retrieve::{Plan, RetrieveBench},
     },
     cli::Common,
     data,
+    files::write_atomic,
     report::Printer,
 };
 
@@ -28,6 +30,8 @@ pub struct BenchArgs {
 enum What {
     /// One forward pass of the ranker over a prompt, and what is left of it when the history was read before
     Rank(RankArgs),
+    /// One ranking through the verbalizer beside writing it out, for longer and longer titles (the paper's Figure 3)
+    Figure3(Figure3Args),
     /// Find the best 20 of a large catalogue; add one item to a history
     Retrieve(RetrieveArgs),
 }
@@ -40,6 +44,21 @@ struct RankArgs {
     /// Measured passes after the first, of which the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
+    #[command(flatten)]
+    base: BaseArgs,
+}
+
+#[derive(Debug, Args)]
+struct Figure3Args {
+    /// Tokens of each title
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_values_t = [5, 10, 15, 20, 25], value_parser = clap::value_parser!(u16).range(1..=64))]
+    lengths: Vec<u16>,
+    /// Measured rankings of each length, of which the median counts; they are written out once
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    repeats: u16,
+    /// File for the figure
+    #[arg(long, value_name = "F.svg")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     base: BaseArgs,
 }
@@ -67,8 +86,26 @@ struct RetrieveArgs {
 pub fn run(args: &BenchArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     match &args.what {
         What::Rank(args) => print(&rank(args, common)?, common, printer),
+        What::Figure3(args) => print(&figure3(args, common, printer)?, common, printer),
         What::Retrieve(args) => print(&retrieve(args, common)?, common, printer),
     }
+}
+
+fn figure3(args: &Figure3Args, common: &Common, printer: &Printer) -> anyhow::Result<Figure3> {
+    let ranker = args.base.load(None, common.device)?;
+    let dataset = data::load(None)?;
+    let count = PROMPT_HISTORY + CANDIDATES;
+    let titles: Vec<&str> = (1..=count).map(|n| dataset.catalog.title(ItemId(n as u32))).collect();
+    let lengths: Vec<usize> = args.lengths.iter().map(|&length| length.into()).collect();
+    let progress = |race: &Race| {
+        printer.note(&format!("titles of {} tokens: {:.1} times as long", race.title_tokens, race.ratio));
+    };
+    let figure =
+        Figure3::run(&ranker, &titles, &lengths, args.repeats.into(), common.device.name(), progress)?;
+    if let Some(out) = &args.out {
+        write_atomic(out, figure.svg()?.as_bytes())?;
+    }
+    Ok(figure)
 }
 
 fn print<B: Serialize + Display>(bench: &B, common: &Common, printer: &Printer) -> anyhow::Result<()> {

@@ -1,0 +1,69 @@
+//! What the verbalizer spares: writing the ranking out, token by token, each the likeliest one (greedy decoding). The same
+//! model, the same kernels, keys and values kept; for comparison only (paper section 4.3, Figure 3).
+
+use burn::tensor::TensorData;
+
+use crate::{
+    llama::{KvCache, Layout},
+    ranker::{Ranker, RankerError},
+    ranking::top_k,
+};
+
+/// A text that grows behind a prompt. The base model writes, without its adapter.
+pub struct Generation<'a> {
+    ranker: &'a Ranker,
+    ids: Vec<u32>,
+    prompt: usize,
+    cache: KvCache,
+}
+
+impl Ranker {
+    /// Prepares to write on behind `prompt`; nothing is computed yet.
+    ///
+    /// # Errors
+    /// A prompt that is empty or fills the model's context.
+    pub fn generate(&self, prompt: &str) -> Result<Generation<'_>, RankerError> {
+        let ids = self.tokens().ids(prompt)?;
+        if ids.is_empty() {
+            return Err(RankerError::Empty);
+        }
+        Ok(Generation { ranker: self, prompt: ids.len(), ids, cache: KvCache::default() })
+    }
+}
+
+impl Generation<'_> {
+    /// Writes the likeliest next token. The first call reads the prompt.
+    ///
+    /// # Errors
+    /// A text that fills the model's context, or a device that fails.
+    pub async fn next(&mut self) -> Result<u32, RankerError> {
+        let llama = self.ranker.llama();
+        let (tokens, limit) = (self.ids.len(), llama.config().max_len);
+        if tokens > limit {
+            return Err(RankerError::TooLong { tokens, limit });
+        }
+        let hidden = llama.hidden_after(&mut self.cache, &Layout::prompt(&self.ids), None);
+        let failed = |error: String| RankerError::Device(error);
+        let hidden: TensorData =
+            hidden.into_data_async().await.map_err(|error| failed(format!("{error:?}")))?;
+        let hidden = hidden.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
+        let head = llama.head();
+        let logits = head.logits(&hidden, 0..head.n_vocab() as u32);
+        let best = top_k(&logits, 1, |_| false).first().map_or(0, |&(id, _)| id as u32);
+        self.ids.push(best);
+        Ok(best)
+    }
+
+    /// Tokens of the prompt.
+    pub fn prompt_tokens(&self) -> usize {
+        self.prompt
+    }
+
+    /// What was written so far.
+    ///
+    /// # Errors
+    /// A tokenizer that fails.
+    pub fn text(&self) -> Result<String, RankerError> {
+        Ok(self.ranker.tokens().decode(&self.ids[self.prompt..])?)
+    }
+}
