@@ -1,11 +1,9 @@
 //! What the verbalizer spares: writing the ranking out, token by token, each the likeliest one (greedy decoding). The same
 //! model, the same kernels, keys and values kept; for comparison only (paper section 4.3, Figure 3).
 
-use burn::tensor::TensorData;
-
 use crate::{
     llama::{KvCache, Layout},
-    ranker::{Ranker, RankerError},
+    ranker::{Ranker, RankerError, read},
     ranking::top_k,
 };
 
@@ -43,10 +41,7 @@ impl Generation<'_> {
             return Err(RankerError::TooLong { tokens, limit });
         }
         let hidden = llama.hidden_after(&mut self.cache, &Layout::prompt(&self.ids), None);
-        let failed = |error: String| RankerError::Device(error);
-        let hidden: TensorData =
-            hidden.into_data_async().await.map_err(|error| failed(format!("{error:?}")))?;
-        let hidden = hidden.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
+        let hidden = read(hidden).await?;
         let head = llama.head();
         let logits = head.logits(&hidden, 0..head.n_vocab() as u32);
         let best = top_k(&logits, 1, |_| false).first().map_or(0, |&(id, _)| id as u32);

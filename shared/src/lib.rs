@@ -43,6 +43,8 @@ pub mod retriever;
 #[cfg(feature = "model")]
 pub mod scoring;
 #[cfg(feature = "model")]
+mod self_test;
+#[cfg(feature = "model")]
 pub mod tokens;
 #[cfg(feature = "model")]
 pub mod tuned;

@@ -5,8 +5,10 @@ use thiserror::Error;
 
 use crate::{
     llama::{Layout, Llama, LlamaConfig, Memory},
+    quant::is_cpu,
     ranking,
     scoring::{Mode, Question},
+    self_test::SelfTest,
     tokens::{Encoded, Tokens, TokensError},
     trace::VocabularyEntry,
     tuned::{Tuned, TunedError, TunedFor},
@@ -26,6 +28,8 @@ pub struct Ranker {
     tuned: Option<Tuned>,
     /// What the base model without an adapter read last.
     memory: Memory,
+    /// For a device that is not the CPU.
+    self_test: Option<SelfTest>,
 }
 
 /// Why a ranker cannot be loaded or run.
@@ -50,6 +54,14 @@ pub enum RankerError {
         tokens: usize,
         /// Context length.
         limit: usize,
+    },
+    /// The device does not fail, and yet.
+    #[error(
+        "the device computes wrong numbers: the model's first blocks are off by {percent:.0} % in its self-test"
+    )]
+    WrongNumbers {
+        /// Largest distance from the CPU's numbers, of the largest of them.
+        percent: f32,
     },
     /// The device failed.
     #[error("the device could not finish the forward pass: {0}")]
@@ -90,8 +102,9 @@ impl Ranker {
         let verbalizer = verbalizer(&tokens, |encode| Verbalizer::derive(RESPONSE, encode))?;
         let config = LlamaConfig::from_gguf(&gguf)?;
         let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
+        let self_test = (!is_cpu(device)).then(|| SelfTest::prepare(&config, &gguf)).transpose()?;
         let llama = Llama::load(config, &gguf, device)?;
-        Ok(Self { name, llama, tokens, verbalizer, tuned: None, memory: Memory::default() })
+        Ok(Self { name, llama, tokens, verbalizer, tuned: None, memory: Memory::default(), self_test })
     }
 
     /// Uses the adapter in this file from now on; the base model's own file has this SHA-256.
@@ -223,17 +236,24 @@ impl Ranker {
         Ok(Scores { tokens: asked.layout.tokens(), reused, scores })
     }
 
-    /// Short forward passes, so that every kernel is compiled before the first ranking; tells whether the device
-    /// computes finite numbers.
+    /// Compares the device's numbers with the CPU's, if it is another, and makes short forward passes, so that every kernel
+    /// is compiled before the first ranking.
     ///
     /// # Errors
-    /// A device that fails.
-    pub async fn warm_up(&self) -> Result<bool, RankerError> {
+    /// A device that fails or computes wrong numbers.
+    pub async fn warm_up(&self) -> Result<(), RankerError> {
+        if let Some(test) = &self.self_test {
+            test.run(&self.llama).await?;
+        }
         let mut numbers = self.explain(RESPONSE, 0).await?.letter_logits;
         if let Some(tuned) = &self.tuned {
             numbers.extend(self.score(tuned, &["A"], &["B"]).await?.scores);
         }
-        Ok(numbers.iter().all(|number| number.is_finite()))
+        if numbers.iter().all(|number| number.is_finite()) {
+            Ok(())
+        } else {
+            Err(RankerError::WrongNumbers { percent: f32::INFINITY })
+        }
     }
 
     fn largest(&self, logits: &[f32], k: usize) -> Result<Vec<VocabularyEntry>, RankerError> {
@@ -266,7 +286,7 @@ fn verbalizer(
 }
 
 /// Reads a tensor without blocking, as a browser requires.
-async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, RankerError> {
+pub(crate) async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, RankerError> {
     let data: TensorData =
         tensor.into_data_async().await.map_err(|error| RankerError::Device(format!("{error:?}")))?;
     data.try_to_vec::<f32>().map_err(|error| RankerError::Device(format!("{error:?}")))

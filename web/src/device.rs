@@ -48,6 +48,11 @@ pub fn decide(choice: DeviceChoice, adapter: Option<Adapter>) -> Result<DeviceRe
     }
 }
 
+/// The CPU instead of a GPU that failed.
+pub fn fallback(failed: &DeviceReport, why: &str) -> DeviceReport {
+    cpu(&format!("the GPU failed ({}): {}", failed.adapter, why.trim_end_matches('.')))
+}
+
 fn cpu(reason: &str) -> DeviceReport {
     DeviceReport {
         backend: CPU.into(),
@@ -101,5 +106,11 @@ mod tests {
         let cpu = decide(DeviceChoice::Cpu, Some(adapter("nvidia"))).unwrap();
         assert_eq!(badge(&cpu), "CPU (wasm)");
         assert_eq!(decide(DeviceChoice::WebGpu, None).unwrap_err().code, FailureCode::Device);
+        let instead = fallback(&gpu, "It computes nonsense.");
+        assert_eq!(instead.backend, CPU);
+        assert_eq!(
+            instead.reason,
+            "On the CPU because the GPU failed (google swiftshader): It computes nonsense."
+        );
     }
 }

@@ -125,6 +125,18 @@ impl Llama {
         self.norm.forward(x)
     }
 
+    /// The model with its first blocks only; nothing is copied.
+    pub(crate) fn first_blocks(&self, count: usize) -> Self {
+        Self {
+            config: LlamaConfig { n_layers: self.blocks.len().min(count), ..self.config.clone() },
+            blocks: self.blocks.iter().take(count).cloned().collect(),
+            embedding: self.embedding.clone(),
+            norm: self.norm.clone(),
+            head: self.head.clone(),
+            device: self.device.clone(),
+        }
+    }
+
     /// The head: logits are its rows times the final hidden state.
     pub fn head(&self) -> &Embedding {
         &self.head

@@ -98,8 +98,13 @@ impl Weight {
     }
 }
 
+/// The device whose tensors live in host memory.
+pub(crate) fn cpu() -> Device {
+    Device::flex()
+}
+
 /// Whether tensors of this device live in host memory.
 pub(crate) fn is_cpu(device: &Device) -> bool {
     // Autodiff wraps a device without moving it, and equality ignores the wrapping.
-    *device == Device::flex()
+    *device == cpu()
 }

@@ -15,6 +15,6 @@ mod quantize;
 pub use blocks::{BLOCK, Format};
 pub(crate) use dense::times_transposed;
 pub use linear::Linear;
-pub(crate) use linear::is_cpu;
+pub(crate) use linear::{cpu, is_cpu};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub(crate) use q4_weight::cube_tensor;

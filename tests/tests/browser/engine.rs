@@ -11,7 +11,7 @@ use shared::{
 use tests::tiny_llama;
 
 use super::{
-    ask_engine,
+    ask_engine, ask_engine_of,
     driver::{Settings, Visitor},
     site::Served,
     tuned,
@@ -19,8 +19,8 @@ use super::{
 
 /// Sends requests one after the other; gives the last event of each answer.
 pub const CONVERSATION: &str = "
-    const [url, requests] = args;
-    const worker = new Worker(new URL('engine_loader.js', url), { type: 'module' });
+    const [url, script, requests] = args;
+    const worker = new Worker(new URL(script, url), { type: 'module' });
     const events = [];
     let wake = () => {};
     worker.onmessage = event => { events.push(JSON.parse(event.data)); wake(); };
@@ -69,6 +69,18 @@ const INTERRUPTED: &str = "
     const second = await answer(3, { type: 'load_ranker', device: 'cpu' }, step => steps.push(step));
     worker.terminate();
     return { first, second, resumed_at: steps[0].done, phases: [...new Set(steps.map(step => step.phase))] };
+";
+
+/// What a broken adapter is like: its name is a GPU's, its shaders compile, and `Q4_1` codes lose a bit.
+const BROKEN: &str = "
+    for (const key of ['vendor', 'architecture', 'device', 'description'])
+      Object.defineProperty(GPUAdapterInfo.prototype, key, { get: () => key === 'vendor' ? 'acme' : '' });
+    Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+    const create = GPUDevice.prototype.createShaderModule;
+    GPUDevice.prototype.createShaderModule = function (shader) {
+      return create.call(this, { ...shader, code: shader.code.replaceAll(BREAK[0], BREAK[1]) });
+    };
+    await import('./engine_loader.js');
 ";
 
 const HISTORY: [u32; 5] = [3, 17, 40, 111, 256];
@@ -129,6 +141,46 @@ async fn a_stopped_download_goes_on_where_it_stopped() {
         (&json!("failed"), &json!("format")),
         "{told}"
     );
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gpu_that_computes_nonsense_is_not_used() {
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else {
+        return;
+    };
+    let script = |to: &str| format!("const BREAK = ['u32(15)', '{to}'];{BROKEN}");
+    let scripts = [("whole.js", script("u32(15)")), ("broken.js", script("u32(7)"))];
+    let site = Served::with_scripts(&tiny_llama::gguf(11), &scripts);
+    visitor.open(&site.url).await;
+    let load = async |script: &str, device: &str| {
+        let requests = [
+            json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
+            json!({ "type": "load_ranker", "device": device }),
+            json!({ "type": "explain", "text": "(A) Heat (1995)\n" }),
+        ];
+        ask_engine_of(&visitor, &site.url, script, &requests).await
+    };
+    let whole = load("whole.js", "auto").await;
+    assert_eq!(whole[1]["device"]["backend"], "webgpu", "{}", whole[1]);
+
+    let broken = load("broken.js", "auto").await;
+    assert_eq!(broken[1]["device"]["backend"], "cpu", "{}", broken[1]);
+    let reason = broken[1]["device"]["reason"].as_str().unwrap();
+    assert!(reason.contains("acme") && reason.contains("wrong numbers"), "{reason}");
+    let logits =
+        |answer: &Value| -> Vec<f32> { serde_json::from_value(answer["letter_logits"].clone()).unwrap() };
+    close(&logits(&broken[2]), &logits(&whole[2]), 1e-3);
+
+    // Asked for by name, it is refused rather than replaced.
+    let refused = load("broken.js", "web_gpu").await;
+    assert_eq!(
+        (&refused[1]["type"], &refused[1]["code"]),
+        (&json!("failed"), &json!("device")),
+        "{}",
+        refused[1]
+    );
+    assert!(refused[1]["message"].as_str().unwrap().contains("wrong numbers"), "{}", refused[1]);
     visitor.leave().await;
 }
 

@@ -362,7 +362,13 @@ fn the_page_is_small_and_holds_no_burn() {
 
 /// Asks the engine worker itself, without the page.
 pub async fn ask_engine(visitor: &Visitor, url: &str, requests: &[Value]) -> Vec<Value> {
-    let answers = visitor.resolve(engine::CONVERSATION, vec![json!(url), json!(requests)]).await;
+    ask_engine_of(visitor, url, "engine_loader.js", requests).await
+}
+
+/// The same with another script in the place of the worker's.
+pub async fn ask_engine_of(visitor: &Visitor, url: &str, script: &str, requests: &[Value]) -> Vec<Value> {
+    let args = vec![json!(url), json!(script), json!(requests)];
+    let answers = visitor.resolve(engine::CONVERSATION, args).await;
     assert!(answers.is_array(), "{answers}");
     serde_json::from_value(answers).unwrap()
 }

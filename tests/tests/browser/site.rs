@@ -21,6 +21,7 @@ pub struct Served {
     /// Its address, without a slash at the end.
     pub url: String,
     _files: TempDir,
+    _page: Option<TempDir>,
 }
 
 impl Served {
@@ -53,15 +54,44 @@ impl Served {
         Self::start(&[], |site, _| site.with_base(path))
     }
 
+    /// The page with a base model, and with scripts beside its own.
+    pub fn with_scripts(bytes: &[u8], scripts: &[(&str, String)]) -> Self {
+        let page = tempfile::tempdir().unwrap();
+        copy(built(), page.path());
+        for (name, text) in scripts {
+            fs::write(page.path().join(name), text).unwrap();
+        }
+        let mut site = Self::of_page(page.path(), bytes, |site, base| site.with_other_base(base).unwrap());
+        site._page = Some(page);
+        site
+    }
+
     fn start(bytes: &[u8], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
+        Self::of_page(built(), bytes, complete)
+    }
+
+    fn of_page(page: &Path, bytes: &[u8], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().join("base.gguf");
         fs::write(&base, bytes).unwrap();
-        let site = complete(Site::new(built()).unwrap(), &base);
+        let site = complete(Site::new(page).unwrap(), &base);
         let listener = server::listen(0).unwrap();
         let url = server::url(&listener).unwrap();
         tokio::spawn(site.serve(listener, std::future::pending()));
-        Self { url, _files: folder }
+        Self { url, _files: folder, _page: None }
+    }
+}
+
+/// Copies a folder with what is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
     }
 }
 

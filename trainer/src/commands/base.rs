@@ -78,7 +78,7 @@ pub fn sha256(base: &Path) -> anyhow::Result<String> {
 /// Reads the base model, untuned, and takes it to the device; also where it was found.
 ///
 /// # Errors
-/// No such file, one that is no Llama, or no such device.
+/// No such file, one that is no Llama, no such device, or one that fails its self-test.
 pub fn load(base: Option<&Path>, device: DeviceArg) -> anyhow::Result<(Ranker, PathBuf)> {
     let path = fetch::base_model_path(base)?;
     let device = device.resolve()?;
@@ -87,5 +87,9 @@ pub fn load(base: Option<&Path>, device: DeviceArg) -> anyhow::Result<(Ranker, P
         UserError::input(format!("base model {}: {error}", path.display()))
             .hint("fetch it again with: llamarec model fetch, or name a GGUF file of a Llama with --base")
     })?;
+    if !ranker.llama().on_cpu() {
+        pollster::block_on(ranker.warm_up())
+            .map_err(|error| UserError::device(error.to_string()).hint("use --device cpu"))?;
+    }
     Ok((ranker, path))
 }

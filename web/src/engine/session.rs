@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use shared::{
     catalog::{Catalog, ItemId},
     manifest::Manifest,
-    protocol::{DeviceChoice, EventBody, Failure, FailureCode, LoadPhase, RequestBody},
+    protocol::{DeviceChoice, DeviceReport, EventBody, Failure, FailureCode, LoadPhase, RequestBody},
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
     retriever::Retriever,
@@ -15,7 +15,7 @@ use super::{
     download::{Cancel, Stop, download},
     fetch, message, post, scope, store,
 };
-use crate::device::{WEBGPU, badge, decide};
+use crate::device::{WEBGPU, badge, decide, fallback};
 
 /// What is loaded.
 #[derive(Default)]
@@ -76,42 +76,51 @@ impl Session {
         choice: DeviceChoice,
         cancel: &Cancel,
     ) -> Result<EventBody, Failure> {
-        let report = decide(choice, adapter::probe().await)?;
-        let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
+        let mut report = decide(choice, adapter::probe().await)?;
         // Two models at a time would take twice the memory.
-        bundle.recommender.set_ranker(None, String::new());
-        let base = &bundle.manifest.base;
-        let url = fetch::resolve(&bundle.folder, &base.file.path)?;
-        let bytes = match download(seq, &url, &base.file, cancel).await {
-            Ok(bytes) => bytes,
+        self.bundle.as_mut().ok_or_else(not_ready)?.recommender.set_ranker(None, String::new());
+        let mut ranker = self.start(seq, &report, cancel).await;
+        if let Err(Stop::Failed(failure)) = &ranker
+            && failure.code == FailureCode::Device
+            && report.backend == WEBGPU
+            && choice == DeviceChoice::Auto
+        {
+            // Its bytes went to the GPU; the browser has kept them.
+            report = fallback(&report, &failure.message);
+            ranker = self.start(seq, &report, cancel).await;
+        }
+        let ranker = match ranker {
+            Ok(ranker) => ranker,
             Err(Stop::Cancelled) => return Ok(EventBody::Cancelled),
             Err(Stop::Failed(failure)) => return Err(failure),
         };
+        let adapter = ranker.tuned().map(|tuned| tuned.tuned_for.name());
+        let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
+        bundle.recommender.set_ranker(Some(ranker), badge(&report));
+        Ok(EventBody::RankerReady { device: report, base: bundle.manifest.base.name.clone(), adapter })
+    }
+
+    /// Takes the base model with its adapter to a device that passes the self-test.
+    async fn start(&mut self, seq: u64, report: &DeviceReport, cancel: &Cancel) -> Result<Ranker, Stop> {
+        let bundle = self.bundle.as_ref().ok_or_else(not_ready)?;
+        let base = &bundle.manifest.base;
+        let url = fetch::resolve(&bundle.folder, &base.file.path)?;
+        let bytes = download(seq, &url, &base.file, cancel).await?;
 
         let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
         step(LoadPhase::Upload);
         let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
         let mut ranker = Ranker::from_gguf(bytes, &device)
             .map_err(|error| format_failure(&base.name, &error.to_string()))?;
-        let adapter = match &bundle.manifest.adapter {
-            None => None,
-            Some(file) => {
-                let weights = fetch::file(&bundle.folder, file).await?;
-                let tuned_for = ranker
-                    .tune(&weights, &base.file.sha256)
-                    .map_err(|error| format_failure(&file.path, &error.to_string()))?;
-                Some(tuned_for.name())
-            }
-        };
-        step(LoadPhase::WarmUp);
-        if !ranker.warm_up().await.map_err(|error| ranker_failure(&error))? {
-            return Err(device_failure(&format!(
-                "{} computes wrong numbers with this model",
-                badge(&report)
-            )));
+        if let Some(file) = &bundle.manifest.adapter {
+            let weights = fetch::file(&bundle.folder, file).await?;
+            ranker
+                .tune(&weights, &base.file.sha256)
+                .map_err(|error| format_failure(&file.path, &error.to_string()))?;
         }
-        bundle.recommender.set_ranker(Some(ranker), badge(&report));
-        Ok(EventBody::RankerReady { device: report, base: base.name.clone(), adapter })
+        step(LoadPhase::WarmUp);
+        ranker.warm_up().await.map_err(|error| ranker_failure(&error))?;
+        Ok(ranker)
     }
 
     async fn recommend(
