@@ -46,6 +46,13 @@ pub enum RequestBody {
         /// The text.
         text: String,
     },
+    /// Rank by letters in one pass, then write the ranking out token by token, as a race.
+    Race {
+        /// The history.
+        history: Vec<ItemId>,
+    },
+    /// Stop writing.
+    StopRace,
     /// Drop the stored model from this device.
     DeleteModel,
 }
@@ -110,12 +117,50 @@ pub enum EventBody {
         /// Logits of the twenty index letters.
         letter_logits: Vec<f32>,
     },
+    /// How the race stands; the last one says how it ended.
+    Raced {
+        /// The race.
+        race: Race,
+    },
     /// The stored model is gone.
     Deleted,
     /// A download was stopped on request.
     Cancelled,
     /// It did not work.
     Failed(Failure),
+}
+
+/// One forward pass beside writing the ranking out (paper, Figure 3).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Race {
+    /// Tokens of the prompt, which both read.
+    pub prompt_tokens: usize,
+    /// Time of the pass that ranks all candidates.
+    pub pass_ms: f64,
+    /// What is written so far.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: usize,
+    /// Time of reading the prompt and writing them.
+    pub writing_ms: f64,
+    /// Candidates there are.
+    pub candidates: usize,
+    /// How many of their titles the text names.
+    pub named: usize,
+    /// Why no more is written; `None` while it goes on.
+    pub end: Option<RaceEnd>,
+}
+
+/// Why the writing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RaceEnd {
+    /// The model said that it is done.
+    Said,
+    /// It wrote as much as a ranking would take.
+    Full,
+    /// The visitor stopped it.
+    Stopped,
 }
 
 /// The steps of loading the ranker, in order.

@@ -24,6 +24,8 @@ pub struct Ranker {
     name: String,
     llama: Llama,
     tokens: Tokens,
+    /// The token by which the model ends a text.
+    end: Option<u32>,
     verbalizer: Verbalizer,
     tuned: Option<Tuned>,
     /// What the base model without an adapter read last.
@@ -103,8 +105,9 @@ impl Ranker {
         let config = LlamaConfig::from_gguf(&gguf)?;
         let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
         let self_test = (!is_cpu(device)).then(|| SelfTest::prepare(&config, &gguf)).transpose()?;
+        let end = gguf.int("tokenizer.ggml.eos_token_id").ok().map(|id| id as u32);
         let llama = Llama::load(config, &gguf, device)?;
-        Ok(Self { name, llama, tokens, verbalizer, tuned: None, memory: Memory::default(), self_test })
+        Ok(Self { name, llama, tokens, end, verbalizer, tuned: None, memory: Memory::default(), self_test })
     }
 
     /// Uses the adapter in this file from now on; the base model's own file has this SHA-256.
@@ -138,6 +141,11 @@ impl Ranker {
     /// The tokenizer.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// The token by which the model ends a text, if its file names one.
+    pub fn end(&self) -> Option<u32> {
+        self.end
     }
 
     /// The label ids.

@@ -159,6 +159,18 @@ impl Recommender {
         Ok(())
     }
 
+    /// The paper's prompt about what the retriever proposes behind a history; `None` without a ranker to read it.
+    ///
+    /// # Errors
+    /// As [`Self::recommend`].
+    pub async fn prompt(&self, history: &[ItemId]) -> Result<Option<Prompt>, RecommendError> {
+        let trace = self.recommend(history, &Options::default(), &|| 0.0).await?;
+        let Some(ranker) = self.ranker() else { return Ok(None) };
+        let scoring = ScoringConfig::letters();
+        let (history, candidates) = titles(&trace, scoring);
+        Ok(Some(letters::prompt(ranker.tokens(), &history, &candidates, scoring)?))
+    }
+
     async fn propose(&self, history: &[ItemId]) -> Result<Vec<Candidate>, RecommendError> {
         let scores = self
             .retriever

@@ -35,6 +35,11 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
+/// A ratio in words, for example `5.3 times`.
+pub fn times(ratio: f64) -> String {
+    if ratio < 9.95 { format!("{ratio:.1} times") } else { format!("{ratio:.0} times") }
+}
+
 /// `1 film` or `3,496 films`.
 pub fn films(n: usize) -> String {
     let digits = n.to_string();

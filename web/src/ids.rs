@@ -38,6 +38,20 @@ pub const ORDER_NOTE: &str = "order-note";
 pub const PROMPT: &str = "prompt";
 /// The prompt's text.
 pub const PROMPT_TEXT: &str = "prompt-text";
+/// The disclosure with the race.
+pub const RACE: &str = "race";
+/// Button: starts the race.
+pub const START_RACE: &str = "start-race";
+/// Button: stops the writing.
+pub const STOP_RACE: &str = "stop-race";
+/// Time of the pass that ranks all candidates.
+pub const RACE_PASS: &str = "race-pass";
+/// Time of the writing.
+pub const RACE_WRITING: &str = "race-writing";
+/// What is written.
+pub const RACE_TEXT: &str = "race-text";
+/// What the race showed.
+pub const RACE_RESULT: &str = "race-result";
 /// The panel of the ranker's model.
 pub const MODEL: &str = "model";
 /// Button: downloads and loads the model.

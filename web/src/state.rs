@@ -2,7 +2,7 @@
 
 use shared::{
     catalog::ItemId,
-    protocol::{DeviceChoice, DeviceReport, Failure, LoadPhase, Request, RequestBody},
+    protocol::{DeviceChoice, DeviceReport, Failure, LoadPhase, Race, Request, RequestBody},
     ranking::Ordering,
     trace::Trace,
 };
@@ -26,6 +26,8 @@ pub struct State {
     pub shown: Shown,
     /// Whether a tuned ranker is asked by index letters, as a lesson, instead of in the way it was tuned for.
     pub letters: bool,
+    /// The race of one pass against writing the ranking out, once there was one.
+    pub race: Option<Raced>,
     /// What went wrong last.
     pub failure: Option<Failure>,
     /// What the live region says.
@@ -94,6 +96,21 @@ pub struct Outcome {
     pub history: Vec<ItemId>,
 }
 
+/// A race, and the request that asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raced {
+    pub(crate) seq: u64,
+    /// How it stands; `None` before the pass is over.
+    pub race: Option<Race>,
+}
+
+impl Raced {
+    /// Whether it goes on.
+    pub fn is_running(&self) -> bool {
+        self.race.as_ref().is_none_or(|race| race.end.is_none())
+    }
+}
+
 /// The recommendation that is being computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
@@ -131,9 +148,19 @@ impl State {
         tuned && !answers.is_some_and(|trace| trace.fused.is_some() && trace.ranker.is_some())
     }
 
-    /// Whether a recommendation is being computed.
+    /// Whether a recommendation is being computed, or a race goes on.
     pub fn is_busy(&self) -> bool {
-        self.pending.is_some()
+        self.pending.is_some() || self.is_racing()
+    }
+
+    /// Whether a race goes on.
+    pub fn is_racing(&self) -> bool {
+        self.race.as_ref().is_some_and(Raced::is_running)
+    }
+
+    /// Whether a race can be started now.
+    pub fn can_race(&self) -> bool {
+        matches!(self.ranker, Ranker::Ready(_)) && !self.history.items().is_empty() && !self.is_busy()
     }
 
     /// Whether the ranker's answer is being awaited while the retriever's is shown.

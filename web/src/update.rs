@@ -8,8 +8,8 @@ use shared::{
 
 use crate::{
     device::badge,
-    format::films,
-    state::{Outcome, Pending, Progress, Ranker, RankerInfo, Retriever, Shown, State},
+    format::{self, films},
+    state::{Outcome, Pending, Progress, Raced, Ranker, RankerInfo, Retriever, Shown, State},
 };
 
 /// What the visitor does.
@@ -33,6 +33,10 @@ pub enum Action {
     Show(Shown),
     /// Chooses whether the ranker is asked by index letters.
     AskByLetters(bool),
+    /// Lets one pass race against writing the ranking out.
+    Race,
+    /// Stops the writing.
+    StopRace,
     /// Downloads and loads the base model.
     LoadModel,
     /// Stops the download.
@@ -76,7 +80,6 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
             }
         }
         Action::Recommend if state.can_recommend() => return Some(recommend(state)),
-        Action::Recommend => {}
         Action::Show(shown) => state.shown = shown,
         Action::AskByLetters(letters) => {
             state.letters = letters;
@@ -84,6 +87,13 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
                 return Some(recommend(state));
             }
         }
+        Action::Race if state.can_race() => {
+            let request = state.request(RequestBody::Race { history: state.history.items().to_vec() });
+            state.race = Some(Raced { seq: request.seq, race: None });
+            state.failure = None;
+            return Some(request);
+        }
+        Action::StopRace => return Some(state.request(RequestBody::StopRace)),
         Action::LoadModel => return load(state),
         Action::CancelLoad => return Some(state.request(RequestBody::CancelDownload)),
         Action::DeleteModel => return Some(state.request(RequestBody::DeleteModel)),
@@ -94,6 +104,8 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
             }
         }
         Action::Dismiss => state.failure = None,
+        // What is asked for cannot be done now.
+        Action::Recommend | Action::Race => {}
     }
     None
 }
@@ -154,6 +166,14 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
             state.result = Some(Outcome { trace: *trace, history: pending.history.clone() });
             state.pending = (!whole).then_some(pending);
         }
+        EventBody::Raced { race } => {
+            let raced = state.race.as_mut().filter(|raced| raced.seq == seq)?;
+            if race.end.is_some() {
+                let times = format::times(race.writing_ms / race.pass_ms);
+                state.announcement = format!("The race is over: writing took {times} as long as one pass.");
+            }
+            raced.race = Some(race);
+        }
         EventBody::Cancelled if loads => {
             state.ranker = Ranker::Absent;
             state.announcement = "Download stopped. What has arrived is kept.".into();
@@ -175,6 +195,7 @@ fn fail(state: &mut State, seq: u64, failure: Failure) {
         state.ranker = Ranker::Absent;
     }
     state.pending.take_if(|pending| pending.seq == seq);
+    state.race.take_if(|raced| raced.seq == seq);
     if state.retriever == Retriever::Loading {
         state.retriever = Retriever::Failed;
     }
@@ -185,6 +206,7 @@ fn fail(state: &mut State, seq: u64, failure: Failure) {
 pub fn engine_restarted(state: &mut State, why: &str) {
     let what = if matches!(state.ranker, Ranker::Absent) { "" } else { " The ranker is no longer loaded." };
     state.pending = None;
+    state.race.take_if(|raced| raced.is_running());
     state.ranker = Ranker::Absent;
     state.retriever = Retriever::Loading;
     state.failure = Some(Failure {

@@ -3,7 +3,7 @@
 use shared::{
     catalog::Item,
     prompt::Prompt,
-    protocol::{DeviceReport, LoadPhase},
+    protocol::{DeviceReport, LoadPhase, Race, RaceEnd},
     ranking::{Ordering, Ranked},
     trace::{Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
 };
@@ -54,6 +54,10 @@ fn trace(with_ranker: bool) -> Box<Trace> {
         timings: Timings::default(),
         provenance: Provenance::default(),
     })
+}
+
+fn failure() -> Failure {
+    Failure { code: FailureCode::Device, message: "The device is lost.".into(), hint: String::new() }
 }
 
 fn device() -> DeviceReport {
@@ -165,4 +169,41 @@ fn a_failed_retriever_and_a_stopped_engine_are_said() {
     assert!(state.failure.as_ref().unwrap().message.contains("device lost"));
     apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(false) } });
     assert_eq!(state.result, None, "an answer of the stopped engine");
+}
+
+#[test]
+fn a_race_goes_on_until_its_end_and_keeps_the_engine_busy() {
+    let race = |tokens, end| Race {
+        pass_ms: 10.0,
+        writing_ms: 25.0,
+        tokens,
+        candidates: 20,
+        end,
+        ..Race::default()
+    };
+    let raced = |seq, race| Event { seq, body: EventBody::Raced { race } };
+    let mut state = ready();
+    assert_eq!(act(&mut state, Action::Race, &catalog()), None, "there is no ranker yet");
+    let load = act(&mut state, Action::LoadModel, &catalog()).unwrap();
+    let body = EventBody::RankerReady { device: device(), base: "tiny".into(), adapter: None };
+    apply(&mut state, Event { seq: load.seq, body });
+
+    let Request { seq, body } = act(&mut state, Action::Race, &catalog()).unwrap();
+    assert_eq!(body, RequestBody::Race { history: state.history.items().to_vec() });
+    assert!(state.is_racing() && !state.can_recommend() && !state.can_race());
+    apply(&mut state, raced(seq, race(1, None)));
+    apply(&mut state, raced(seq - 1, race(99, None)));
+    assert_eq!(state.race.as_ref().unwrap().race.as_ref().unwrap().tokens, 1);
+    assert_eq!(act(&mut state, Action::StopRace, &catalog()).unwrap().body, RequestBody::StopRace);
+    assert!(state.is_racing(), "the engine says when it has stopped");
+    apply(&mut state, raced(seq, race(2, Some(RaceEnd::Stopped))));
+    assert!(!state.is_racing() && state.can_race());
+    assert_eq!(state.announcement, "The race is over: writing took 2.5 times as long as one pass.");
+
+    let Request { seq, .. } = act(&mut state, Action::Race, &catalog()).unwrap();
+    apply(&mut state, Event { seq, body: EventBody::Failed(failure()) });
+    assert_eq!((state.race.is_none(), state.can_race()), (true, true));
+    act(&mut state, Action::Race, &catalog());
+    engine_restarted(&mut state, "it ran out of memory");
+    assert!(state.race.is_none());
 }

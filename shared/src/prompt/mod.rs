@@ -49,6 +49,12 @@ impl Prompt {
         prompt
     }
 
+    /// Titles of the candidates as they are shown.
+    pub fn candidates(&self) -> impl Iterator<Item = &str> {
+        let candidates = self.spans.iter().filter(|span| matches!(span.kind, SpanKind::Candidate { .. }));
+        candidates.filter_map(|span| Some(self.text.get(span.start..span.end)?.split_once(") ")?.1))
+    }
+
     fn push(&mut self, kind: SpanKind, text: &str) {
         let start = self.text.len();
         self.text.push_str(text);
@@ -70,6 +76,13 @@ mod tests {
              candidate pool with its index letter.\n\n### Input:\nUser history: (1) Toy Story (1995) \n \
              (2) Heat (1995); \n Candidate pool: (A) Jumanji (1995) \n (B) Seven (1995)\n\n### Response:\n"
         );
+    }
+
+    #[test]
+    fn candidates_are_found_again() {
+        let titles = ["Jumanji (1995)", "Se7en (a) b) (1995)"];
+        let prompt = Prompt::render(&["Heat (1995)"], &titles);
+        assert_eq!(prompt.candidates().collect::<Vec<_>>(), titles);
     }
 
     #[test]

@@ -372,3 +372,42 @@ pub async fn ask_engine_of(visitor: &Visitor, url: &str, script: &str, requests:
     assert!(answers.is_array(), "{answers}");
     serde_json::from_value(answers).unwrap()
 }
+
+/// Starts the race and stops it as soon as something is written.
+const SHORT_RACE: &str = "
+    const [start, writing, stop] = args.map(id => document.getElementById(id));
+    start.click();
+    const written = () => writing.textContent.includes('tokens');
+    while (written()) await new Promise(resolve => setTimeout(resolve, 1));
+    while (!written()) await new Promise(resolve => setTimeout(resolve, 1));
+    stop.click();
+    return true;
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_pass_races_against_writing_the_ranking_out() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::with_base(&tiny_llama::gguf(11));
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    assert_eq!(visitor.value(&format!("document.getElementById('{}')", ids::RACE)).await, Value::Null);
+    load_ranker(&visitor).await;
+    visitor.value(&format!("document.getElementById('{}').open = true", ids::RACE)).await;
+    visitor.click(ids::START_RACE).await;
+    visitor.wait_for_text(ids::RACE_RESULT, "of the 20 candidates", COMPUTES).await;
+    let result = visitor.text(ids::RACE_RESULT).await;
+    assert!(result.starts_with("The text was cut") || result.starts_with("The model ended"), "{result}");
+    assert!(visitor.text(ids::RACE_PASS).await.contains("20 films ranked"));
+    assert!(visitor.text(ids::RACE_WRITING).await.contains("tokens"));
+    assert!(!visitor.text(ids::RACE_TEXT).await.is_empty());
+    assert!(visitor.text(ids::LIVE).await.starts_with("The race is over"));
+    visitor.screenshot("race").await;
+
+    let args = [ids::START_RACE, ids::RACE_WRITING, ids::STOP_RACE].map(|id| json!(id));
+    visitor.resolve(SHORT_RACE, args.to_vec()).await;
+    visitor.wait_for_text(ids::RACE_RESULT, "You stopped", SOON).await;
+    // The engine answers again.
+    recommend(&visitor).await;
+    visitor.leave().await;
+}

@@ -8,6 +8,7 @@ mod history_list;
 mod model_panel;
 mod page;
 mod prompt_view;
+mod race;
 mod ranking_table;
 mod search_box;
 
@@ -19,6 +20,7 @@ use history_list::HistoryList;
 use model_panel::ModelPanel;
 use page::Page;
 use prompt_view::PromptView;
+use race::Race;
 use ranking_table::RankingTable;
 use search_box::SearchBox;
 
@@ -53,6 +55,7 @@ fn App() -> impl IntoView {
                 <h2 id="ranking-title">"Recommendations"</h2>
                 <RankingTable/>
                 <PromptView/>
+                <Race/>
             </section>
             <ModelPanel/>
         </main>

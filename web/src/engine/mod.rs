@@ -1,12 +1,13 @@
 //! The engine worker: takes requests one after the other, answers with events.
 //!
 //! Everything is asynchronous and nothing blocks: a browser thread that waits for its own GPU waits for
-//! ever. Requests wait in a queue while one is answered; only the stop of a download passes it.
+//! ever. Requests wait in a queue while one is answered; only the stop of a download or a race passes it.
 
 mod adapter;
 mod digest;
 mod download;
 mod fetch;
+mod race;
 mod session;
 mod store;
 
@@ -57,12 +58,17 @@ struct Worker {
     session: Cell<Option<Session>>,
     working: Cell<bool>,
     cancel: Cancel,
+    stop_race: Cell<bool>,
 }
 
 impl Worker {
     fn receive(self: Rc<Self>, request: Request) {
         if request.body == RequestBody::CancelDownload {
             self.cancel.cancel();
+            return;
+        }
+        if request.body == RequestBody::StopRace {
+            self.stop_race.set(true);
             return;
         }
         self.queue.borrow_mut().push_back(request);
@@ -76,7 +82,7 @@ impl Worker {
         loop {
             let request = self.queue.borrow_mut().pop_front();
             let Some(Request { seq, body }) = request else { break };
-            let answer = session.answer(seq, body, &self.cancel).await;
+            let answer = session.answer(seq, body, &self.cancel, &self.stop_race).await;
             post(seq, answer.unwrap_or_else(EventBody::Failed));
         }
         self.session.set(Some(session));

@@ -1,5 +1,7 @@
 //! What the engine has loaded, and its answers: the one place where the page meets the models.
 
+use std::cell::Cell;
+
 use burn::tensor::Device;
 use shared::{
     catalog::{Catalog, ItemId},
@@ -13,7 +15,7 @@ use shared::{
 use super::{
     adapter,
     download::{Cancel, Stop, download},
-    fetch, message, post, scope, store,
+    fetch, message, post, race, scope, store,
 };
 use crate::device::{WEBGPU, badge, decide, fallback};
 
@@ -38,6 +40,7 @@ impl Session {
         seq: u64,
         body: RequestBody,
         cancel: &Cancel,
+        stop_race: &Cell<bool>,
     ) -> Result<EventBody, Failure> {
         match body {
             RequestBody::LoadRetriever { bundle } => self.load_retriever(bundle).await,
@@ -46,6 +49,7 @@ impl Session {
                 self.recommend(seq, &history, rank, letters).await
             }
             RequestBody::Explain { text } => self.explain(&text).await,
+            RequestBody::Race { history } => self.race(seq, &history, stop_race).await,
             RequestBody::DeleteModel => {
                 let failed = |error| {
                     device_failure(&format!("the stored model cannot be deleted: {}", message(&error)))
@@ -53,8 +57,8 @@ impl Session {
                 store::delete_all().await.map_err(failed)?;
                 Ok(EventBody::Deleted)
             }
-            // Passes the queue; nothing is left to do when it comes this way.
-            RequestBody::CancelDownload => Ok(EventBody::Cancelled),
+            // These pass the queue; nothing is left to do when they come this way.
+            RequestBody::CancelDownload | RequestBody::StopRace => Ok(EventBody::Cancelled),
         }
     }
 
@@ -142,6 +146,16 @@ impl Session {
         }
         post(seq, EventBody::Recommended { trace: retrieved });
         Ok(EventBody::Recommended { trace: run(true).await? })
+    }
+
+    async fn race(&mut self, seq: u64, history: &[ItemId], stop: &Cell<bool>) -> Result<EventBody, Failure> {
+        let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
+        let ranker = recommender.ranker().ok_or_else(not_ready)?;
+        let prompt = recommender.prompt(history).await.map_err(|error| recommend_failure(&error))?;
+        let prompt = prompt.ok_or_else(not_ready)?;
+        let titles: Vec<&str> = prompt.candidates().collect();
+        let race = race::run(seq, ranker, &prompt.text, &titles, stop).await;
+        Ok(EventBody::Raced { race: race.map_err(|error| ranker_failure(&error))? })
     }
 
     async fn explain(&mut self, text: &str) -> Result<EventBody, Failure> {

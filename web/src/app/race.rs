@@ -1,0 +1,110 @@
+//! The race of the paper's Figure 3, on the visitor's own device: one pass through the verbalizer against writing the
+//! ranking out.
+
+use leptos::prelude::*;
+use shared::protocol::{Race as Standing, RaceEnd};
+
+use super::page::Page;
+use crate::{
+    format::{duration, films, times},
+    ids,
+    state::{Ranker, State},
+    update::Action,
+};
+
+/// A disclosure with both runners; absent until there is a ranker.
+#[component]
+pub fn Race() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let ready = Memo::new(move |_| page.state.with(|state| matches!(state.ranker, Ranker::Ready(_))));
+    let running = Memo::new(move |_| page.state.with(State::is_racing));
+    let race = Memo::new(move |_| page.state.with(|state| state.race.as_ref()?.race.clone()));
+    view! {
+        <Show when=move || ready.get()>
+            <details id=ids::RACE class="prompt race">
+                <summary>"Race: one pass against writing the ranking out"</summary>
+                <p class="hint">
+                    "Most language models would write the twenty titles in their new order, one token after another. Here \
+                    the same model reads the same prompt both ways: once for the letters, and then as a writer."
+                </p>
+                <div class="actions">
+                    <button
+                        id=ids::START_RACE
+                        type="button"
+                        disabled=move || page.state.with(|state| !state.can_race())
+                        on:click=move |_| page.act(Action::Race)
+                    >
+                        "Start the race"
+                    </button>
+                    <button
+                        id=ids::STOP_RACE
+                        type="button"
+                        disabled=move || !running.get()
+                        on:click=move |_| page.act(Action::StopRace)
+                    >
+                        "Stop writing"
+                    </button>
+                </div>
+                <dl class="runners">
+                    <div>
+                        <dt>"One pass, read by letters"</dt>
+                        <dd id=ids::RACE_PASS>{move || race.with(|race| pass(race.as_ref(), running.get()))}</dd>
+                    </div>
+                    <div>
+                        <dt>"Writing token by token"</dt>
+                        <dd id=ids::RACE_WRITING>{move || race.with(|race| writing(race.as_ref()))}</dd>
+                    </div>
+                </dl>
+                <pre id=ids::RACE_TEXT tabindex="0" aria-label="What the model writes">
+                    {move || race.with(|race| race.as_ref().map(|race| race.text.clone()))}
+                </pre>
+                <p id=ids::RACE_RESULT>{move || race.with(|race| race.as_ref().and_then(result))}</p>
+                <p class="hint">
+                    "In the paper, a Llama with 7 billion weights took 56 s to write titles of 20 tokens each, and less than \
+                    1 s for one pass."
+                </p>
+            </details>
+        </Show>
+    }
+}
+
+fn pass(race: Option<&Standing>, running: bool) -> String {
+    match race {
+        Some(race) => {
+            let time = duration(race.pass_ms);
+            format!(
+                "{time}: all {} ranked, {} tokens read at once",
+                films(race.candidates),
+                race.prompt_tokens
+            )
+        }
+        None if running => "running …".into(),
+        None => "not started".into(),
+    }
+}
+
+fn writing(race: Option<&Standing>) -> String {
+    match race {
+        Some(race) if race.tokens > 0 => {
+            let rate = race.tokens as f64 / race.writing_ms * 1e3;
+            format!("{}: {} tokens, {rate:.0} a second", duration(race.writing_ms), race.tokens)
+        }
+        Some(_) => "reads the prompt …".into(),
+        None => "not started".into(),
+    }
+}
+
+/// What an ended race showed.
+fn result(race: &Standing) -> Option<String> {
+    let end = match race.end? {
+        RaceEnd::Said => "The model ended its text",
+        RaceEnd::Full => "The text was cut where a ranking would be full",
+        RaceEnd::Stopped => "You stopped the writing",
+    };
+    let times = times(race.writing_ms / race.pass_ms);
+    Some(format!(
+        "{end} after {times} the time of one pass. It names {} of the {} candidates; a text can name films that are no \
+        candidates, or one twice, which letters cannot.",
+        race.named, race.candidates
+    ))
+}
