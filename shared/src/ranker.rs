@@ -257,6 +257,8 @@ impl Ranker {
         if let Some(tuned) = &self.tuned {
             numbers.extend(self.score(tuned, &["A"], &["B"]).await?.scores);
         }
+        // What was read here is no visitor's history.
+        self.forget();
         if numbers.iter().all(|number| number.is_finite()) {
             Ok(())
         } else {
