@@ -20,8 +20,7 @@ use trainer::{
 pub struct Served {
     /// Its address, without a slash at the end.
     pub url: String,
-    _files: TempDir,
-    _page: Option<TempDir>,
+    _files: Vec<TempDir>,
 }
 
 impl Served {
@@ -61,16 +60,21 @@ impl Served {
         for (name, text) in scripts {
             fs::write(page.path().join(name), text).unwrap();
         }
-        let mut site = Self::of_page(page.path(), bytes, |site, base| site.with_other_base(base).unwrap());
-        site._page = Some(page);
-        site
+        let path = page.path().to_owned();
+        Self::of_page(&path, vec![page], bytes, |site, base| site.with_other_base(base).unwrap())
     }
 
     fn start(bytes: &[u8], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
-        Self::of_page(built(), bytes, complete)
+        Self::of_page(built(), Vec::new(), bytes, complete)
     }
 
-    fn of_page(page: &Path, bytes: &[u8], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
+    /// Keeps `files` as long as it is served.
+    fn of_page(
+        page: &Path,
+        mut files: Vec<TempDir>,
+        bytes: &[u8],
+        complete: impl FnOnce(Site, &Path) -> Site,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().join("base.gguf");
         fs::write(&base, bytes).unwrap();
@@ -78,7 +82,8 @@ impl Served {
         let listener = server::listen(0).unwrap();
         let url = server::url(&listener).unwrap();
         tokio::spawn(site.serve(listener, std::future::pending()));
-        Self { url, _files: folder, _page: None }
+        files.push(folder);
+        Self { url, _files: files }
     }
 }
 
