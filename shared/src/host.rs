@@ -167,6 +167,17 @@ pub(crate) mod tests {
         one: impl Fn([Tensor<D>; N]) -> Tensor<D>,
         other: impl Fn([Tensor<D>; N]) -> Tensor<D>,
     ) {
+        same_within(1e-5, shapes, one, other);
+    }
+
+    /// The same with another tolerance.
+    #[cfg(feature = "train")]
+    pub(crate) fn same_within<const N: usize, const D: usize>(
+        tolerance: f32,
+        shapes: [[usize; D]; N],
+        one: impl Fn([Tensor<D>; N]) -> Tensor<D>,
+        other: impl Fn([Tensor<D>; N]) -> Tensor<D>,
+    ) {
         let device = burn::tensor::Device::flex().autodiff();
         let run = |operation: &dyn Fn([Tensor<D>; N]) -> Tensor<D>| {
             let mut shift = 0.0;
@@ -183,9 +194,8 @@ pub(crate) mod tests {
             all
         };
         for (found, expected) in run(&one).into_iter().zip(run(&other)) {
-            let scale = expected.iter::<f32>().fold(1.0, |scale: f32, x| scale.max(x.abs()));
             for (a, b) in found.iter::<f32>().zip(expected.iter::<f32>()) {
-                assert!((a - b).abs() < 5e-5 * scale, "{a} {b}, the largest is {scale}");
+                assert!((a - b).abs() < tolerance * (1.0 + b.abs()), "{a} {b}");
             }
         }
     }

@@ -16,8 +16,7 @@ pub(super) const FEW: usize = 8;
 pub(super) fn few_rows(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
     let [rows, d_in] = x.dims();
     let d_out = weight.shape[0];
-    let x = constant(x);
-    let x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    let x = constant(x).to_contiguous();
     let mut out = vec![0.0; rows * d_out];
     vectorized(
         #[inline(always)]

@@ -70,8 +70,7 @@ fn multiply(
     strides: (usize, usize),
     expand: impl Fn(Range<usize>, &mut [f32]) + Sync,
 ) -> Tensor<2> {
-    let x = constant(x);
-    let x = if x.is_contiguous() { x } else { x.to_contiguous() };
+    let x = constant(x).to_contiguous();
     let x = slice(&x);
     let rows = x.len() / inner;
     let mut out = Vec::with_capacity(rows * outer);

@@ -8,11 +8,9 @@ use plotters::prelude::*;
 use serde::Serialize;
 use shared::{CANDIDATES, PROMPT_HISTORY, prompt::Prompt, ranker::Ranker};
 
-use super::median;
+use super::median_seconds;
+use crate::{paper::FIGURE_3, report::chart};
 
-/// What the paper's figure shows at titles of 20 tokens, in milliseconds: at least, and at most.
-pub const PAPER: [f64; 2] = [56_000.0, 1_000.0];
-const SIZE: (u32, u32) = (720, 360);
 const GENERATION: RGBColor = RGBColor(150, 90, 20);
 const VERBALIZER: RGBColor = RGBColor(20, 90, 160);
 
@@ -68,28 +66,20 @@ impl Figure3 {
             let made = stretched(ranker, titles, title_tokens)?;
             let (history, rest) = made.split_at(PROMPT_HISTORY);
             let prompt = Prompt::render(history, &rest[..CANDIDATES]).text;
-            let time = |work: &mut dyn FnMut() -> anyhow::Result<()>| -> anyhow::Result<f64> {
-                let start = Instant::now();
-                work()?;
-                Ok(start.elapsed().as_secs_f64() * 1e3)
-            };
-            let mut pass = || {
-                ranker.forget();
-                pollster::block_on(ranker.explain(&prompt, 0))?;
-                Ok(())
-            };
-            pass()?;
-            let times = (0..repeats.max(1)).map(|_| time(&mut pass)).collect::<anyhow::Result<Vec<f64>>>()?;
-            let verbalizer_ms = median(times);
+            let verbalizer_ms = 1e3
+                * median_seconds(repeats, || {
+                    ranker.forget();
+                    pollster::block_on(ranker.explain(&prompt, 0))?;
+                    Ok(())
+                })?;
 
             let written_tokens = CANDIDATES * title_tokens;
             let mut generation = ranker.generate(&prompt)?;
-            let generation_ms = time(&mut || {
-                for _ in 0..written_tokens {
-                    pollster::block_on(generation.next())?;
-                }
-                Ok(())
-            })?;
+            let start = Instant::now();
+            for _ in 0..written_tokens {
+                pollster::block_on(generation.next())?;
+            }
+            let generation_ms = start.elapsed().as_secs_f64() * 1e3;
             sample = generation.text()?.chars().take(160).collect();
             let prompt_tokens = generation.prompt_tokens();
             let ratio = generation_ms / verbalizer_ms;
@@ -125,7 +115,7 @@ impl Figure3 {
     }
 
     fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(svg, chart::SIZE).into_drawing_area();
         root.fill(&WHITE)?;
         let points = |of: fn(&Race) -> f64| -> Vec<(f64, f64)> {
             self.races.iter().map(|race| (race.title_tokens as f64, of(race) / 1e3)).collect()
@@ -135,14 +125,13 @@ impl Figure3 {
         let low = all().map(|&(_, seconds)| seconds).fold(f64::INFINITY, f64::min);
         let high = all().map(|&(_, seconds)| seconds).fold(0.0, f64::max);
         let last = all().map(|&(tokens, _)| tokens).fold(1.0, f64::max);
-        let mut chart = ChartBuilder::on(&root)
+        let mut plot = ChartBuilder::on(&root)
             .caption(format!("One ranking: {}, {}", self.model, self.device), ("sans-serif", 16))
             .margin(12)
             .x_label_area_size(36)
             .y_label_area_size(60)
             .build_cartesian_2d(0.0..last * 1.05, (low / 2.0..high * 2.0).log_scale())?;
-        chart
-            .configure_mesh()
+        plot.configure_mesh()
             .light_line_style(WHITE)
             .x_desc("tokens of a title")
             .y_desc("seconds")
@@ -152,17 +141,11 @@ impl Figure3 {
             (generation, format!("writing {} titles out", self.candidates), GENERATION),
             (verbalizer, "verbalizer, one pass".to_owned(), VERBALIZER),
         ] {
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            plot.draw_series(LineSeries::new(points, colour.stroke_width(2)))?
                 .label(name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+                .legend(chart::key(colour));
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::MiddleRight)
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        chart::legend(&mut plot)?;
         root.present()?;
         Ok(())
     }
@@ -199,7 +182,7 @@ impl fmt::Display for Figure3 {
                 "{title_tokens:>12}  {prompt_tokens:>13}  {pass:>8.2} s  {written_tokens:>14}  {written:>8.2} s  {ratio:>6.1}"
             )?;
         }
-        let [generation, verbalizer] = PAPER.map(|ms| ms / 1e3);
+        let [generation, verbalizer] = FIGURE_3;
         writeln!(
             f,
             "\nThe paper's figure, Llama-2-7B, titles of 20 tokens: {generation:.0} s and below {verbalizer:.0} s"

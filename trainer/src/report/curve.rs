@@ -3,9 +3,9 @@
 use anyhow::anyhow;
 use plotters::prelude::*;
 
+use super::chart;
 use crate::train::Validation;
 
-const SIZE: (u32, u32) = (720, 360);
 const LOSS: RGBColor = RGBColor(150, 90, 20);
 const RECALL: RGBColor = RGBColor(20, 90, 160);
 
@@ -20,14 +20,14 @@ pub fn curve_svg(title: &str, curve: &[Validation]) -> anyhow::Result<String> {
 }
 
 fn draw(title: &str, curve: &[Validation], svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    let root = SVGBackend::with_string(svg, chart::SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let steps = curve.last().map_or(1.0, |last| last.step.max(1) as f64);
     // The first validation comes before any loss.
     let losses: Vec<(f64, f64)> =
         curve.iter().filter(|at| at.step > 0).map(|at| (at.step as f64, at.loss)).collect();
     let recalls: Vec<(f64, f64)> = curve.iter().map(|at| (at.step as f64, at.recall_10)).collect();
-    let mut chart = ChartBuilder::on(&root)
+    let mut plot = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(36)
@@ -35,34 +35,26 @@ fn draw(title: &str, curve: &[Validation], svg: &mut String) -> Result<(), Box<d
         .right_y_label_area_size(60)
         .build_cartesian_2d(0.0..steps, range(&losses))?
         .set_secondary_coord(0.0..steps, range(&recalls));
-    chart
-        .configure_mesh()
+    plot.configure_mesh()
         .light_line_style(WHITE)
         .x_desc("step")
         .x_label_formatter(&|step| format!("{step:.0}"))
         .y_desc("training loss")
         .draw()?;
-    chart.configure_secondary_axes().y_desc("validation Recall@10").draw()?;
+    plot.configure_secondary_axes().y_desc("validation Recall@10").draw()?;
     let mut line = |points: Vec<(f64, f64)>,
                     name: &str,
                     colour: RGBColor,
                     second: bool|
      -> Result<(), Box<dyn std::error::Error>> {
         let series = LineSeries::new(points, colour.stroke_width(2));
-        let drawn = if second { chart.draw_secondary_series(series)? } else { chart.draw_series(series)? };
-        drawn
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        let drawn = if second { plot.draw_secondary_series(series)? } else { plot.draw_series(series)? };
+        drawn.label(name).legend(chart::key(colour));
         Ok(())
     };
     line(losses, "training loss (left)", LOSS, false)?;
     line(recalls, "validation Recall@10 (right)", RECALL, true)?;
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::MiddleRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
+    chart::legend(&mut plot)?;
     root.present()?;
     Ok(())
 }

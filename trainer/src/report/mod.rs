@@ -1,5 +1,6 @@
 //! The only room that prints: results on standard output, everything else on standard error.
 
+pub mod chart;
 mod curve;
 mod error;
 mod printer;

@@ -98,6 +98,11 @@ fn post(seq: u64, body: EventBody) {
     }
 }
 
+/// Milliseconds since any moment.
+fn now() -> f64 {
+    scope().performance().map_or(0.0, |performance| performance.now())
+}
+
 /// The worker's own global object.
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()

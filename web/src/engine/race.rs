@@ -8,7 +8,7 @@ use shared::{
 };
 use wasm_bindgen_futures::JsFuture;
 
-use super::{post, scope};
+use super::{now, post, scope};
 
 /// Most tokens written: twenty titles of some length.
 const TOKENS: usize = 400;
@@ -23,7 +23,6 @@ pub async fn run(
     stop: &Cell<bool>,
 ) -> Result<Race, RankerError> {
     stop.set(false);
-    let now = || scope().performance().map_or(0.0, |performance| performance.now());
     ranker.forget();
     let start = now();
     let pass = ranker.explain(prompt, 0).await?;

@@ -15,7 +15,7 @@ use shared::{
 use super::{
     adapter,
     download::{Cancel, Stop, download},
-    fetch, message, post, race, scope, store,
+    fetch, message, now, post, race, store,
 };
 use crate::device::{WEBGPU, badge, decide, fallback};
 
@@ -135,9 +135,8 @@ impl Session {
         letters: bool,
     ) -> Result<EventBody, Failure> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
-        let clock = || scope().performance().map_or(0.0, |performance| performance.now());
         let run = async |rank| {
-            let trace = recommender.recommend(history, &Options { rank, letters, top: 0 }, &clock).await;
+            let trace = recommender.recommend(history, &Options { rank, letters, top: 0 }, &now).await;
             trace.map(Box::new).map_err(|error| recommend_failure(&error))
         };
         let retrieved = run(false).await?;
