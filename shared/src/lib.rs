@@ -9,6 +9,7 @@
 //! Without the feature `model` it is plain data and logic and holds no Burn.
 
 pub mod catalog;
+pub mod exhibit;
 pub mod fusion;
 pub mod manifest;
 pub mod metrics;
@@ -20,6 +21,8 @@ pub mod verbalizer;
 
 #[cfg(feature = "model")]
 mod dropout;
+#[cfg(feature = "model")]
+mod explore;
 #[cfg(feature = "model")]
 pub mod generation;
 #[cfg(feature = "model")]

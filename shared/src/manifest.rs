@@ -30,6 +30,12 @@ pub struct Manifest {
     pub base: BaseModel,
     /// Adapter of the ranker; `None` until a tuned one is shipped.
     pub adapter: Option<FileEntry>,
+    /// Recorded examples ([`crate::exhibit::Example`]), JSON.
+    #[serde(default)]
+    pub examples: Option<FileEntry>,
+    /// Measures of these models beside the paper's ([`crate::exhibit::Results`]), JSON.
+    #[serde(default)]
+    pub results: Option<FileEntry>,
 }
 
 /// The base model a bundle ranks with.

@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{catalog::ItemId, trace::Trace};
+use crate::{
+    catalog::ItemId,
+    trace::{Asking, Trace},
+};
 
 /// Page to worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,8 +41,8 @@ pub enum RequestBody {
         history: Vec<ItemId>,
         /// Whether to run the ranker, if it is loaded.
         rank: bool,
-        /// Whether to ask it by index letters, whatever its adapter was tuned for.
-        letters: bool,
+        /// How to ask it.
+        asking: Asking,
     },
     /// One forward pass over any text, for lessons and parity tests.
     Explain {
@@ -51,8 +54,25 @@ pub enum RequestBody {
         /// The history.
         history: Vec<ItemId>,
     },
-    /// Stop writing.
-    StopRace,
+    /// Rank by letters in each of these orders of the candidates.
+    Shuffle {
+        /// The history.
+        history: Vec<ItemId>,
+        /// The orders, as places in the retriever's order.
+        orders: Vec<Vec<usize>>,
+    },
+    /// Stop what takes several passes: a race, leaving films out, shuffling.
+    Stop,
+    /// Read a history film by film with the retriever.
+    Walk {
+        /// The history.
+        history: Vec<ItemId>,
+    },
+    /// Leave out each film of the history in turn, and see what becomes of the recommendation's first.
+    LeaveOut {
+        /// The history.
+        history: Vec<ItemId>,
+    },
     /// Drop the stored model from this device.
     DeleteModel,
 }
@@ -122,12 +142,93 @@ pub enum EventBody {
         /// The race.
         race: Race,
     },
+    /// The answer to [`RequestBody::Walk`].
+    Walked {
+        /// The walk.
+        walk: Walk,
+    },
+    /// What leaving out has shown so far; the last one is whole.
+    LeftOut {
+        /// The effects.
+        effects: Effects,
+    },
+    /// What shuffling has shown so far; the last one is whole.
+    Shuffled {
+        /// The study.
+        study: ShuffleStudy,
+    },
     /// The stored model is gone.
     Deleted,
     /// A download was stopped on request.
     Cancelled,
     /// It did not work.
     Failed(Failure),
+}
+
+/// How the retriever reads a history, film by film.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Walk {
+    /// One step a film, oldest first.
+    pub steps: Vec<WalkStep>,
+    /// Items of the catalogue.
+    pub items: usize,
+    /// Complex numbers of the state that is carried from film to film; 0 for a retriever that reads all anew.
+    pub state: usize,
+    /// Time of reading the whole history anew.
+    pub anew_ms: f64,
+    /// Scores of the catalogue after the last film, counted in equal steps from the lowest to the highest.
+    pub histogram: Vec<usize>,
+    /// The lowest and the highest score, and the lowest among the candidates.
+    pub scores: [f32; 3],
+}
+
+/// One film that the retriever reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WalkStep {
+    /// Its title.
+    pub title: String,
+    /// Its place in the order of the catalogue before it was read, from 1, films read before left out; `None` for the first.
+    pub expected: Option<usize>,
+    /// Titles of the three best proposals behind it.
+    pub best: Vec<String>,
+    /// Time of reading it.
+    pub ms: f64,
+}
+
+/// The same candidates under other letters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShuffleStudy {
+    /// Titles of the candidates in the retriever's order.
+    pub titles: Vec<String>,
+    /// How many orders will be asked about.
+    pub orders: usize,
+    /// One entry an order asked about: the place, in the retriever's order, of the candidate under each letter, and the
+    /// letter's logit.
+    pub answers: Vec<Vec<(usize, f32)>>,
+}
+
+/// What becomes of the first recommendation without each film of the history.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effects {
+    /// The film that is recommended first.
+    pub title: String,
+    /// Whether the ranker took part.
+    pub ranked: bool,
+    /// How many films will be left out.
+    pub films: usize,
+    /// One entry for each that was, oldest first.
+    pub without: Vec<Without>,
+}
+
+/// The first recommendation without one film of the history. The candidates stay the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Without {
+    /// Title of the film left out.
+    pub title: String,
+    /// The place that the first recommendation has then, from 1.
+    pub place: usize,
+    /// Its probability with the whole history, less that without the film.
+    pub difference: f32,
 }
 
 /// One forward pass beside writing the ranking out (paper, Figure 3).

@@ -169,8 +169,18 @@ impl Ranker {
     /// One forward pass over `text`: letter logits, and the `top` largest logits of the vocabulary. An adapter takes part
     /// if it was tuned to answer by letters. What the text begins with in common with the one before is not read again.
     pub async fn explain(&self, text: &str, top: usize) -> Result<Explanation, RankerError> {
+        self.explain_with(text, top, true).await
+    }
+
+    /// As [`Self::explain`]; without `adapted` no adapter takes part.
+    pub async fn explain_with(
+        &self,
+        text: &str,
+        top: usize,
+        adapted: bool,
+    ) -> Result<Explanation, RankerError> {
         let encoded = self.tokens.encode(text)?;
-        let (hidden, reused) = self.hidden(std::slice::from_ref(&encoded.ids)).await?;
+        let (hidden, reused) = self.hidden(std::slice::from_ref(&encoded.ids), adapted).await?;
         let head = self.llama.head();
         let letter_logits = head.logits(&hidden, self.verbalizer.label_ids().iter().copied());
         let (top, letter_mass) = if top == 0 {
@@ -190,14 +200,14 @@ impl Ranker {
     pub async fn letter_logits(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, RankerError> {
         let ids: Result<Vec<Vec<u32>>, TokensError> =
             texts.iter().map(|text| self.tokens.ids(text)).collect();
-        let (hidden, _) = self.hidden(&ids?).await?;
+        let (hidden, _) = self.hidden(&ids?, true).await?;
         let letters = |hidden| self.llama.head().logits(hidden, self.verbalizer.label_ids().iter().copied());
         Ok(hidden.chunks_exact(self.llama.config().d_model).map(letters).collect())
     }
 
-    /// Final states of the last tokens of these sequences, one after another, and how many tokens were known. An adapter takes
-    /// part if it was tuned to answer by letters.
-    async fn hidden(&self, sequences: &[Vec<u32>]) -> Result<(Vec<f32>, usize), RankerError> {
+    /// Final states of the last tokens of these sequences, one after another, and how many tokens were known. If `adapted`, an
+    /// adapter takes part that was tuned to answer by letters.
+    async fn hidden(&self, sequences: &[Vec<u32>], adapted: bool) -> Result<(Vec<f32>, usize), RankerError> {
         if sequences.is_empty() || sequences.iter().any(Vec::is_empty) {
             return Err(RankerError::Empty);
         }
@@ -205,7 +215,8 @@ impl Ranker {
         if let Some(tokens) = sequences.iter().map(Vec::len).find(|&tokens| tokens > limit) {
             return Err(RankerError::TooLong { tokens, limit });
         }
-        let by_letters = self.tuned.as_ref().filter(|tuned| tuned.tuned_for.scoring.mode == Mode::Letters);
+        let by_letters = |tuned: &&Tuned| adapted && tuned.tuned_for.scoring.mode == Mode::Letters;
+        let by_letters = self.tuned.as_ref().filter(by_letters);
         let (adapter, memory) = match by_letters {
             Some(tuned) => (Some(&tuned.adapter), &tuned.memory),
             None => (None, &self.memory),
@@ -218,14 +229,15 @@ impl Ranker {
         memory.during(&layout, pass).await
     }
 
-    /// What an adapter of this model says about candidates behind a history, titles oldest first. What the history begins
-    /// with in common with the one before is not read again.
+    /// What an adapter of this model says about candidates behind a history, titles oldest first; what the base model says to
+    /// the same questions if not `adapted`. What the history begins with in common with the one before is not read again.
     ///
     /// # Errors
     /// Texts too long for the model, or a device that fails.
     pub async fn score(
         &self,
         Tuned { adapter, scorer, memory, .. }: &Tuned,
+        adapted: bool,
         history: &[&str],
         candidates: &[&str],
     ) -> Result<Scores, RankerError> {
@@ -235,8 +247,9 @@ impl Ranker {
         if asked.layout.depth() > limit {
             return Err(RankerError::TooLong { tokens: asked.layout.depth(), limit });
         }
+        let (adapter, memory) = if adapted { (Some(adapter), memory) } else { (None, &self.memory) };
         let pass = async |cache: &mut _| {
-            let hidden = self.llama.hidden_after(cache, &asked.layout, Some(adapter));
+            let hidden = self.llama.hidden_after(cache, &asked.layout, adapter);
             let scores = scorer.scores(self.llama.head(), hidden, &asked.candidates);
             read(scores.unsqueeze::<2>()).await
         };
@@ -255,7 +268,7 @@ impl Ranker {
         }
         let mut numbers = self.explain(RESPONSE, 0).await?.letter_logits;
         if let Some(tuned) = &self.tuned {
-            numbers.extend(self.score(tuned, &["A"], &["B"]).await?.scores);
+            numbers.extend(self.score(tuned, true, &["A"], &["B"]).await?.scores);
         }
         // What was read here is no visitor's history.
         self.forget();

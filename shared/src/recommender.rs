@@ -13,8 +13,8 @@ use crate::{
     scoring::{Mode, Pointwise, Scorer, ScoringConfig, letters},
     tokens::TokensError,
     trace::{
-        Candidate, FusedTrace, HistoryItem, PointwiseTrace, Provenance, RankerTrace, TRACE_VERSION, Timings,
-        Trace,
+        Asking, Candidate, FusedTrace, HistoryItem, PointwiseTrace, Provenance, RankerTrace, TRACE_VERSION,
+        Timings, Trace,
     },
     tuned::Tuned,
     verbalizer::{letter, softmax},
@@ -34,13 +34,12 @@ struct LoadedRanker {
 }
 
 /// What one recommendation should do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Run the ranker, if one is loaded.
     pub rank: bool,
-    /// Ask it by index letters even if its adapter was tuned to be asked otherwise. The letters are those of the
-    /// untuned base model then, and do not decide.
-    pub letters: bool,
+    /// How it is asked.
+    pub asking: Asking,
     /// How many of the vocabulary's largest logits to keep in the Trace.
     pub top: usize,
 }
@@ -58,6 +57,14 @@ pub enum RecommendError {
         id: u32,
         /// Items there are.
         len: usize,
+    },
+    /// An order that does not name every candidate once.
+    #[error("the order {order:?} does not name each of the {candidates} candidates, counted from 0, once")]
+    Order {
+        /// The order.
+        order: Vec<usize>,
+        /// Candidates there are.
+        candidates: usize,
     },
     /// The retriever could not run.
     #[error("the retriever failed: {0}")]
@@ -101,12 +108,7 @@ impl Recommender {
         options: &Options,
         clock: &dyn Fn() -> f64,
     ) -> Result<Trace, RecommendError> {
-        if history.is_empty() {
-            return Err(RecommendError::EmptyHistory);
-        }
-        if let Some(&ItemId(id)) = history.iter().find(|&&item| self.catalog.get(item).is_none()) {
-            return Err(RecommendError::UnknownItem { id, len: self.catalog.len() });
-        }
+        self.check(history)?;
         let start = clock();
         let candidates = self.propose(history).await?;
         let retrieved = clock();
@@ -114,49 +116,43 @@ impl Recommender {
         trace.timings.retrieve_ms = retrieved - start;
 
         if let (true, Some(loaded)) = (options.rank, &self.ranker) {
-            self.rank(&mut trace, loaded, options, retrieved, clock).await?;
+            let (scores, weights) = ask(&mut trace, loaded, options, retrieved, clock).await?;
+            match weights {
+                Some(weights) => fuse(&mut trace, &scores, weights),
+                None => note_ranks(&mut trace.ranking, &scores),
+            }
         }
         Ok(trace)
     }
 
-    /// Adds the ranker's part.
-    async fn rank(
-        &self,
-        trace: &mut Trace,
-        LoadedRanker { ranker, device }: &LoadedRanker,
-        options: &Options,
-        start: f64,
-        clock: &dyn Fn() -> f64,
-    ) -> Result<(), RecommendError> {
-        let by_letters = |tuned: &&Tuned| tuned.tuned_for.scoring.mode == Mode::Letters;
-        let tuned = ranker.tuned().filter(|tuned| !options.letters || by_letters(tuned));
-        let scoring = tuned.map_or(ScoringConfig::letters(), |tuned| tuned.tuned_for.scoring);
-        trace.provenance.base = Some(ranker.name().to_owned());
-        trace.provenance.adapter = tuned.map(|tuned| tuned.tuned_for.name());
-        trace.provenance.device.clone_from(device);
-        let pointwise = tuned.and_then(|tuned| match &tuned.scorer {
-            Scorer::Pointwise(pointwise) => Some((tuned, pointwise)),
-            Scorer::Letters(_) => None,
-        });
-        let (scores, prompted) = if let Some((tuned, pointwise)) = pointwise {
-            (judge(trace, ranker, tuned, pointwise).await?, start)
-        } else {
-            let (history, candidates) = titles(trace, scoring);
-            let prompt = letters::prompt(ranker.tokens(), &history, &candidates, scoring)?;
-            let prompted = clock();
-            let (read, reused) = read_letters(ranker, prompt, trace.candidates.len(), options.top).await?;
-            trace.timings.reused_tokens = reused;
-            let logits = read.letter_logits.clone();
-            trace.ranker = Some(read);
-            (logits, prompted)
-        };
-        trace.timings.prompt_ms = prompted - start;
-        trace.timings.forward_ms = clock() - prompted;
-        match tuned {
-            Some(tuned) => fuse(trace, &scores, tuned.tuned_for.fusion),
-            None => note_ranks(&mut trace.ranking, &scores),
+    /// What the ranker says of a record's candidates behind the record's history, asked as it was there; empty without a
+    /// ranker.
+    pub(crate) async fn score_again(&self, trace: &Trace) -> Result<Vec<f32>, RecommendError> {
+        let Some(loaded) = &self.ranker else { return Ok(Vec::new()) };
+        let options = Options { rank: true, asking: trace.asking.clone(), top: 0 };
+        Ok(ask(&mut trace.clone(), loaded, &options, 0.0, &|| 0.0).await?.0)
+    }
+
+    /// Refuses a history that nothing can be said about.
+    pub(crate) fn check(&self, history: &[ItemId]) -> Result<(), RecommendError> {
+        if history.is_empty() {
+            return Err(RecommendError::EmptyHistory);
         }
-        Ok(())
+        match history.iter().find(|&&item| self.catalog.get(item).is_none()) {
+            Some(&ItemId(id)) => Err(RecommendError::UnknownItem { id, len: self.catalog.len() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The retriever's scores of all items behind a history.
+    pub(crate) async fn scores(&self, history: &[ItemId]) -> Result<Vec<f32>, RecommendError> {
+        let scores = self.retriever.score_history(history).await;
+        scores.map_err(|error| RecommendError::Retriever(error.to_string()))
+    }
+
+    /// The first stage.
+    pub(crate) fn retriever(&self) -> &Retriever {
+        &self.retriever
     }
 
     /// The paper's prompt about what the retriever proposes behind a history; `None` without a ranker to read it.
@@ -172,11 +168,7 @@ impl Recommender {
     }
 
     async fn propose(&self, history: &[ItemId]) -> Result<Vec<Candidate>, RecommendError> {
-        let scores = self
-            .retriever
-            .score_history(history)
-            .await
-            .map_err(|error| RecommendError::Retriever(error.to_string()))?;
+        let scores = self.scores(history).await?;
         let proposals = retriever::propose(&scores, history, CANDIDATES);
         Ok(proposals
             .into_iter()
@@ -210,6 +202,7 @@ impl Recommender {
                 .iter()
                 .map(|&item| HistoryItem { item, title: self.catalog.title(item).to_owned() })
                 .collect(),
+            asking: Asking::default(),
             candidates,
             ranker: None,
             pointwise: None,
@@ -226,15 +219,62 @@ impl Recommender {
     }
 }
 
-/// Asks a tuned ranker about every candidate alone; gives the scores.
+/// Asks the ranker and writes its part down; gives its scores, and the weights of both stages if it is tuned for this.
+async fn ask(
+    trace: &mut Trace,
+    LoadedRanker { ranker, device }: &LoadedRanker,
+    options: &Options,
+    start: f64,
+    clock: &dyn Fn() -> f64,
+) -> Result<(Vec<f32>, Option<Fusion>), RecommendError> {
+    let Asking { letters, untuned, order } = &options.asking;
+    let by_letters = |tuned: &&Tuned| tuned.tuned_for.scoring.mode == Mode::Letters;
+    let asked = ranker.tuned().filter(|tuned| !letters || by_letters(tuned));
+    let scoring = asked.map_or(ScoringConfig::letters(), |tuned| tuned.tuned_for.scoring);
+    let tuned = asked.filter(|_| !untuned);
+    trace.asking = options.asking.clone();
+    trace.provenance.base = Some(ranker.name().to_owned());
+    trace.provenance.adapter = tuned.map(|tuned| tuned.tuned_for.name());
+    trace.provenance.device.clone_from(device);
+    let pointwise = asked.and_then(|tuned| match &tuned.scorer {
+        Scorer::Pointwise(pointwise) => Some((tuned, pointwise)),
+        Scorer::Letters(_) => None,
+    });
+    let (scores, prompted) = if let Some((tuned, pointwise)) = pointwise {
+        (judge(trace, ranker, tuned, pointwise, !untuned).await?, start)
+    } else {
+        let order = places(order, trace.candidates.len())?;
+        for (n, &place) in order.iter().enumerate() {
+            trace.candidates[place].letter = letter(n);
+        }
+        let (history, candidates) = titles(trace, scoring);
+        let candidates: Vec<&str> = order.iter().map(|&place| candidates[place]).collect();
+        let prompt = letters::prompt(ranker.tokens(), &history, &candidates, scoring)?;
+        let prompted = clock();
+        let (read, reused) = read_letters(ranker, prompt, order.len(), options.top, !untuned).await?;
+        trace.timings.reused_tokens = reused;
+        let mut scores = vec![0.0; order.len()];
+        for (&place, &logit) in order.iter().zip(&read.letter_logits) {
+            scores[place] = logit;
+        }
+        trace.ranker = Some(read);
+        (scores, prompted)
+    };
+    trace.timings.prompt_ms = prompted - start;
+    trace.timings.forward_ms = clock() - prompted;
+    Ok((scores, tuned.map(|tuned| tuned.tuned_for.fusion)))
+}
+
+/// Asks a tuned ranker, with its adapter or without, about every candidate alone; gives the scores.
 async fn judge(
     trace: &mut Trace,
     ranker: &Ranker,
     tuned: &Tuned,
     pointwise: &Pointwise,
+    adapted: bool,
 ) -> Result<Vec<f32>, RecommendError> {
     let (history, titles) = titles(trace, tuned.tuned_for.scoring);
-    let Scores { tokens, reused, scores } = ranker.score(tuned, &history, &titles).await?;
+    let Scores { tokens, reused, scores } = ranker.score(tuned, adapted, &history, &titles).await?;
     let chosen: Result<String, _> =
         history.iter().map(|title| pointwise.chosen(ranker.tokens(), title)).collect();
     let questions: Result<Vec<String>, _> =
@@ -250,6 +290,20 @@ async fn judge(
     Ok(scores)
 }
 
+/// An order of so many candidates; empty is that of the retriever.
+fn places(order: &[usize], candidates: usize) -> Result<Vec<usize>, RecommendError> {
+    if order.is_empty() {
+        return Ok((0..candidates).collect());
+    }
+    let mut sorted = order.to_vec();
+    sorted.sort_unstable();
+    if sorted.into_iter().eq(0..candidates) {
+        Ok(order.to_vec())
+    } else {
+        Err(RecommendError::Order { order: order.to_vec(), candidates })
+    }
+}
+
 /// Titles of the history that are shown, oldest first, and of the candidates.
 fn titles(trace: &Trace, scoring: ScoringConfig) -> (Vec<&str>, Vec<&str>) {
     let shown = &trace.history[trace.history.len().saturating_sub(scoring.history)..];
@@ -263,8 +317,9 @@ async fn read_letters(
     prompt: Prompt,
     n: usize,
     top: usize,
+    adapted: bool,
 ) -> Result<(RankerTrace, usize), RankerError> {
-    let explanation = ranker.explain(&prompt.text, top).await?;
+    let explanation = ranker.explain_with(&prompt.text, top, adapted).await?;
     let mut letter_logits = explanation.letter_logits;
     letter_logits.truncate(n);
     let read = RankerTrace {

@@ -22,6 +22,9 @@ pub struct Trace {
     pub version: u32,
     /// The whole history given, oldest first.
     pub history: Vec<HistoryItem>,
+    /// How the ranker was asked.
+    #[serde(default)]
+    pub asking: Asking,
     /// What the retriever proposed, best first; at most [`crate::CANDIDATES`].
     pub candidates: Vec<Candidate>,
     /// What the ranker said with its index letters; absent when it did not answer so.
@@ -47,6 +50,27 @@ impl Trace {
     pub fn is_ranked(&self) -> bool {
         self.ranker.is_some() || self.pointwise.is_some()
     }
+
+    /// Places of the candidates in the order of their index letters: the first is the one under A.
+    pub fn by_letter(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.candidates.len()).collect();
+        places.sort_by_key(|&place| self.candidates[place].letter);
+        places
+    }
+}
+
+/// How a ranker is asked, beside what its adapter was tuned for: lessons and comparisons.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asking {
+    /// By index letters even if the adapter was tuned to be asked otherwise. The letters are those of the untuned base
+    /// model then, and do not decide.
+    pub letters: bool,
+    /// Without the adapter: the base model as it was, which does not decide.
+    pub untuned: bool,
+    /// Order in which the candidates stand in the prompt, as places in the retriever's order from 0; empty is that order.
+    /// Asked film by film, candidates have no order.
+    pub order: Vec<usize>,
 }
 
 /// One film or product the user liked.
@@ -99,13 +123,13 @@ pub struct RankerTrace {
 pub struct PointwiseTrace {
     /// The text that all candidates stand behind.
     pub text: String,
-    /// What follows it for each candidate, letter order; none sees the others.
+    /// What follows it for each candidate, in the retriever's order; none sees the others.
     pub questions: Vec<String>,
     /// Tokens read, those of the text and all questions.
     pub tokens: usize,
-    /// Logit of " yes" minus that of " no", letter order.
+    /// Logit of " yes" minus that of " no", in the retriever's order.
     pub scores: Vec<f32>,
-    /// Softmax over the scores, letter order.
+    /// Softmax over the scores, in the retriever's order.
     pub probabilities: Vec<f32>,
 }
 
@@ -114,9 +138,9 @@ pub struct PointwiseTrace {
 pub struct FusedTrace {
     /// Weights of the stages' scores.
     pub weights: Fusion,
-    /// Softmax over the retriever's scores alone, letter order.
+    /// Softmax over the retriever's scores alone, in its order.
     pub retriever: Vec<f32>,
-    /// Softmax over the weighted sum of both stages' scores, letter order.
+    /// Softmax over the weighted sum of both stages' scores, in the retriever's order.
     pub probabilities: Vec<f32>,
 }
 

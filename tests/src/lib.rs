@@ -60,6 +60,7 @@ pub fn shared_data(sub: &str) -> Option<PathBuf> {
 }
 
 pub mod tiny_llama;
+pub mod tuned;
 
 /// The base model, if it was fetched; the reason for skipping is printed otherwise.
 #[expect(clippy::print_stderr, reason = "a skipped test must say so; tests have no printer")]

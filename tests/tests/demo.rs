@@ -63,6 +63,8 @@ fn page(folder: &Path) {
             file: entry("../base/announced.gguf"),
         },
         adapter: None,
+        examples: None,
+        results: None,
     };
     fs::write(bundle.join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
     fs::write(folder.join("index.html"), "<!DOCTYPE html><title>page</title>").unwrap();

@@ -229,6 +229,12 @@ fn a_ranker_tuned_by_letters_ranks() {
     assert_ne!(retriever["cross_entropy"]["ranker"], shuffled["cross_entropy"]["ranker"]);
     assert_eq!(retriever["cross_entropy"]["retriever"], ten["cross_entropy"]["retriever"]);
     assert_eq!(evaluate(" --shuffle"), shuffled);
+
+    // What a place gains by itself is taken from the ranker's scores and from nothing else.
+    let calibrated = evaluate(" --shuffle --calibrate");
+    assert_eq!(calibrated["cross_entropy"]["retriever"], shuffled["cross_entropy"]["retriever"]);
+    assert_ne!(calibrated["cross_entropy"]["ranker"], shuffled["cross_entropy"]["ranker"]);
+    assert_eq!(answers(&calibrated), users);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{fs, path::Path};
 use burn::tensor::Device;
 use shared::{
     catalog::Catalog,
+    exhibit::{Example, Results},
     llama::Adapter,
     manifest::{BaseModel, FileEntry, Manifest},
     recommender::Recommender,
@@ -20,6 +21,8 @@ const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";
 const RETRIEVER: &str = "retriever.safetensors";
 const ADAPTER: &str = "adapter.safetensors";
+const EXAMPLES: &str = "examples.json";
+const RESULTS: &str = "results.json";
 
 const EMBEDDED_MANIFEST: &[u8] = include_bytes!("../../public/models/movielens/manifest.json");
 const EMBEDDED_CATALOG: &[u8] = include_bytes!("../../public/models/movielens/catalog.json");
@@ -131,15 +134,40 @@ pub fn write(
             file: base_entry(),
         },
         adapter: adapter.map(|bytes| entry(ADAPTER, bytes)),
+        examples: None,
+        results: None,
     };
     let files = [(CATALOG, catalog.as_slice()), (RETRIEVER, retriever)];
     for (file, bytes) in files.into_iter().chain(adapter.map(|bytes| (ADAPTER, bytes))) {
         write_atomic(&folder.join(file), bytes)?;
     }
-    let mut text = serde_json::to_vec_pretty(&manifest)?;
-    text.push(b'\n');
-    write_atomic(&folder.join(MANIFEST), &text)?;
+    write_manifest(folder, &manifest)?;
     Ok(manifest)
+}
+
+/// Adds what the page shows before any model is loaded to a bundle's folder, in place of what was there.
+///
+/// # Errors
+/// A folder without a manifest, or one that cannot be written.
+pub fn add_exhibits(folder: &Path, examples: &[Example], results: Option<&Results>) -> anyhow::Result<()> {
+    let manifest = read(folder, MANIFEST)?;
+    let mut manifest: Manifest = serde_json::from_slice(&manifest).map_err(|error| {
+        UserError::input(format!("{} is malformed: {error}", folder.join(MANIFEST).display()))
+            .hint("write the bundle again with: llamarec export")
+    })?;
+    let add = |file: &str, bytes: &[u8]| {
+        write_atomic(&folder.join(file), bytes)?;
+        anyhow::Ok(entry(file, bytes))
+    };
+    manifest.examples = Some(add(EXAMPLES, &serde_json::to_vec(examples)?)?);
+    manifest.results = results.map(|results| add(RESULTS, &serde_json::to_vec(results)?)).transpose()?;
+    write_manifest(folder, &manifest)
+}
+
+fn write_manifest(folder: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let mut text = serde_json::to_vec_pretty(manifest)?;
+    text.push(b'\n');
+    write_atomic(&folder.join(MANIFEST), &text)
 }
 
 /// The base model as the page finds it, beside the bundles.

@@ -61,6 +61,8 @@ enum Command {
     Explain(commands::explain::ExplainArgs),
     /// Write the bundle that the page and `rank` read
     Export(commands::export::ExportArgs),
+    /// Record what the page shows before any model is loaded
+    Exhibit(commands::exhibit::ExhibitArgs),
     /// Build and serve the page
     Demo(commands::demo::DemoArgs),
     /// Measure this machine at the project's work
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => commands::report::run(args, &cli.common, &printer),
         Command::Rank(args) => commands::rank::run(args, &cli.common, &printer),
         Command::Explain(args) => commands::explain::run(args, &cli.common, &printer),
+        Command::Exhibit(args) => commands::exhibit::run(args, &cli.common, &printer),
         Command::Export(args) => commands::export::run(args, &cli.common, &printer),
         Command::Demo(args) => commands::demo::run(args, &cli.common, &printer),
         Command::Bench(args) => commands::bench::run(args, &cli.common, &printer),

@@ -24,6 +24,12 @@ pub fn percent(probability: f32) -> String {
     }
 }
 
+/// A difference of probabilities in points of per cent, with its sign, for example `+3.1 points`.
+pub fn points(difference: f32) -> String {
+    let points = 100.0 * difference;
+    if points.abs() < 0.05 { "nothing".into() } else { format!("{points:+.1} points") }
+}
+
 /// Milliseconds, for example `3 ms` or `2.4 s`.
 pub fn duration(ms: f64) -> String {
     if ms < 1.0 {
@@ -60,6 +66,10 @@ mod tests {
         assert_eq!(percent(0.314), "31 %");
         assert_eq!(percent(0.0042), "0.4 %");
         assert_eq!(percent(0.0004), "< 0.1 %");
+        assert_eq!(
+            (points(0.031), points(-0.5), points(0.0001)),
+            ("+3.1 points".into(), "-50.0 points".into(), "nothing".into())
+        );
         assert_eq!(duration(0.2), "under 1 ms");
         assert_eq!(duration(37.2), "37 ms");
         assert_eq!(duration(2400.0), "2.4 s");

@@ -10,12 +10,14 @@ const UNDO_DEPTH: usize = 50;
 pub struct History {
     items: Vec<ItemId>,
     past: Vec<Vec<ItemId>>,
+    /// What was taken back, until something else is changed.
+    undone: Vec<Vec<ItemId>>,
 }
 
 impl History {
     /// A history that was given, with nothing to take back.
     pub fn new(items: Vec<ItemId>) -> Self {
-        Self { items, past: Vec::new() }
+        Self { items, ..Self::default() }
     }
 
     /// The items, oldest first.
@@ -64,10 +66,21 @@ impl History {
         changes
     }
 
+    /// Whether there is a change that was taken back.
+    pub fn can_redo(&self) -> bool {
+        !self.undone.is_empty()
+    }
+
     /// Takes back the last change; false if there is none.
     pub fn undo(&mut self) -> bool {
         let before = self.past.pop();
-        before.map(|items| self.items = items).is_some()
+        before.map(|items| self.undone.push(std::mem::replace(&mut self.items, items))).is_some()
+    }
+
+    /// Makes the change again that was taken back last; false if there is none.
+    pub fn redo(&mut self) -> bool {
+        let after = self.undone.pop();
+        after.map(|items| self.past.push(std::mem::replace(&mut self.items, items))).is_some()
     }
 
     fn change(&mut self, f: impl FnOnce(&mut Vec<ItemId>)) {
@@ -75,6 +88,7 @@ impl History {
             self.past.remove(0);
         }
         self.past.push(self.items.clone());
+        self.undone.clear();
         f(&mut self.items);
     }
 }
@@ -103,6 +117,25 @@ mod tests {
             assert_eq!(ids(&history), expected);
         }
         assert!(!history.undo());
+    }
+
+    #[test]
+    fn what_was_taken_back_can_be_made_again() {
+        let mut history = History::default();
+        for id in 1..=3 {
+            history.add(ItemId(id));
+        }
+        assert!(!history.can_redo() && history.undo() && history.undo());
+        assert!(history.redo());
+        assert_eq!(ids(&history), [1, 2]);
+        assert!(history.can_redo() && history.redo() && !history.redo());
+        assert_eq!(ids(&history), [1, 2, 3]);
+        // Another change leaves nothing to make again.
+        history.undo();
+        history.add(ItemId(9));
+        assert!(!history.can_redo());
+        assert_eq!(ids(&history), [1, 2, 9]);
+        assert!(history.undo() && ids(&history) == [1, 2]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Element ids: the page sets them, labels and ARIA attributes refer to them, the browser tests find by them.
 
+use crate::view::View;
+
 /// The search box.
 pub const SEARCH: &str = "search";
 /// The listbox of found titles.
@@ -12,24 +14,18 @@ pub const HISTORY: &str = "history";
 pub const CLEAR: &str = "clear-history";
 /// Button: takes back the last change of the history.
 pub const UNDO: &str = "undo";
+/// Button: makes the change again that was taken back.
+pub const REDO: &str = "redo";
+/// Group of buttons: recorded examples.
+pub const EXAMPLES: &str = "examples";
 /// Button: asks for recommendations.
 pub const RECOMMEND: &str = "recommend";
 /// The table of recommendations.
 pub const RANKING: &str = "ranking";
 /// Radio group: which order the table shows.
 pub const ORDER: &str = "order";
-/// Radio button: the final order.
-pub const ORDER_FINAL: &str = "order-final";
-/// Radio button: the retriever's order.
-pub const ORDER_RETRIEVER: &str = "order-retriever";
-/// Radio button: the ranker's order.
-pub const ORDER_RANKER: &str = "order-ranker";
-/// Radio group: how a tuned ranker is asked.
-pub const ASKED: &str = "asked";
-/// Radio button: in the way it was tuned for, film by film.
-pub const ASKED_TUNED: &str = "asked-tuned";
-/// Radio button: by index letters.
-pub const ASKED_LETTERS: &str = "asked-letters";
+/// Says that what is shown is a record.
+pub const RECORDED: &str = "recorded";
 /// Times of the stages.
 pub const TIMINGS: &str = "timings";
 /// The note that says whose order is shown.
@@ -38,6 +34,74 @@ pub const ORDER_NOTE: &str = "order-note";
 pub const PROMPT: &str = "prompt";
 /// The prompt's text.
 pub const PROMPT_TEXT: &str = "prompt-text";
+/// Radio group: the prompt as text, tokens or ids.
+pub const GRAIN: &str = "grain";
+/// The panel of the lesson.
+pub const LESSON: &str = "lesson";
+/// Title of the step.
+pub const STEP_TITLE: &str = "step-title";
+/// Button: the step before.
+pub const STEP_BACK: &str = "step-back";
+/// Button: the next step.
+pub const STEP_NEXT: &str = "step-next";
+/// Radio group: the step's question.
+pub const QUESTION: &str = "question";
+/// What is said of the answer.
+pub const ANSWER: &str = "answer";
+/// How the lesson's record came about.
+pub const LESSON_NOTE: &str = "lesson-note";
+/// The list of letters with their probabilities.
+pub const LETTERS: &str = "letters";
+/// The list of the vocabulary's likeliest tokens.
+pub const VOCABULARY: &str = "vocabulary";
+/// The share of probability that lies on the letters.
+pub const MASS: &str = "mass";
+/// The formula with numbers.
+pub const FORMULA: &str = "formula";
+/// Slider: the temperature.
+pub const TEMPERATURE: &str = "temperature";
+/// Radio group: how the lesson asks.
+pub const ASKED: &str = "asked";
+/// Button: asks again, with the candidates in another order.
+pub const SHUFFLE: &str = "shuffle";
+/// Button: asks as chosen.
+pub const ASK: &str = "ask";
+/// Button: keeps the answer for comparison.
+pub const PIN: &str = "pin";
+/// The comparison with the answer kept.
+pub const COMPARISON: &str = "comparison";
+/// Button: saves the record.
+pub const SAVE: &str = "save-record";
+/// Button: copies the ranking as Markdown.
+pub const COPY: &str = "copy-markdown";
+/// Button: saves the picture of the letters.
+pub const PICTURE: &str = "save-picture";
+/// File input: opens a record.
+pub const OPEN: &str = "open-record";
+/// Checkbox: large type.
+pub const LARGE: &str = "large";
+/// Checkbox: only the lesson.
+pub const GUIDED: &str = "guided";
+/// Button: asks in several orders.
+pub const SHUFFLES: &str = "shuffles";
+/// Button: stops asking.
+pub const STOP_SHUFFLES: &str = "stop-shuffles";
+/// The table of films over all orders.
+pub const AVERAGE: &str = "average";
+/// The list of what each letter gained by itself.
+pub const BIAS: &str = "bias";
+/// File input: a list of films.
+pub const IMPORT: &str = "import-list";
+/// The table of the films that the retriever read.
+pub const WALK: &str = "walk";
+/// The histogram of its scores.
+pub const SCORES: &str = "scores";
+/// The disclosure with what each film does.
+pub const EFFECTS: &str = "effects";
+/// Button: measures what each film does.
+pub const LEAVE_OUT: &str = "leave-out";
+/// The table of results.
+pub const RESULTS: &str = "results";
 /// The disclosure with the race.
 pub const RACE: &str = "race";
 /// Button: starts the race.
@@ -76,4 +140,14 @@ pub const LIVE: &str = "live";
 /// Id of the n-th option of the search box.
 pub fn search_option(n: usize) -> String {
     format!("search-option-{n}")
+}
+
+/// Id of the button that goes to a view.
+pub fn view(view: View) -> String {
+    format!("view-{}", view.slug())
+}
+
+/// Id of the n-th choice of a radio group.
+pub fn choice(group: &str, n: usize) -> String {
+    format!("{group}-{n}")
 }

@@ -5,17 +5,24 @@
 //! state; `engine` (feature `engine`, Burn) answers requests in a dedicated worker. They speak
 //! [`shared::protocol`] and nothing else.
 
+pub mod chips;
+pub mod compare;
 pub mod device;
-pub mod examples;
 pub mod format;
 pub mod help;
 pub mod history;
 pub mod ids;
+pub mod import;
+pub mod lesson;
+pub mod letters;
 pub mod link;
+pub mod record;
 pub mod rows;
+pub mod shuffle;
 pub mod state;
 pub mod stored;
 pub mod update;
+pub mod view;
 
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod app;

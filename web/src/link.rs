@@ -1,31 +1,72 @@
-//! The history in the address: `#history=32,50,318` names items by the ids of the raw data, so a link
-//! survives a new catalogue. Opening a link never downloads a model.
+//! The state in the address, after `#`: `history=32,50,318&view=lesson&step=4&t=0.5`.
+//!
+//! Items are named by the ids of the raw data, so a link survives a new catalogue. Opening a link never downloads a model.
 
 use shared::catalog::{Catalog, ItemId};
 
-const KEY: &str = "history=";
+use crate::{state::Display, view::View};
 
-/// The part of the address after `#` for a history; empty for an empty history.
-pub fn write(history: &[ItemId], catalog: &Catalog) -> String {
-    let raw: Vec<&str> =
-        history.iter().filter_map(|&item| catalog.get(item)).map(|item| item.raw.as_str()).collect();
-    if raw.is_empty() { String::new() } else { format!("{KEY}{}", raw.join(",")) }
+/// What a link says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Link {
+    /// The history, oldest first.
+    pub history: Vec<ItemId>,
+    /// Items of it that are not known here.
+    pub unknown: usize,
+    /// How the page is shown.
+    pub display: Display,
 }
 
-/// Reads what [`write`] wrote, with or without the `#`: the items known here and how many are not.
-pub fn read(hash: &str, catalog: &Catalog) -> (Vec<ItemId>, usize) {
-    let mut items = Vec::new();
-    let mut unknown = 0;
-    let fields = hash.trim_start_matches('#').split('&');
-    let raw_ids = fields.filter_map(|field| field.strip_prefix(KEY));
-    for raw in raw_ids.flat_map(|ids| ids.split(',')).filter(|raw| !raw.is_empty()) {
-        match catalog.iter().find(|(_, item)| item.raw == raw) {
-            Some((id, _)) if items.contains(&id) => {}
-            Some((id, _)) => items.push(id),
-            None => unknown += 1,
+/// The part of the address after `#`; empty for a page as it is at first.
+pub fn write(history: &[ItemId], display: &Display, catalog: &Catalog) -> String {
+    let raw: Vec<&str> =
+        history.iter().filter_map(|&item| catalog.get(item)).map(|item| item.raw.as_str()).collect();
+    let first = Display::default();
+    let mut fields = Vec::new();
+    if !raw.is_empty() {
+        fields.push(format!("history={}", raw.join(",")));
+    }
+    if display.view != first.view {
+        fields.push(format!("view={}", display.view.slug()));
+    }
+    if display.step != first.step {
+        fields.push(format!("step={}", display.step + 1));
+    }
+    if (display.temperature - first.temperature).abs() > f32::EPSILON {
+        fields.push(format!("t={}", display.temperature));
+    }
+    for (set, name) in [(display.large, "large"), (display.guided, "guided")] {
+        if set {
+            fields.push(format!("{name}=1"));
         }
     }
-    (items, unknown)
+    fields.join("&")
+}
+
+/// Reads what [`write`] wrote, with or without the `#`. What cannot be read is as at first.
+pub fn read(hash: &str, catalog: &Catalog) -> Link {
+    let mut link = Link::default();
+    for (key, value) in hash.trim_start_matches('#').split('&').filter_map(|field| field.split_once('=')) {
+        let display = &mut link.display;
+        match key {
+            "history" => {
+                for raw in value.split(',').filter(|raw| !raw.is_empty()) {
+                    match catalog.iter().find(|(_, item)| item.raw == raw) {
+                        Some((id, _)) if link.history.contains(&id) => {}
+                        Some((id, _)) => link.history.push(id),
+                        None => link.unknown += 1,
+                    }
+                }
+            }
+            "view" => display.view = View::of_slug(value).unwrap_or_default(),
+            "step" => display.go_to(value.parse::<usize>().unwrap_or(1).saturating_sub(1)),
+            "t" => display.heat(value.parse().unwrap_or(1.0)),
+            "large" => display.large = value == "1",
+            "guided" => display.guided = value == "1",
+            _ => {}
+        }
+    }
+    link
 }
 
 #[cfg(test)]
@@ -42,16 +83,23 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let history = vec![ItemId(3), ItemId(1)];
-        assert_eq!(write(&history, &catalog()), "history=B000X,50");
-        assert_eq!(read("#history=B000X,50", &catalog()), (history, 0));
-        assert_eq!(write(&[], &catalog()), "");
+        assert_eq!(write(&history, &Display::default(), &catalog()), "history=B000X,50");
+        assert_eq!(write(&[], &Display::default(), &catalog()), "");
+        let display = Display { view: View::Lesson, step: 3, temperature: 0.25, large: true, guided: true };
+        let hash = write(&history, &display, &catalog());
+        assert_eq!(hash, "history=B000X,50&view=lesson&step=4&t=0.25&large=1&guided=1");
+        assert_eq!(read(&format!("#{hash}"), &catalog()), Link { history, unknown: 0, display });
     }
 
     #[test]
     fn strange_links_are_read_as_far_as_they_go() {
         let read = |hash| read(hash, &catalog());
-        assert_eq!(read(""), (vec![], 0));
-        assert_eq!(read("#history="), (vec![], 0));
-        assert_eq!(read("#other=1&history=318,318,,nope"), (vec![ItemId(2)], 1));
+        assert_eq!(read(""), Link::default());
+        assert_eq!(read("#history="), Link::default());
+        let link = read("#other=1&history=318,318,,nope&view=moon&step=0&t=-3&large=yes");
+        assert_eq!((link.history, link.unknown, link.display.view), (vec![ItemId(2)], 1, View::Recommend));
+        assert_eq!((link.display.step, link.display.large), (0, false));
+        assert!(read("#t=NaN").display.temperature > 0.0 && read("#t=1e9").display.temperature < 100.0);
+        assert!(read("#step=999").display.step < 20);
     }
 }

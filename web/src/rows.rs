@@ -103,10 +103,10 @@ pub fn order_note(trace: &Trace, shown: Shown) -> String {
         (Some(_), _, Shown::Ranker) => "The order of the ranker alone, which knows titles only.",
         (None, false, _) => "The order is the retriever’s. Load the ranker to see it read these candidates.",
         (None, true, Shown::Final | Shown::Retriever) => {
-            "Untuned base model: the order shown is the retriever’s. Before tuning, the letters are at chance."
+            "Untuned base model: the order shown is the retriever’s. Before tuning, the ranker is at chance."
         }
         (None, true, Shown::Ranker) => {
-            "Untuned base model: this is the order of its letters, which is at chance. It decides nothing."
+            "Untuned base model: this is the order of its answers, which is at chance. It decides nothing."
         }
     };
     note.to_owned()
@@ -118,7 +118,7 @@ mod tests {
         fusion::Fusion,
         prompt::Prompt,
         ranking::{Ordering, Ranked},
-        trace::{Candidate, Provenance, RankerTrace, TRACE_VERSION, Timings},
+        trace::{Asking, Candidate, Provenance, RankerTrace, TRACE_VERSION, Timings},
     };
 
     use super::*;
@@ -144,6 +144,7 @@ mod tests {
         Trace {
             version: TRACE_VERSION,
             history: vec![],
+            asking: Asking::default(),
             candidates,
             ranker: has_ranker.then(|| RankerTrace {
                 prompt: Prompt::render(&["Film 1"], &["Film 2"]),

@@ -1,13 +1,18 @@
 //! What the page knows. The components draw it; [`crate::update`] changes it; nothing else does.
 
+use std::ops::RangeInclusive;
+
 use shared::{
     catalog::ItemId,
-    protocol::{DeviceChoice, DeviceReport, Failure, LoadPhase, Race, Request, RequestBody},
+    protocol::{
+        DeviceChoice, DeviceReport, Effects, Failure, LoadPhase, Race, Request, RequestBody, ShuffleStudy,
+        Walk,
+    },
     ranking::Ordering,
-    trace::Trace,
+    trace::{Asking, Trace},
 };
 
-use crate::history::History;
+use crate::{history::History, lesson::STEPS, view::View};
 
 /// Everything the page knows that can change.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +29,20 @@ pub struct State {
     pub result: Option<Outcome>,
     /// Which order of it is shown.
     pub shown: Shown,
-    /// Whether a tuned ranker is asked by index letters, as a lesson, instead of in the way it was tuned for.
-    pub letters: bool,
+    /// How the page is shown.
+    pub display: Display,
+    /// The last answer to the lesson's questions.
+    pub lesson: Option<Outcome>,
+    /// How the lesson asks the ranker.
+    pub asking: Asking,
+    /// The answer that the lesson compares others with.
+    pub pinned: Option<Outcome>,
+    /// What other letters for the same candidates have shown.
+    pub study: Option<ShuffleStudy>,
+    /// How the retriever reads the history, once it was asked.
+    pub walk: Option<Walk>,
+    /// What each film of the history does, once it was measured.
+    pub effects: Option<Measured>,
     /// The race of one pass against writing the ranking out, once there was one.
     pub race: Option<Raced>,
     /// What went wrong last.
@@ -33,7 +50,48 @@ pub struct State {
     /// What the live region says.
     pub announcement: String,
     pub(crate) pending: Option<Pending>,
+    /// The request for what takes several passes.
+    pub(crate) measuring: Option<u64>,
+    /// The last request to read the history film by film.
+    pub(crate) walking: Option<u64>,
     last_seq: u64,
+}
+
+/// How the page is shown; all of it is in the link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Display {
+    /// The view.
+    pub view: View,
+    /// Step of the lesson, from 0.
+    pub step: usize,
+    /// Temperature of the softmax over letters.
+    pub temperature: f32,
+    /// Large type, for a room.
+    pub large: bool,
+    /// Without the controls that a class does not need.
+    pub guided: bool,
+}
+
+impl Default for Display {
+    fn default() -> Self {
+        Self { view: View::default(), step: 0, temperature: 1.0, large: false, guided: false }
+    }
+}
+
+impl Display {
+    /// Temperatures that can be chosen.
+    pub const TEMPERATURES: RangeInclusive<f32> = 0.1..=10.0;
+
+    /// Goes to a step of the lesson, or to the last if there are fewer.
+    pub fn go_to(&mut self, step: usize) {
+        self.step = step.min(STEPS - 1);
+    }
+
+    /// Sets the temperature, within its range.
+    pub fn heat(&mut self, temperature: f32) {
+        let (coldest, hottest) = Self::TEMPERATURES.into_inner();
+        self.temperature = if temperature.is_nan() { 1.0 } else { temperature.clamp(coldest, hottest) };
+    }
 }
 
 /// The first stage: catalogue and retriever in the worker.
@@ -94,6 +152,26 @@ pub struct Outcome {
     pub trace: Trace,
     /// The history asked with; the result is stale when it is no longer the present one.
     pub history: Vec<ItemId>,
+    /// Where it is from, if it was not computed here and now.
+    pub record: Option<Record>,
+}
+
+/// A record that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// One of the examples, by its place.
+    Example(usize),
+    /// A file of the visitor's.
+    File,
+}
+
+/// Effects, and the history whose films were left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// What was measured so far.
+    pub effects: Effects,
+    /// The history.
+    pub history: Vec<ItemId>,
 }
 
 /// A race, and the request that asked for it.
@@ -120,6 +198,8 @@ pub(crate) struct Pending {
     pub history: Vec<ItemId>,
     /// Whether the ranker's part is awaited.
     pub rank: bool,
+    /// Whether the lesson asked.
+    pub lesson: bool,
 }
 
 /// Which order of the candidates the table shows.
@@ -135,27 +215,43 @@ pub enum Shown {
 }
 
 impl State {
+    /// As the page begins: the lesson is on verbalizers, so it asks by letters.
+    pub fn new() -> Self {
+        Self { asking: Asking { letters: true, ..Asking::default() }, ..Self::default() }
+    }
+
     /// Numbers a request.
     pub fn request(&mut self, body: RequestBody) -> Request {
         self.last_seq += 1;
         Request { seq: self.last_seq, body }
     }
 
-    /// Whether a ranker is loaded that was tuned to be asked otherwise than by letters.
-    pub fn may_ask_otherwise(&self) -> bool {
-        let tuned = matches!(&self.ranker, Ranker::Ready(RankerInfo { adapter: Some(_), .. }));
-        let answers = self.result.as_ref().map(|result| &result.trace);
-        tuned && !answers.is_some_and(|trace| trace.fused.is_some() && trace.ranker.is_some())
+    /// The example that is shown with its own history, if any: what is added then begins a history of the visitor's.
+    pub fn example(&self) -> Option<usize> {
+        match self.result.as_ref()?.record {
+            Some(Record::Example(n)) if !self.is_stale() => Some(n),
+            _ => None,
+        }
     }
 
-    /// Whether a recommendation is being computed, or a race goes on.
+    /// Whether a recommendation is being computed, films are being left out, or a race goes on.
     pub fn is_busy(&self) -> bool {
-        self.pending.is_some() || self.is_racing()
+        self.pending.is_some() || self.measuring.is_some() || self.is_racing()
+    }
+
+    /// Whether films are being left out or orders asked about.
+    pub fn is_measuring(&self) -> bool {
+        self.measuring.is_some()
     }
 
     /// Whether a race goes on.
     pub fn is_racing(&self) -> bool {
         self.race.as_ref().is_some_and(Raced::is_running)
+    }
+
+    /// Whether films of the history can be left out now: one must stay.
+    pub fn can_leave_out(&self) -> bool {
+        self.can_recommend() && self.history.items().len() > 1
     }
 
     /// Whether a race can be started now.
@@ -165,7 +261,12 @@ impl State {
 
     /// Whether the ranker's answer is being awaited while the retriever's is shown.
     pub fn awaits_ranker(&self) -> bool {
-        self.pending.as_ref().is_some_and(|pending| pending.rank)
+        self.pending.as_ref().is_some_and(|pending| pending.rank && !pending.lesson)
+    }
+
+    /// Whether the lesson can ask the ranker now.
+    pub fn can_ask(&self) -> bool {
+        matches!(self.ranker, Ranker::Ready(_)) && self.can_recommend()
     }
 
     /// Whether a recommendation can be asked for now.
@@ -182,10 +283,10 @@ impl State {
     /// Who ordered the result, and whether the ranker is an untuned base.
     pub fn verdict(&self) -> Option<Verdict> {
         let trace = &self.result.as_ref()?.trace;
-        Some(match (trace.ordering, &trace.ranker) {
+        Some(match (trace.ordering, trace.is_ranked()) {
             (Ordering::Fused, _) => Verdict::Fused,
-            (Ordering::Retriever, Some(_)) => Verdict::UntunedBase,
-            (Ordering::Retriever, None) => Verdict::RetrieverOnly,
+            (Ordering::Retriever, true) => Verdict::UntunedBase,
+            (Ordering::Retriever, false) => Verdict::RetrieverOnly,
         })
     }
 }

@@ -3,17 +3,22 @@
 
 use shared::{
     catalog::{Catalog, ItemId},
-    protocol::{DeviceChoice, Event, EventBody, Failure, FailureCode, Request, RequestBody},
+    protocol::{DeviceChoice, Effects, Event, EventBody, Failure, FailureCode, Request, RequestBody},
+    trace::{Asking, Trace},
 };
 
 use crate::{
     device::badge,
     format::{self, films},
-    state::{Outcome, Pending, Progress, Raced, Ranker, RankerInfo, Retriever, Shown, State},
+    import::Import,
+    state::{
+        Measured, Outcome, Pending, Progress, Raced, Ranker, RankerInfo, Record, Retriever, Shown, State,
+    },
+    view::View,
 };
 
 /// What the visitor does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Adds an item as the newest of the history.
     Add(ItemId),
@@ -23,6 +28,8 @@ pub enum Action {
     MoveUp(usize),
     /// Moves the item at a place one place towards the newest.
     MoveDown(usize),
+    /// Takes the films of a list of the visitor's, and says what was not found.
+    Import(Import),
     /// Replaces the whole history, for example by an example or by nothing.
     Replace(Vec<ItemId>),
     /// Takes back the last change of the history.
@@ -31,12 +38,32 @@ pub enum Action {
     Recommend,
     /// Chooses which order is shown.
     Show(Shown),
-    /// Chooses whether the ranker is asked by index letters.
-    AskByLetters(bool),
+    /// Opens a record: an example or a file.
+    Open(Record, Box<Trace>),
+    /// Goes to a view.
+    View(View),
+    /// Goes to a step of the lesson, from 0.
+    Step(usize),
+    /// Chooses the temperature of the softmax over letters.
+    Heat(f32),
+    /// Chooses large type.
+    Large(bool),
+    /// Hides what a class does not need.
+    Guided(bool),
+    /// Asks the ranker for the lesson.
+    Ask(Asking),
+    /// Keeps the lesson's answer to compare others with, or lets it go.
+    Pin(Option<Box<Outcome>>),
+    /// Takes back the last [`Action::Undo`].
+    Redo,
+    /// Measures what each film of the history does.
+    LeaveOut,
     /// Lets one pass race against writing the ranking out.
     Race,
-    /// Stops the writing.
-    StopRace,
+    /// Asks about the candidates by letters in these orders.
+    Shuffle(Vec<Vec<usize>>),
+    /// Stops what takes several passes.
+    Stop,
     /// Downloads and loads the base model.
     LoadModel,
     /// Stops the download.
@@ -51,10 +78,25 @@ pub enum Action {
 
 /// Changes the state by what the visitor does; gives the request to send, if any.
 pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Request> {
+    let before = (state.display.view, state.history.items().to_vec());
+    let request = change(state, action, catalog);
+    // The retriever is fast enough to read along.
+    let changed = before.0 != state.display.view || before.1 != state.history.items();
+    if request.is_none() && changed { walk(state) } else { request }
+}
+
+fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Request> {
     match action {
         Action::Add(item) => {
             let title = catalog.title(item);
-            state.announcement = if state.history.add(item) {
+            // An example is not the visitor's history.
+            let added = if state.example().is_some() {
+                state.result = None;
+                state.history.replace(vec![item])
+            } else {
+                state.history.add(item)
+            };
+            state.announcement = if added {
                 format!("{title} added. {} in your history.", films(state.history.items().len()))
             } else {
                 format!("{title} is already in your history.")
@@ -73,19 +115,56 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
                 state.announcement = format!("Your history now has {count}.");
             }
         }
+        Action::Import(Import { items, unknown }) => {
+            let (found, missing) = (items.len(), unknown.len());
+            state.failure = (missing > 0).then(|| not_found(found, &unknown));
+            if found > 0 {
+                state.history.replace(items);
+                state.announcement = format!("{} taken from the list.", films(found));
+            }
+        }
         Action::Undo => {
             if state.history.undo() {
                 let count = films(state.history.items().len());
                 state.announcement = format!("Last change taken back. {count} in your history.");
             }
         }
+        Action::Redo => {
+            if state.history.redo() {
+                let count = films(state.history.items().len());
+                state.announcement = format!("Change made again. {count} in your history.");
+            }
+        }
         Action::Recommend if state.can_recommend() => return Some(recommend(state)),
         Action::Show(shown) => state.shown = shown,
-        Action::AskByLetters(letters) => {
-            state.letters = letters;
-            if state.result.is_some() && state.can_recommend() {
-                return Some(recommend(state));
+        Action::Open(record, trace) => open(state, record, trace),
+        Action::View(view) => state.display.view = view,
+        Action::Step(step) => state.display.go_to(step),
+        Action::Heat(temperature) => state.display.heat(temperature),
+        Action::Large(large) => state.display.large = large,
+        Action::Guided(guided) => state.display.guided = guided,
+        Action::Ask(asking) => {
+            state.asking = asking;
+            if state.can_ask() {
+                return Some(ask(state));
             }
+        }
+        Action::Pin(pinned) => state.pinned = pinned.map(|pinned| *pinned),
+        Action::LeaveOut if state.can_leave_out() => {
+            let history = state.history.items().to_vec();
+            let request = state.request(RequestBody::LeaveOut { history: history.clone() });
+            state.measuring = Some(request.seq);
+            state.effects = Some(Measured { effects: Effects::default(), history });
+            state.failure = None;
+            return Some(request);
+        }
+        Action::Shuffle(orders) if state.can_ask() => {
+            let request =
+                state.request(RequestBody::Shuffle { history: state.history.items().to_vec(), orders });
+            state.measuring = Some(request.seq);
+            state.study = None;
+            state.failure = None;
+            return Some(request);
         }
         Action::Race if state.can_race() => {
             let request = state.request(RequestBody::Race { history: state.history.items().to_vec() });
@@ -93,7 +172,7 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
             state.failure = None;
             return Some(request);
         }
-        Action::StopRace => return Some(state.request(RequestBody::StopRace)),
+        Action::Stop => return Some(state.request(RequestBody::Stop)),
         Action::LoadModel => return load(state),
         Action::CancelLoad => return Some(state.request(RequestBody::CancelDownload)),
         Action::DeleteModel => return Some(state.request(RequestBody::DeleteModel)),
@@ -105,7 +184,7 @@ pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reque
         }
         Action::Dismiss => state.failure = None,
         // What is asked for cannot be done now.
-        Action::Recommend | Action::Race => {}
+        Action::Recommend | Action::Race | Action::LeaveOut | Action::Shuffle(_) => {}
     }
     None
 }
@@ -119,13 +198,65 @@ fn shift(state: &mut State, from: usize, to: usize, catalog: &Catalog) {
 }
 
 fn recommend(state: &mut State) -> Request {
-    let history = state.history.items().to_vec();
     let rank = matches!(state.ranker, Ranker::Ready(_));
-    let letters = state.letters;
-    let request = state.request(RequestBody::Recommend { history: history.clone(), rank, letters });
-    state.pending = Some(Pending { seq: request.seq, history, rank });
+    request(state, rank, Asking::default(), false)
+}
+
+fn ask(state: &mut State) -> Request {
+    request(state, true, state.asking.clone(), true)
+}
+
+fn request(state: &mut State, rank: bool, asking: Asking, lesson: bool) -> Request {
+    let history = state.history.items().to_vec();
+    let request = state.request(RequestBody::Recommend { history: history.clone(), rank, asking });
+    state.pending = Some(Pending { seq: request.seq, history, rank, lesson });
     state.failure = None;
     request
+}
+
+/// Says which titles of a list are not in the catalogue.
+fn not_found(found: usize, unknown: &[String]) -> Failure {
+    let named: Vec<&str> = unknown.iter().take(NAMED).map(String::as_str).collect();
+    let more = unknown.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Failure {
+        code: FailureCode::Input,
+        message: format!(
+            "Found {} of {}. Not in the catalogue: {}{more}.",
+            found,
+            films(found + unknown.len()),
+            named.join(", ")
+        ),
+        hint: "The catalogue ends in 2016. What was found is in your history; add others by their titles."
+            .into(),
+    }
+}
+
+/// How many missing titles are named.
+const NAMED: usize = 5;
+
+/// Asks the retriever how it reads the history, if that is what is looked at.
+fn walk(state: &mut State) -> Option<Request> {
+    let history = state.history.items().to_vec();
+    if state.display.view != View::Retriever || state.retriever != Retriever::Ready || history.is_empty() {
+        return None;
+    }
+    let request = state.request(RequestBody::Walk { history });
+    state.walking = Some(request.seq);
+    Some(request)
+}
+
+/// Shows a record with its history.
+fn open(state: &mut State, record: Record, trace: Box<Trace>) {
+    let history: Vec<ItemId> = trace.history.iter().map(|item| item.item).collect();
+    state.history.replace(history.clone());
+    let count = films(history.len());
+    state.announcement = format!("A record is shown, of a history of {count}.");
+    let outcome = Outcome { trace: *trace, history, record: Some(record) };
+    // What was asked about another history is not shown beside it.
+    state.lesson = outcome.trace.ranker.is_some().then(|| outcome.clone());
+    state.result = Some(outcome);
+    state.race = None;
 }
 
 fn load(state: &mut State) -> Option<Request> {
@@ -145,7 +276,32 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
     let Event { seq, body } = event;
     let loads = matches!(state.ranker, Ranker::Loading { seq: asked, .. } if asked == seq);
     match body {
-        EventBody::RetrieverReady => state.retriever = Retriever::Ready,
+        EventBody::RetrieverReady => {
+            state.retriever = Retriever::Ready;
+            return walk(state);
+        }
+        EventBody::Walked { walk } => {
+            if state.walking == Some(seq) {
+                state.walking = None;
+                state.walk = Some(walk);
+            }
+        }
+        EventBody::Shuffled { study } if state.measuring == Some(seq) => {
+            if study.answers.len() == study.orders {
+                state.measuring = None;
+                state.announcement = format!("Asked in {} orders.", study.orders);
+            }
+            state.study = Some(study);
+        }
+        EventBody::LeftOut { effects } if state.measuring == Some(seq) => {
+            if effects.without.len() == effects.films {
+                state.measuring = None;
+                state.announcement = "What each film does is measured.".into();
+            }
+            if let Some(measured) = &mut state.effects {
+                measured.effects = effects;
+            }
+        }
         EventBody::Loading { phase, done, total } if loads => {
             state.ranker = Ranker::Loading { seq, progress: Some(Progress { phase, done, total }) };
         }
@@ -153,17 +309,32 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
             state.announcement = format!("{base} is ready: {}.", badge(&device));
             state.ranker = Ranker::Ready(RankerInfo { device, base, adapter });
             // The visitor loaded the ranker to see it at work on what is on the screen.
-            if state.result.is_some() && state.can_recommend() {
-                return Some(recommend(state));
+            if state.can_recommend() {
+                if state.display.view == View::Lesson {
+                    return Some(ask(state));
+                } else if state.result.is_some() {
+                    return Some(recommend(state));
+                }
             }
         }
         EventBody::Recommended { trace } => {
             let pending = state.pending.take_if(|pending| pending.seq == seq)?;
             let whole = trace.is_ranked() || !pending.rank;
-            if whole {
-                state.announcement = format!("{} recommended.", films(trace.ranking.len()));
+            let outcome = Outcome { trace: *trace, history: pending.history.clone(), record: None };
+            match (pending.lesson, whole) {
+                (false, _) => {
+                    if whole {
+                        state.announcement = format!("{} recommended.", films(outcome.trace.ranking.len()));
+                    }
+                    state.result = Some(outcome);
+                }
+                (true, true) => {
+                    state.announcement = "The ranker has answered.".into();
+                    state.lesson = Some(outcome);
+                }
+                // The lesson shows what the ranker says, not the retriever's part that comes first.
+                (true, false) => {}
             }
-            state.result = Some(Outcome { trace: *trace, history: pending.history.clone() });
             state.pending = (!whole).then_some(pending);
         }
         EventBody::Raced { race } => {
@@ -185,6 +356,8 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
         | EventBody::Loading { .. }
         | EventBody::RankerReady { .. }
         | EventBody::Cancelled
+        | EventBody::LeftOut { .. }
+        | EventBody::Shuffled { .. }
         | EventBody::Explained { .. } => {}
     }
     None
@@ -196,6 +369,8 @@ fn fail(state: &mut State, seq: u64, failure: Failure) {
     }
     state.pending.take_if(|pending| pending.seq == seq);
     state.race.take_if(|raced| raced.seq == seq);
+    state.measuring.take_if(|measuring| *measuring == seq);
+    state.walking.take_if(|walking| *walking == seq);
     if state.retriever == Retriever::Loading {
         state.retriever = Retriever::Failed;
     }
@@ -206,6 +381,8 @@ fn fail(state: &mut State, seq: u64, failure: Failure) {
 pub fn engine_restarted(state: &mut State, why: &str) {
     let what = if matches!(state.ranker, Ranker::Absent) { "" } else { " The ranker is no longer loaded." };
     state.pending = None;
+    state.measuring = None;
+    state.walking = None;
     state.race.take_if(|raced| raced.is_running());
     state.ranker = Ranker::Absent;
     state.retriever = Retriever::Loading;

@@ -3,9 +3,9 @@
 use shared::{
     catalog::Item,
     prompt::Prompt,
-    protocol::{DeviceReport, LoadPhase, Race, RaceEnd},
+    protocol::{DeviceReport, LoadPhase, Race, RaceEnd, ShuffleStudy, Walk, Without},
     ranking::{Ordering, Ranked},
-    trace::{Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
+    trace::{HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
 };
 
 use super::*;
@@ -36,6 +36,7 @@ fn trace(with_ranker: bool) -> Box<Trace> {
     Box::new(Trace {
         version: TRACE_VERSION,
         history: vec![],
+        asking: Asking::default(),
         candidates: vec![],
         ranker: with_ranker.then(|| RankerTrace {
             prompt: Prompt::render(&["Heat (1995)"], &["Seven (1995)"]),
@@ -88,7 +89,7 @@ fn nothing_is_asked_before_there_is_something_to_ask() {
     let request = act(&mut state, Action::Recommend, &catalog()).unwrap();
     assert_eq!(
         request.body,
-        RequestBody::Recommend { history: vec![ItemId(1)], rank: false, letters: false }
+        RequestBody::Recommend { history: vec![ItemId(1)], rank: false, asking: Asking::default() }
     );
     assert_eq!(act(&mut state, Action::Recommend, &catalog()), None, "one is already running");
 }
@@ -194,7 +195,7 @@ fn a_race_goes_on_until_its_end_and_keeps_the_engine_busy() {
     apply(&mut state, raced(seq, race(1, None)));
     apply(&mut state, raced(seq - 1, race(99, None)));
     assert_eq!(state.race.as_ref().unwrap().race.as_ref().unwrap().tokens, 1);
-    assert_eq!(act(&mut state, Action::StopRace, &catalog()).unwrap().body, RequestBody::StopRace);
+    assert_eq!(act(&mut state, Action::Stop, &catalog()).unwrap().body, RequestBody::Stop);
     assert!(state.is_racing(), "the engine says when it has stopped");
     apply(&mut state, raced(seq, race(2, Some(RaceEnd::Stopped))));
     assert!(!state.is_racing() && state.can_race());
@@ -206,4 +207,142 @@ fn a_race_goes_on_until_its_end_and_keeps_the_engine_busy() {
     act(&mut state, Action::Race, &catalog());
     engine_restarted(&mut state, "it ran out of memory");
     assert!(state.race.is_none());
+}
+
+fn example() -> Box<Trace> {
+    let item = |id: u32| HistoryItem { item: ItemId(id), title: catalog().title(ItemId(id)).to_owned() };
+    Box::new(Trace { history: vec![item(2), item(1)], ..*trace(true) })
+}
+
+#[test]
+fn an_example_is_shown_at_once_and_makes_room_for_a_history_of_ones_own() {
+    let mut state = State::default();
+    apply(&mut state, Event { seq: 0, body: EventBody::RetrieverReady });
+    act(&mut state, Action::Open(Record::Example(3), example()), &catalog());
+    assert_eq!(state.history.items(), [ItemId(2), ItemId(1)]);
+    assert_eq!((state.example(), state.is_stale()), (Some(3), false));
+    act(&mut state, Action::Add(ItemId(3)), &catalog());
+    assert_eq!(state.history.items(), [ItemId(3)]);
+    assert!(state.result.is_none() && state.example().is_none());
+    act(&mut state, Action::Add(ItemId(1)), &catalog());
+    assert_eq!(state.history.items(), [ItemId(3), ItemId(1)]);
+    // Nothing is lost.
+    act(&mut state, Action::Undo, &catalog());
+    act(&mut state, Action::Undo, &catalog());
+    assert_eq!(state.history.items(), [ItemId(2), ItemId(1)]);
+    act(&mut state, Action::Redo, &catalog());
+    assert_eq!(state.history.items(), [ItemId(3)]);
+}
+
+#[test]
+fn an_example_can_be_asked_for_anew() {
+    let mut state = State::default();
+    apply(&mut state, Event { seq: 0, body: EventBody::RetrieverReady });
+    act(&mut state, Action::Open(Record::Example(0), example()), &catalog());
+    let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
+    apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(false) } });
+    assert_eq!((state.example(), state.history.items().len()), (None, 2));
+}
+
+#[test]
+fn the_lesson_asks_in_its_own_way_and_leaves_the_recommendation() {
+    let mut state = ready();
+    let asking = Asking { letters: true, untuned: false, order: vec![0] };
+    assert_eq!(act(&mut state, Action::Ask(asking.clone()), &catalog()), None, "there is no ranker yet");
+    let load = act(&mut state, Action::LoadModel, &catalog()).expect("a request");
+    act(&mut state, Action::View(View::Lesson), &catalog());
+    let follow = apply(&mut state, ranker_ready(load.seq)).expect("the lesson asks");
+    let history = vec![ItemId(1), ItemId(2)];
+    assert_eq!(follow.body, RequestBody::Recommend { history, rank: true, asking });
+    let answer = |trace| Event { seq: follow.seq, body: EventBody::Recommended { trace } };
+    apply(&mut state, answer(trace(false)));
+    assert!(state.lesson.is_none() && state.is_busy(), "the retriever's part is not the answer");
+    apply(&mut state, answer(trace(true)));
+    assert!(state.lesson.is_some() && state.result.is_none() && !state.is_busy());
+
+    let pinned = state.lesson.clone().map(Box::new);
+    act(&mut state, Action::Pin(pinned), &catalog());
+    assert_eq!(state.pinned, state.lesson);
+    act(&mut state, Action::Heat(99.0), &catalog());
+    act(&mut state, Action::Step(99), &catalog());
+    assert_eq!((state.display.temperature, state.display.step), (10.0, crate::lesson::STEPS - 1));
+}
+
+#[test]
+fn the_retriever_reads_along_where_it_is_looked_at() {
+    let mut state = ready();
+    let walk = |request: Option<Request>| match request.expect("a request").body {
+        RequestBody::Walk { history } => history,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(walk(act(&mut state, Action::View(View::Retriever), &catalog())), [ItemId(1), ItemId(2)]);
+    let request = act(&mut state, Action::Add(ItemId(3)), &catalog());
+    let seq = request.as_ref().expect("a request").seq;
+    assert_eq!(walk(request).len(), 3);
+    assert_eq!(act(&mut state, Action::Large(true), &catalog()), None);
+    let walked =
+        |seq, items| Event { seq, body: EventBody::Walked { walk: Walk { items, ..Walk::default() } } };
+    apply(&mut state, walked(seq - 1, 1));
+    assert_eq!(state.walk, None, "an answer about another history");
+    apply(&mut state, walked(seq, 2));
+    assert_eq!(state.walk.as_ref().map(|walk| walk.items), Some(2));
+    act(&mut state, Action::View(View::Results), &catalog());
+    assert_eq!(act(&mut state, Action::Remove(0), &catalog()), None);
+}
+
+#[test]
+fn films_are_left_out_one_after_another() {
+    let mut state = ready();
+    let Request { seq, body } = act(&mut state, Action::LeaveOut, &catalog()).expect("a request");
+    assert_eq!(body, RequestBody::LeaveOut { history: state.history.items().to_vec() });
+    assert!(state.is_busy() && act(&mut state, Action::LeaveOut, &catalog()).is_none());
+    let without = Without { title: "Heat (1995)".into(), place: 4, difference: 0.1 };
+    let left = |without| Event {
+        seq,
+        body: EventBody::LeftOut { effects: Effects { films: 2, without, ..Effects::default() } },
+    };
+    apply(&mut state, left(vec![without.clone()]));
+    assert!(state.is_busy());
+    apply(&mut state, left(vec![without.clone(), without]));
+    assert!(!state.is_busy());
+    let measured = state.effects.as_ref().expect("effects");
+    assert_eq!((measured.effects.without.len(), measured.history.len()), (2, 2));
+    // One film is not left out: nothing would be left.
+    act(&mut state, Action::Remove(0), &catalog());
+    assert!(!state.can_leave_out());
+}
+
+#[test]
+fn orders_are_asked_about_one_after_another_and_can_be_stopped() {
+    let mut state = ready();
+    let orders = vec![vec![1, 0], vec![0, 1]];
+    assert_eq!(act(&mut state, Action::Shuffle(orders.clone()), &catalog()), None, "there is no ranker yet");
+    let load = act(&mut state, Action::LoadModel, &catalog()).expect("a request");
+    apply(&mut state, ranker_ready(load.seq));
+    let Request { seq, body } =
+        act(&mut state, Action::Shuffle(orders.clone()), &catalog()).expect("a request");
+    assert_eq!(body, RequestBody::Shuffle { history: state.history.items().to_vec(), orders });
+    let shuffled = |answers: usize, orders| {
+        let study =
+            ShuffleStudy { orders, answers: vec![vec![(0, 1.0)]; answers], ..ShuffleStudy::default() };
+        Event { seq, body: EventBody::Shuffled { study } }
+    };
+    apply(&mut state, shuffled(1, 2));
+    assert!(state.is_busy() && state.study.is_some());
+    assert_eq!(act(&mut state, Action::Stop, &catalog()).expect("a request").body, RequestBody::Stop);
+    apply(&mut state, shuffled(1, 1));
+    assert!(!state.is_busy());
+}
+
+#[test]
+fn a_list_replaces_the_history_and_says_what_is_missing() {
+    let mut state = ready();
+    let unknown = ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned).to_vec();
+    act(&mut state, Action::Import(Import { items: vec![ItemId(3)], unknown }), &catalog());
+    assert_eq!(state.history.items(), [ItemId(3)]);
+    let said = &state.failure.as_ref().expect("a failure").message;
+    assert_eq!(said, "Found 1 of 8 films. Not in the catalogue: a, b, c, d, e and 2 more.");
+    act(&mut state, Action::Undo, &catalog());
+    act(&mut state, Action::Import(Import { items: vec![], unknown: vec!["a".into()] }), &catalog());
+    assert_eq!(state.history.items().len(), 2, "a list of which nothing is known replaces nothing");
 }

@@ -31,6 +31,7 @@ pub use config::{Architecture, RetrieverConfig};
 pub use ensemble::mean_log_softmax;
 pub use lrurec::{LruRec, StreamState};
 pub use model::Retriever;
+pub(crate) use model::values;
 pub use rows::Rows;
 pub use scan::Scan;
 

@@ -206,7 +206,7 @@ const CPU_SCORES: usize = 1 << 14;
 const GPU_ITEMS: usize = 1 << 15;
 
 /// A tensor's values in row-major order; asynchronous, so that it also works in a browser worker.
-async fn values(tensor: Tensor<2>) -> Result<Vec<f32>, RetrieverError> {
+pub(crate) async fn values(tensor: Tensor<2>) -> Result<Vec<f32>, RetrieverError> {
     let data = tensor.into_data_async().await?;
     data.try_into_vec_as::<f32>().map_err(|error| RetrieverError::Device(error.to_string()))
 }

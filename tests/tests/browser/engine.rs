@@ -6,15 +6,14 @@ use shared::{
     catalog::ItemId,
     ranker::Ranker,
     recommender::{Options, Recommender},
-    trace::Trace,
+    trace::{Asking, Trace},
 };
-use tests::tiny_llama;
+use tests::{tiny_llama, tuned};
 
 use super::{
     ask_engine, ask_engine_of,
     driver::{Settings, Visitor},
     site::Served,
-    tuned,
 };
 
 /// Sends requests one after the other; gives the last event of each answer.
@@ -102,7 +101,8 @@ async fn the_browsers_trace_is_the_native_one() {
     let history = HISTORY.map(ItemId);
     let mut expected = Vec::new();
     for letters in [false, true] {
-        let options = Options { rank: true, letters, top: 0 };
+        let asking = Asking { letters, ..Asking::default() };
+        let options = Options { rank: true, asking, top: 20 };
         expected.push(native.recommend(&history, &options, &|| 0.0).await.unwrap());
     }
 
@@ -110,8 +110,8 @@ async fn the_browsers_trace_is_the_native_one() {
         let requests = [
             json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
             json!({ "type": "load_ranker", "device": device }),
-            json!({ "type": "recommend", "history": history, "rank": true, "letters": false }),
-            json!({ "type": "recommend", "history": history, "rank": true, "letters": true }),
+            json!({ "type": "recommend", "history": history, "rank": true, "asking": {} }),
+            json!({ "type": "recommend", "history": history, "rank": true, "asking": { "letters": true } }),
         ];
         let answers = ask_engine(&visitor, &site.url, &requests).await;
         assert_eq!(answers[0], json!({ "type": "retriever_ready" }));

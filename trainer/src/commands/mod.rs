@@ -7,6 +7,7 @@ pub mod data;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
+pub mod exhibit;
 pub mod explain;
 pub mod export;
 pub mod model;

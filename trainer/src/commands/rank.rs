@@ -6,7 +6,7 @@ use clap::Args;
 use shared::{
     catalog::ItemId,
     recommender::{Options, Recommender},
-    trace::{FusedTrace, Timings, Trace},
+    trace::{Asking, FusedTrace, Timings, Trace},
 };
 
 use super::base::BaseArgs;
@@ -38,6 +38,9 @@ pub struct RankArgs {
     /// Ask by index letters, the paper's way, even if the adapter was tuned to judge film by film
     #[arg(long, conflicts_with = "retriever_only")]
     letters: bool,
+    /// Leave the adapter out: the base model as it was, for comparison
+    #[arg(long, conflicts_with = "retriever_only")]
+    untuned: bool,
     /// How many of the vocabulary's largest logits to keep in the Trace that --json prints
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "retriever_only")]
     top: usize,
@@ -55,7 +58,8 @@ pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Resul
     }
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64() * 1000.0;
-    let options = Options { rank: !args.retriever_only, letters: args.letters, top: args.top };
+    let asking = Asking { letters: args.letters, untuned: args.untuned, order: Vec::new() };
+    let options = Options { rank: !args.retriever_only, asking, top: args.top };
     let trace = pollster::block_on(recommender.recommend(&history, &options, &clock))?;
     if common.json {
         printer.result(&serde_json::to_string(&trace)?);
@@ -129,7 +133,7 @@ fn print(trace: &Trace, printer: &Printer) {
             named(&trace.provenance.adapter)
         ),
         None => format!(
-            "The order is the retriever's: {} is an untuned base model, whose letters are at chance",
+            "The order is the retriever's: {} is an untuned base model, which is at chance",
             named(&trace.provenance.base)
         ),
     });

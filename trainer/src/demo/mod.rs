@@ -2,6 +2,7 @@
 
 pub mod base;
 pub(crate) mod children;
+mod compress;
 pub mod page;
 pub mod server;
 pub mod tools;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::{children::run, tools::Tools};
+use super::{children::run, compress, tools::Tools};
 use crate::{fetch::hex, report::Printer};
 
 /// Everything that the page is built from, relative to the workspace.
@@ -62,6 +62,7 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
         }
     }
     run("build the page", &mut trunk, quiet)?;
+    compress::folder(&page)?;
     copy_models(root, &page)?;
     fs::write(&stamp, sources).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(page)
@@ -69,7 +70,8 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
 
 fn copy_models(root: &Path, page: &Path) -> anyhow::Result<()> {
     let (from, to) = (root.join(MODELS.0), page.join(MODELS.1));
-    copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+    copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    compress::folder(&to)
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

@@ -121,7 +121,8 @@ impl Site {
         if let Some(adapter) = &self.adapter {
             router = router.route_service(&resolve(OTHER_ADAPTER), ServeFile::new(adapter));
         }
-        Ok(router.fallback_service(ServeDir::new(&self.page)).layer(middleware::from_fn(headers)))
+        let files = ServeDir::new(&self.page).precompressed_br();
+        Ok(router.fallback_service(files).layer(middleware::from_fn(headers)))
     }
 }
 

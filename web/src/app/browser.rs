@@ -1,11 +1,14 @@
 //! The few things the page asks of the browser itself.
 
+use gloo::timers::callback::Timeout;
 use leptos::{
     leptos_dom::helpers::request_animation_frame,
     prelude::{document, window},
 };
+use shared::protocol::{Failure, FailureCode};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::HtmlElement;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement};
 
 /// Removes the text that stands in the page until it starts.
 pub fn remove_placeholder() {
@@ -64,4 +67,53 @@ pub fn message(error: &JsValue) -> String {
         Some(error) => String::from(error.message()),
         None => format!("{error:?}"),
     }
+}
+
+/// Offers a text as a file to save.
+pub fn save(name: &str, kind: &str, text: &str) {
+    let options = BlobPropertyBag::new();
+    options.set_type(kind);
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let Ok(blob) = Blob::new_with_str_sequence_and_options(&parts, &options) else { return };
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };
+    if let Ok(link) = document().create_element("a").map(JsCast::unchecked_into::<HtmlAnchorElement>) {
+        link.set_href(&url);
+        link.set_download(name);
+        link.click();
+    }
+    // The browser has read the link by then.
+    Timeout::new(1000, move || drop(web_sys::Url::revoke_object_url(&url))).forget();
+}
+
+/// Copies a text; whether the browser did.
+pub async fn copy(text: &str) -> bool {
+    // Without a secure origin there is no clipboard.
+    let clipboard = window().navigator().clipboard();
+    !JsValue::from(&clipboard).is_undefined() && JsFuture::from(clipboard.write_text(text)).await.is_ok()
+}
+
+/// The text of a file that the visitor chose.
+///
+/// # Errors
+/// A file that is larger than `most` bytes, or that cannot be read.
+pub async fn read(file: &web_sys::File, most: usize) -> Result<String, Failure> {
+    let refuse = |why: String| Failure {
+        code: FailureCode::Input,
+        message: format!("{} cannot be opened: {why}.", file.name()),
+        hint: "Open a file that this page saved.".into(),
+    };
+    if file.size() > most as f64 {
+        return Err(refuse(format!("it has {} bytes, more than {most}", file.size())));
+    }
+    let text = JsFuture::from(file.text()).await.map_err(|error| refuse(message(&error)))?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+/// The numbers below `count` in a random order.
+pub fn shuffled(count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for n in (1..count).rev() {
+        order.swap(n, (js_sys::Math::random() * (n + 1) as f64) as usize);
+    }
+    order
 }

@@ -5,6 +5,7 @@ use leptos::prelude::window;
 use serde::de::DeserializeOwned;
 use shared::{
     catalog::Catalog,
+    exhibit::{Example, Results},
     manifest::{FileEntry, Manifest},
     protocol::{Failure, FailureCode},
 };
@@ -33,6 +34,16 @@ impl Bundle {
         let manifest: Manifest = json(&format!("{BUNDLE}manifest.json")).await?;
         let catalog = json(&format!("{BUNDLE}{}", manifest.catalog.path)).await?;
         Ok(Self { manifest, catalog })
+    }
+
+    /// Recorded examples; `None` if there are none, or they cannot be read: nothing depends on them.
+    pub async fn examples(&self) -> Option<Vec<Example>> {
+        json(&format!("{BUNDLE}{}", self.manifest.examples.as_ref()?.path)).await.ok()
+    }
+
+    /// Measures of the models, as [`Self::examples`].
+    pub async fn results(&self) -> Option<Results> {
+        json(&format!("{BUNDLE}{}", self.manifest.results.as_ref()?.path)).await.ok()
     }
 }
 

@@ -1,10 +1,15 @@
 //! The history: an ordered list that can be changed by pointer and by keyboard alike.
 
 use leptos::{ev, prelude::*};
-use shared::{PROMPT_HISTORY, catalog::ItemId};
+use shared::{PROMPT_HISTORY, catalog::ItemId, exhibit::Example};
 
 use super::{browser, page::Page};
-use crate::{examples::EXAMPLES, format::films, ids, state::Retriever, update::Action};
+use crate::{
+    format::films,
+    ids,
+    state::{Retriever, State},
+    update::Action,
+};
 
 /// The list, its buttons and the question for recommendations.
 #[component]
@@ -12,11 +17,10 @@ pub fn HistoryList() -> impl IntoView {
     let page = expect_context::<Page>();
     let items = Memo::new(move |_| page.state.with(|state| state.history.items().to_vec()));
     let can_undo = Memo::new(move |_| page.state.with(|state| state.history.can_undo()));
+    let can_redo = Memo::new(move |_| page.state.with(|state| state.history.can_redo()));
     undo_by_keyboard(page);
     view! {
-        <Show when=move || items.with(Vec::is_empty)>
-            <Examples/>
-        </Show>
+        <Examples/>
         <ol id=ids::HISTORY class="history" aria-label="Your history, oldest first">
             <For each=move || items.get() key=|item| item.0 let(item)>
                 <HistoryRow item items/>
@@ -42,6 +46,14 @@ pub fn HistoryList() -> impl IntoView {
                 on:click=move |_| page.act(Action::Undo)
             >
                 "Undo"
+            </button>
+            <button
+                id=ids::REDO
+                type="button"
+                disabled=move || !can_redo.get()
+                on:click=move |_| page.act(Action::Redo)
+            >
+                "Redo"
             </button>
             <button
                 id=ids::CLEAR
@@ -70,13 +82,13 @@ fn hint(page: Page) -> String {
     })
 }
 
-/// Ctrl+Z or Cmd+Z takes back, except while typing.
+/// Ctrl+Z or Cmd+Z takes back, with Shift it makes again, except while typing.
 fn undo_by_keyboard(page: Page) {
     let handle = window_event_listener(ev::keydown, move |event| {
         let typing = document().active_element().is_some_and(|element| element.tag_name() == "INPUT");
-        if event.key() == "z" && (event.ctrl_key() || event.meta_key()) && !event.shift_key() && !typing {
+        if event.key().eq_ignore_ascii_case("z") && (event.ctrl_key() || event.meta_key()) && !typing {
             event.prevent_default();
-            page.act(Action::Undo);
+            page.act(if event.shift_key() { Action::Redo } else { Action::Undo });
         }
     });
     on_cleanup(move || handle.remove());
@@ -141,23 +153,36 @@ fn HistoryRow(
     }
 }
 
-/// Histories to try.
+/// Recorded tastes to look at, as long as there is no history of the visitor's own.
 #[component]
 fn Examples() -> impl IntoView {
     let page = expect_context::<Page>();
+    let shown = Memo::new(move |_| page.state.with(State::example));
+    let own = Memo::new(move |_| {
+        page.state.with(|state| state.example().is_none() && !state.history.items().is_empty())
+    });
     let buttons = move || {
-        let bundle = page.bundle.get()?;
-        let offered = EXAMPLES.iter().map(|example| (example.name, example.items(&bundle.catalog)));
-        let buttons = offered.filter(|(_, items)| items.len() > 1).map(|(name, items)| {
-            let take = move |_| page.act(Action::Replace(items.clone()));
-            view! { <button type="button" class="chip" on:click=take>{name}</button> }
-        });
-        Some(buttons.collect_view())
+        let examples = page.examples.get();
+        let button = |(n, example): (usize, &Example)| {
+            view! {
+                <button
+                    type="button"
+                    class="chip"
+                    aria-pressed=move || (shown.get() == Some(n)).to_string()
+                    on:click=move |_| page.open_example(n)
+                >
+                    {example.name.clone()}
+                </button>
+            }
+        };
+        examples.iter().enumerate().map(button).collect_view()
     };
     view! {
-        <div class="examples">
-            <p class="hint">"Or start from an example:"</p>
-            {buttons}
-        </div>
+        <Show when=move || !own.get() && page.examples.with(|examples| !examples.is_empty())>
+            <div id=ids::EXAMPLES class="examples" role="group" aria-label="Recorded examples">
+                <p class="hint">"Recorded examples. Add a film to begin your own list."</p>
+                {buttons}
+            </div>
+        </Show>
     }
 }

@@ -1,27 +1,40 @@
 //! The page: Leptos components around one [`Page`], drawn in the order in which one reads.
 
 mod alert;
+mod bar;
 mod bridge;
 mod browser;
 mod bundle;
+mod effects;
 mod history_list;
+mod import_list;
+mod lesson;
 mod model_panel;
+mod navigation;
 mod page;
 mod prompt_view;
 mod race;
+mod radio;
 mod ranking_table;
+mod results;
+mod retriever_view;
 mod search_box;
 
 use leptos::prelude::*;
 
-use crate::ids;
+use crate::{ids, update::Action, view::View};
 use alert::Alert;
+use effects::EffectsView;
 use history_list::HistoryList;
+use import_list::ImportList;
+use lesson::Lesson;
 use model_panel::ModelPanel;
+use navigation::Navigation;
 use page::Page;
 use prompt_view::PromptView;
-use race::Race;
 use ranking_table::RankingTable;
+use results::Results;
+use retriever_view::RetrieverView;
 use search_box::SearchBox;
 
 /// Mounts the page; called once.
@@ -36,32 +49,58 @@ pub fn start() {
 fn App() -> impl IntoView {
     let page = Page::start();
     provide_context(page);
+    let display = Memo::new(move |_| page.state.with(|state| state.display));
+    let shown = Memo::new(move |_| display.get().view);
+    // Nobody should be locked in: a guided page without its lesson would show nothing.
+    let guided = Memo::new(move |_| display.get().guided && display.get().view == View::Lesson);
     view! {
-        <header class="masthead">
-            <h1>"LlamaRec"</h1>
-            <p>
-                "Films you liked in, films to see next out: a small retriever proposes twenty, a Llama reads them \
-                and answers with one letter. All of it runs on your device."
-            </p>
-        </header>
-        <Alert/>
-        <main>
-            <section class="panel" aria-labelledby="history-title">
-                <h2 id="history-title">"Your history"</h2>
-                <SearchBox/>
-                <HistoryList/>
-            </section>
-            <section class="panel wide" aria-labelledby="ranking-title">
-                <h2 id="ranking-title">"Recommendations"</h2>
-                <RankingTable/>
-                <PromptView/>
-                <Race/>
-            </section>
-            <ModelPanel/>
-        </main>
-        <Footer/>
-        <div id=ids::LIVE class="visually-hidden" role="status" aria-live="polite">
-            {move || page.state.with(|state| state.announcement.clone())}
+        <div class="page" class:large=move || display.get().large>
+            <header class="masthead">
+                <h1>"LlamaRec"</h1>
+                <p>
+                    "Films you liked in, films to see next out: a small retriever proposes twenty, a language model reads them, \
+                    and one forward pass ranks them. All of it runs on your device."
+                </p>
+                <Show when=move || !guided.get()>
+                    <Navigation/>
+                </Show>
+            </header>
+            <Alert/>
+            <main class:alone=move || guided.get()>
+                <Show when=move || !guided.get()>
+                    <section class="panel" aria-labelledby="history-title">
+                        <h2 id="history-title">"Your history"</h2>
+                        <SearchBox/>
+                        <HistoryList/>
+                        <ImportList/>
+                    </section>
+                </Show>
+                {move || match shown.get() {
+                    View::Recommend => view! {
+                        <section class="panel wide" aria-labelledby="ranking-title">
+                            <h2 id="ranking-title">"Recommendations"</h2>
+                            <RankingTable/>
+                            <EffectsView/>
+                            <PromptView/>
+                        </section>
+                    }.into_any(),
+                    View::Lesson => view! { <Lesson/> }.into_any(),
+                    View::Retriever => view! { <RetrieverView/> }.into_any(),
+                    View::Results => view! { <Results/> }.into_any(),
+                }}
+                <Show when=move || !guided.get()>
+                    <ModelPanel/>
+                </Show>
+            </main>
+            <Show when=move || guided.get()>
+                <p class="leave">
+                    <button type="button" on:click=move |_| page.act(Action::Guided(false))>"Show the whole page"</button>
+                </p>
+            </Show>
+            <Footer/>
+            <div id=ids::LIVE class="visually-hidden" role="status" aria-live="polite">
+                {move || page.state.with(|state| state.announcement.clone())}
+            </div>
         </div>
     }
 }

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use gloo::timers::callback::Timeout;
 use leptos::{prelude::*, task::spawn_local};
-use shared::protocol::{Event, EventBody, Failure, FailureCode, RequestBody};
+use shared::{
+    exhibit::{Example, Results},
+    protocol::{Event, EventBody, Failure, FailureCode, RequestBody},
+    trace::Trace,
+};
 
 use super::{
     bridge::{Bridge, News},
@@ -15,8 +19,8 @@ use super::{
 use crate::{
     format::films,
     history::History,
-    link,
-    state::{Retriever, State},
+    link::{self, Link},
+    state::{Record, Retriever, State},
     update::{self, Action},
 };
 
@@ -29,6 +33,14 @@ pub struct Page {
     pub bundle: RwSignal<Option<Arc<Bundle>>>,
     /// Bytes of the base model that are stored on this device.
     pub stored: RwSignal<u64>,
+    /// Recorded examples, once they are here.
+    pub examples: RwSignal<Arc<Vec<Example>>>,
+    /// Measures of the models, once they are here.
+    pub results: RwSignal<Option<Arc<Results>>>,
+    /// The candidate that the visitor points at, as a place in the retriever's order: its letter, tokens and row light up.
+    pub lit: RwSignal<Option<usize>>,
+    /// Whether the link that the page was opened with has been read.
+    ready: RwSignal<bool>,
     bridge: StoredValue<Option<Bridge>, LocalStorage>,
 }
 
@@ -36,20 +48,58 @@ impl Page {
     /// Starts the engine and fetches the bundle.
     pub fn start() -> Self {
         let page = Self {
-            state: RwSignal::new(State::default()),
+            state: RwSignal::new(State::new()),
             bundle: RwSignal::new(None),
             stored: RwSignal::new(0),
+            examples: RwSignal::default(),
+            results: RwSignal::new(None),
+            lit: RwSignal::new(None),
+            ready: RwSignal::new(false),
             bridge: StoredValue::new_local(None),
         };
         page.start_engine();
         spawn_local(page.fetch_bundle());
+        let linked = Memo::new(move |_| {
+            page.state.with(|state| {
+                // The first example is what a visitor without a link sees.
+                let shown = state.example() != Some(0);
+                let history = if shown { state.history.items().to_vec() } else { Vec::new() };
+                (history, state.display)
+            })
+        });
         Effect::new(move || {
-            let items = page.state.with(|state| state.history.items().to_vec());
-            if let Some(bundle) = page.bundle.get() {
-                browser::set_hash(&link::write(&items, &bundle.catalog));
+            let (history, display) = linked.get();
+            if page.ready.get()
+                && let Some(bundle) = page.bundle.get()
+            {
+                browser::set_hash(&link::write(&history, &display, &bundle.catalog));
             }
         });
         page
+    }
+
+    /// The record that the lesson speaks of: its own answer, else the example's or the recommendation's.
+    pub fn lesson(self) -> Memo<Option<Trace>> {
+        Memo::new(move |_| {
+            self.state.with(|state| {
+                if let Some(outcome) = &state.lesson {
+                    return Some(outcome.trace.clone());
+                }
+                if let Some(n) = state.example() {
+                    return self.examples.with(|examples| Some(examples.get(n)?.letters.clone()));
+                }
+                let trace = &state.result.as_ref()?.trace;
+                trace.is_ranked().then(|| trace.clone())
+            })
+        })
+    }
+
+    /// Shows an example's record.
+    pub fn open_example(self, n: usize) {
+        let trace = self.examples.with_untracked(|examples| Some(Box::new(examples.get(n)?.shipped.clone())));
+        if let Some(trace) = trace {
+            self.act(Action::Open(Record::Example(n), trace));
+        }
     }
 
     /// Does what the visitor asks for.
@@ -72,14 +122,18 @@ impl Page {
     async fn fetch_bundle(self) {
         match Bundle::fetch().await {
             Ok(bundle) => {
-                let (items, unknown) = link::read(&browser::hash(), &bundle.catalog);
+                let Link { history, unknown, display } = link::read(&browser::hash(), &bundle.catalog);
                 self.state.update(|state| {
-                    state.history = History::new(items);
+                    state.history = History::new(history);
+                    state.display = display;
                     if unknown > 0 {
                         state.failure = Some(unknown_in_link(unknown));
                     }
                 });
-                self.bundle.set(Some(Arc::new(bundle)));
+                let bundle = Arc::new(bundle);
+                self.bundle.set(Some(Arc::clone(&bundle)));
+                self.fetch_exhibits(&bundle).await;
+                self.ready.set(true);
                 self.count_stored().await;
             }
             Err(failure) => self.state.update(|state| {
@@ -87,6 +141,21 @@ impl Page {
                 state.failure = Some(failure);
             }),
         }
+    }
+
+    /// Fetches what is shown before any model is loaded. A bundle without it works too.
+    async fn fetch_exhibits(self, bundle: &Bundle) {
+        let examples = bundle.examples().await.unwrap_or_default();
+        let history = self.state.with_untracked(|state| state.history.items().to_vec());
+        let linked = examples.iter().position(|example| {
+            example.shipped.history.iter().map(|item| item.item).eq(history.iter().copied())
+        });
+        self.examples.set(Arc::new(examples));
+        if let Some(n) = if history.is_empty() { Some(0) } else { linked } {
+            self.open_example(n);
+            self.state.update(|state| state.history = History::new(state.history.items().to_vec()));
+        }
+        self.results.set(bundle.results().await.map(Arc::new));
     }
 
     async fn count_stored(self) {

@@ -2,68 +2,98 @@
 
 use leptos::prelude::*;
 use shared::{
-    prompt::{Prompt, SpanKind},
-    trace::PointwiseTrace,
+    prompt::SpanKind,
+    trace::{PointwiseTrace, Trace},
 };
 
-use super::page::Page;
-use crate::ids;
+use super::{page::Page, radio::Radios};
+use crate::{
+    chips::{Chip, Grain, chips},
+    ids,
+};
 
-/// A disclosure with the text; absent when no ranker ran.
+/// Disclosures with the texts; absent when no ranker ran.
 #[component]
 pub fn PromptView() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let trace =
+        Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
     view! {
-        <Letters/>
+        <Letters trace open=false/>
         <Pointwise/>
     }
 }
 
+/// How the prompt can be shown.
+const GRAINS: [(&str, Grain); 3] =
+    [("Characters", Grain::Text), ("Tokens", Grain::Tokens), ("Token ids", Grain::Ids)];
+
 /// The paper's prompt.
 #[component]
-fn Letters() -> impl IntoView {
+pub fn Letters(
+    /// The record.
+    trace: Memo<Option<Trace>>,
+    /// Whether it is open from the beginning.
+    open: bool,
+) -> impl IntoView {
     let page = expect_context::<Page>();
-    let read = Memo::new(move |_| {
-        page.state.with(|state| {
-            let ranker = state.result.as_ref()?.trace.ranker.as_ref()?;
-            Some((ranker.prompt.clone(), ranker.token_ids.len()))
-        })
+    let grain = RwSignal::new(Grain::default());
+    let tokens = Memo::new(move |_| {
+        trace.with(|trace| trace.as_ref()?.ranker.as_ref().map(|ranker| ranker.token_ids.len()))
     });
+    let pieces = move || trace.with(|trace| trace.as_ref().map(|trace| chips(trace, grain.get())));
+    let chosen = Signal::derive(move || GRAINS.iter().position(|choice| choice.1 == grain.get()));
+    let piece = move |chip: Chip| {
+        let kind = match chip.kind {
+            SpanKind::Instruction => "instruction",
+            SpanKind::Frame => "frame",
+            SpanKind::History { .. } => "history",
+            SpanKind::Candidate { .. } => "candidate",
+            SpanKind::Response => "response",
+        };
+        let place = chip.place;
+        let light = move |_| {
+            if place.is_some() {
+                page.lit.set(place);
+            }
+        };
+        view! {
+            <span
+                class=format!("span-{kind}")
+                class:lit=move || place.is_some() && page.lit.get() == place
+                on:pointerenter=light
+            >{chip.text}</span>
+        }
+    };
     move || {
-        read.get().map(|(prompt, tokens)| {
-            let letters = prompt.spans.iter().filter(|span| matches!(span.kind, SpanKind::Candidate { .. })).count();
+        tokens.get().map(|tokens| {
             view! {
-                <details id=ids::PROMPT class="prompt">
+                <details id=ids::PROMPT class="prompt" open=open>
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
-                        "This text goes through the model once. Its answer is the next token; of all tokens only the "
-                        {letters} " index letters are compared."
+                        "This text goes through the model once. Its answer is the next token; of all tokens only the index \
+                        letters are compared."
                     </p>
+                    <Radios
+                        id=ids::GRAIN
+                        legend="Shown as"
+                        choices=GRAINS.map(|choice| choice.0.to_owned()).to_vec()
+                        chosen
+                        choose=move |n| grain.set(GRAINS[n].1)
+                    />
                     <ul class="legend" aria-label="Colours">
                         <li><span class="span-instruction">"instruction"</span></li>
                         <li><span class="span-history">"(1) history"</span></li>
                         <li><span class="span-candidate">"(A) candidate"</span></li>
                         <li><span class="span-response">"response"</span></li>
                     </ul>
-                    <pre id=ids::PROMPT_TEXT tabindex="0">{spans(&prompt)}</pre>
+                    <pre id=ids::PROMPT_TEXT tabindex="0" class:cut=move || grain.get() != Grain::Text>
+                        {move || pieces().unwrap_or_default().into_iter().map(piece).collect_view()}
+                    </pre>
                 </details>
             }
         })
     }
-}
-
-fn spans(prompt: &Prompt) -> impl IntoView + use<> {
-    let spans = prompt.spans.iter().map(|span| {
-        let class = match span.kind {
-            SpanKind::Instruction => "span-instruction",
-            SpanKind::Frame => "span-frame",
-            SpanKind::History { .. } => "span-history",
-            SpanKind::Candidate { .. } => "span-candidate",
-            SpanKind::Response => "span-response",
-        };
-        let text = prompt.text.get(span.start..span.end).unwrap_or_default().to_owned();
-        view! { <span class=class>{text}</span> }
-    });
-    spans.collect_view()
 }
 
 /// One text that all candidates share, and the question about each.
@@ -88,7 +118,9 @@ fn Pointwise() -> impl IntoView {
                 <details id=ids::PROMPT class="prompt">
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
-                        "The model reads your history once. Behind it stands each candidate alone, blind to the others,                         so their order cannot matter. Its score is how much likelier “yes” is than “no” as the next                         word (the difference of the two logits)."
+                        "The model reads your history once. Behind it stands each candidate alone, blind to the others, \
+                        so their order cannot matter. Its score is how much likelier “yes” is than “no” as the next \
+                        word (the difference of the two logits)."
                     </p>
                     <pre id=ids::PROMPT_TEXT tabindex="0"><span class="span-history">{text}</span></pre>
                     <ul class="questions">{lines}</ul>

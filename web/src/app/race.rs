@@ -40,7 +40,7 @@ pub fn Race() -> impl IntoView {
                         id=ids::STOP_RACE
                         type="button"
                         disabled=move || !running.get()
-                        on:click=move |_| page.act(Action::StopRace)
+                        on:click=move |_| page.act(Action::Stop)
                     >
                         "Stop writing"
                     </button>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::trace::Trace;
 
-use super::page::Page;
+use super::{bar::Bar, page::Page, radio::Radios};
 use crate::{
     format::{duration, percent},
     ids,
@@ -26,15 +26,13 @@ pub fn RankingTable() -> impl IntoView {
     let outdated = move || page.state.with(|state| state.is_stale() || state.awaits_ranker());
     view! {
         <Show when=move || trace.with(Option::is_some) fallback=Empty>
+            <Recorded/>
             <p id=ids::ORDER_NOTE class="note" class:warn=untuned>
                 {move || trace.with(|trace| trace.as_ref().map(|trace| order_note(trace, shown.get())))}
             </p>
             <Progress/>
             <Show when=has_ranker>
-                <div class="switches">
-                    <OrderSwitch shown fused/>
-                    <AskSwitch/>
-                </div>
+                <OrderSwitch shown fused/>
             </Show>
             <table id=ids::RANKING class:stale=outdated>
                 <caption class="visually-hidden">"The twenty candidates in the order shown"</caption>
@@ -62,6 +60,23 @@ pub fn RankingTable() -> impl IntoView {
             <p id=ids::TIMINGS class="hint">{move || trace.with(|trace| trace.as_ref().map(timings))}</p>
         </Show>
     }
+}
+
+/// Says that the recommendation on the screen is a record.
+#[component]
+fn Recorded() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let record = move || {
+        let n = page.state.with(State::example)?;
+        let name = page.examples.with(|examples| examples.get(n).map(|example| example.name.clone()))?;
+        Some(view! {
+            <p id=ids::RECORDED class="note">
+                <span class="badge">"Recorded example"</span>
+                {format!(" {name}. Nothing was loaded for it; “Recommend” computes it here.")}
+            </p>
+        })
+    };
+    view! { {record} }
 }
 
 /// What stands there before the first recommendation.
@@ -103,68 +118,21 @@ fn OrderSwitch(
     /// Whether a tuned ranker ran.
     fused: Signal<bool>,
 ) -> impl IntoView {
-    let option = move |id, value, label| {
-        let checked = Signal::derive(move || shown.get() == value);
-        view! { <Radio name="order" id label checked action=Action::Show(value)/> }
-    };
-    view! {
-        <fieldset id=ids::ORDER class="segmented">
-            <legend>"Order shown"</legend>
-            {option(ids::ORDER_FINAL, Shown::Final, "Final order")}
-            {move || fused.get().then(|| option(ids::ORDER_RETRIEVER, Shown::Retriever, "Retriever alone"))}
-            {move || option(ids::ORDER_RANKER, Shown::Ranker, if fused.get() { "Ranker alone" } else { "Ranker’s letters" })}
-        </fieldset>
-    }
-}
-
-/// How a tuned ranker is asked; absent where there is no choice.
-#[component]
-fn AskSwitch() -> impl IntoView {
     let page = expect_context::<Page>();
-    let letters = Memo::new(move |_| page.state.with(|state| state.letters));
-    let choice = Memo::new(move |_| page.state.with(State::may_ask_otherwise));
-    let option = move |id, value, label| {
-        let checked = Signal::derive(move || letters.get() == value);
-        view! { <Radio name="asked" id label checked action=Action::AskByLetters(value)/> }
-    };
-    view! {
-        <Show when=move || choice.get()>
-            <fieldset id=ids::ASKED class="segmented">
-                <legend>"Ranker asked"</legend>
-                {option(ids::ASKED_TUNED, false, "Film by film")}
-                {option(ids::ASKED_LETTERS, true, "By letters A–T")}
-            </fieldset>
-        </Show>
-    }
-}
-
-/// One choice of a switch.
-#[component]
-fn Radio(
-    /// The switch.
-    name: &'static str,
-    /// Id of the button.
-    id: &'static str,
-    /// What is chosen, in words.
-    label: &'static str,
-    /// Whether it is chosen now.
-    #[prop(into)]
-    checked: Signal<bool>,
-    /// What choosing it does.
-    action: Action,
-) -> impl IntoView {
-    let page = expect_context::<Page>();
-    view! {
-        <label>
-            <input
-                id=id
-                type="radio"
-                name=name
-                prop:checked=move || checked.get()
-                on:change=move |_| page.act(action.clone())
-            />
-            <span>{label}</span>
-        </label>
+    move || {
+        let orders: &[(Shown, &str)] = if fused.get() {
+            &[
+                (Shown::Final, "Final order"),
+                (Shown::Retriever, "Retriever alone"),
+                (Shown::Ranker, "Ranker alone"),
+            ]
+        } else {
+            &[(Shown::Final, "Final order"), (Shown::Ranker, "Ranker alone")]
+        };
+        let chosen = Signal::derive(move || orders.iter().position(|order| order.0 == shown.get()));
+        let choices = orders.iter().map(|order| order.1.to_owned()).collect();
+        let choose = move |n: usize| page.act(Action::Show(orders[n].0));
+        view! { <Radios id=ids::ORDER legend="Order shown" choices chosen choose/> }
     }
 }
 
@@ -205,20 +173,6 @@ fn RankingRow(
                 </td>
             })}
         </tr>
-    }
-}
-
-/// A probability as a bar.
-#[component]
-fn Bar(
-    /// Share of the longest bar, 0 to 1.
-    share: f32,
-) -> impl IntoView {
-    view! {
-        <svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-            <rect class="track" width="100" height="10"/>
-            <rect class="fill" width=format!("{:.1}", 100.0 * share) height="10"/>
-        </svg>
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 
 use shared::protocol::{Event, EventBody, Failure, FailureCode, Request, RequestBody};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use download::Cancel;
@@ -58,7 +58,7 @@ struct Worker {
     session: Cell<Option<Session>>,
     working: Cell<bool>,
     cancel: Cancel,
-    stop_race: Cell<bool>,
+    stop: Cell<bool>,
 }
 
 impl Worker {
@@ -67,8 +67,8 @@ impl Worker {
             self.cancel.cancel();
             return;
         }
-        if request.body == RequestBody::StopRace {
-            self.stop_race.set(true);
+        if request.body == RequestBody::Stop {
+            self.stop.set(true);
             return;
         }
         self.queue.borrow_mut().push_back(request);
@@ -82,7 +82,7 @@ impl Worker {
         loop {
             let request = self.queue.borrow_mut().pop_front();
             let Some(Request { seq, body }) = request else { break };
-            let answer = session.answer(seq, body, &self.cancel, &self.stop_race).await;
+            let answer = session.answer(seq, body, &self.cancel, &self.stop).await;
             post(seq, answer.unwrap_or_else(EventBody::Failed));
         }
         self.session.set(Some(session));
@@ -114,4 +114,15 @@ fn message(error: &JsValue) -> String {
         Some(error) => String::from(error.message()),
         None => format!("{error:?}"),
     }
+}
+
+/// Lets the worker hear what came meanwhile: on the CPU nothing else would wait.
+async fn breathe() {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        // Without a timer the work goes on, deaf.
+        if scope().set_timeout_with_callback(&resolve).is_err() {
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    });
+    let _ = JsFuture::from(promise).await;
 }

@@ -6,9 +6,8 @@ use shared::{
     protocol::{EventBody, Race, RaceEnd},
     ranker::{Ranker, RankerError},
 };
-use wasm_bindgen_futures::JsFuture;
 
-use super::{now, post, scope};
+use super::{breathe, now, post};
 
 /// Most tokens written: twenty titles of some length.
 const TOKENS: usize = 400;
@@ -54,15 +53,4 @@ pub async fn run(
         post(seq, EventBody::Raced { race: race.clone() });
         breathe().await;
     }
-}
-
-/// Lets the worker hear what came meanwhile: on the CPU nothing else would wait.
-async fn breathe() {
-    let promise = js_sys::Promise::new(&mut |resolve, _| {
-        // Without a timer the race goes on, deaf.
-        if scope().set_timeout_with_callback(&resolve).is_err() {
-            let _ = resolve.call0(&wasm_bindgen::JsValue::NULL);
-        }
-    });
-    let _ = JsFuture::from(promise).await;
 }

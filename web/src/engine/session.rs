@@ -6,18 +6,25 @@ use burn::tensor::Device;
 use shared::{
     catalog::{Catalog, ItemId},
     manifest::Manifest,
-    protocol::{DeviceChoice, DeviceReport, EventBody, Failure, FailureCode, LoadPhase, RequestBody},
+    protocol::{
+        DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, RequestBody,
+        ShuffleStudy,
+    },
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
     retriever::Retriever,
+    trace::Asking,
 };
 
 use super::{
-    adapter,
+    adapter, breathe,
     download::{Cancel, Stop, download},
     fetch, message, now, post, race, store,
 };
 use crate::device::{WEBGPU, badge, decide, fallback};
+
+/// How many of the vocabulary's likeliest tokens are told.
+const TOP: usize = 20;
 
 /// What is loaded.
 #[derive(Default)]
@@ -40,16 +47,23 @@ impl Session {
         seq: u64,
         body: RequestBody,
         cancel: &Cancel,
-        stop_race: &Cell<bool>,
+        stop: &Cell<bool>,
     ) -> Result<EventBody, Failure> {
         match body {
             RequestBody::LoadRetriever { bundle } => self.load_retriever(bundle).await,
             RequestBody::LoadRanker { device } => self.load_ranker(seq, device, cancel).await,
-            RequestBody::Recommend { history, rank, letters } => {
-                self.recommend(seq, &history, rank, letters).await
+            RequestBody::Recommend { history, rank, asking } => {
+                self.recommend(seq, &history, rank, asking).await
             }
             RequestBody::Explain { text } => self.explain(&text).await,
-            RequestBody::Race { history } => self.race(seq, &history, stop_race).await,
+            RequestBody::Walk { history } => {
+                let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
+                let walk = recommender.walk(&history, &now).await;
+                Ok(EventBody::Walked { walk: walk.map_err(|error| recommend_failure(&error))? })
+            }
+            RequestBody::LeaveOut { history } => self.leave_out(seq, &history, stop).await,
+            RequestBody::Shuffle { history, orders } => self.shuffle(seq, &history, orders, stop).await,
+            RequestBody::Race { history } => self.race(seq, &history, stop).await,
             RequestBody::DeleteModel => {
                 let failed = |error| {
                     device_failure(&format!("the stored model cannot be deleted: {}", message(&error)))
@@ -58,7 +72,7 @@ impl Session {
                 Ok(EventBody::Deleted)
             }
             // These pass the queue; nothing is left to do when they come this way.
-            RequestBody::CancelDownload | RequestBody::StopRace => Ok(EventBody::Cancelled),
+            RequestBody::CancelDownload | RequestBody::Stop => Ok(EventBody::Cancelled),
         }
     }
 
@@ -132,11 +146,12 @@ impl Session {
         seq: u64,
         history: &[ItemId],
         rank: bool,
-        letters: bool,
+        asking: Asking,
     ) -> Result<EventBody, Failure> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
         let run = async |rank| {
-            let trace = recommender.recommend(history, &Options { rank, letters, top: 0 }, &now).await;
+            let options = Options { rank, asking: asking.clone(), top: TOP };
+            let trace = recommender.recommend(history, &options, &now).await;
             trace.map(Box::new).map_err(|error| recommend_failure(&error))
         };
         let retrieved = run(false).await?;
@@ -145,6 +160,66 @@ impl Session {
         }
         post(seq, EventBody::Recommended { trace: retrieved });
         Ok(EventBody::Recommended { trace: run(true).await? })
+    }
+
+    /// Tells after every film what leaving it out has shown.
+    async fn leave_out(
+        &mut self,
+        seq: u64,
+        history: &[ItemId],
+        stop: &Cell<bool>,
+    ) -> Result<EventBody, Failure> {
+        stop.set(false);
+        let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
+        let failed = |error| recommend_failure(&error);
+        let options = Options { rank: true, ..Options::default() };
+        let trace = recommender.recommend(history, &options, &now).await.map_err(failed)?;
+        let mut effects = Effects {
+            title: trace.ranking.first().map(|first| first.title.clone()).unwrap_or_default(),
+            ranked: trace.fused.is_some(),
+            films: history.len(),
+            without: Vec::new(),
+        };
+        for place in 0..history.len() {
+            post(seq, EventBody::LeftOut { effects: effects.clone() });
+            breathe().await;
+            if stop.take() {
+                effects.films = place;
+                break;
+            }
+            effects.without.push(recommender.without(&trace, place).await.map_err(failed)?);
+        }
+        Ok(EventBody::LeftOut { effects })
+    }
+
+    /// Tells after every order what it has shown.
+    async fn shuffle(
+        &mut self,
+        seq: u64,
+        history: &[ItemId],
+        orders: Vec<Vec<usize>>,
+        stop: &Cell<bool>,
+    ) -> Result<EventBody, Failure> {
+        stop.set(false);
+        let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
+        let mut study = ShuffleStudy { orders: orders.len(), ..ShuffleStudy::default() };
+        for order in orders {
+            let asking = Asking { letters: true, order, ..Asking::default() };
+            let options = Options { rank: true, asking, top: 0 };
+            let trace = recommender.recommend(history, &options, &now).await;
+            let trace = trace.map_err(|error| recommend_failure(&error))?;
+            let letters = trace.ranker.as_ref().ok_or_else(not_ready)?;
+            let places = trace.by_letter();
+            study.answers.push(places.into_iter().zip(letters.letter_logits.iter().copied()).collect());
+            study.titles = trace.candidates.into_iter().map(|candidate| candidate.title).collect();
+            post(seq, EventBody::Shuffled { study: study.clone() });
+            breathe().await;
+            if stop.take() {
+                study.orders = study.answers.len();
+                break;
+            }
+        }
+        Ok(EventBody::Shuffled { study })
     }
 
     async fn race(&mut self, seq: u64, history: &[ItemId], stop: &Cell<bool>) -> Result<EventBody, Failure> {
@@ -214,7 +289,7 @@ fn ranker_failure(error: &RankerError) -> Failure {
 
 fn recommend_failure(error: &RecommendError) -> Failure {
     match error {
-        RecommendError::EmptyHistory | RecommendError::UnknownItem { .. } => {
+        RecommendError::EmptyHistory | RecommendError::UnknownItem { .. } | RecommendError::Order { .. } => {
             input_failure(&error.to_string())
         }
         RecommendError::Retriever(why) => device_failure(why),

@@ -51,6 +51,9 @@ pub(super) struct RankerArgs {
     /// Show them in so many random orders and take the mean
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     permutations: Option<u32>,
+    /// Take away what a place gains by itself, measured on validation users to whom random orders are shown
+    #[arg(long)]
+    calibrate: bool,
 }
 
 /// The result, as printed with `--json`.
@@ -135,7 +138,10 @@ pub(super) fn run(
         return Err(UserError::input(message).hint("make more candidates: --top").into());
     }
     let bar = printer.steps_bar(users.len() as u64, "users");
-    let judge = Judge { ranker: &ranker, adapter: tuned.map(|tuned| &tuned.adapter), scorer, orders };
+    let adapter = tuned.map(|tuned| &tuned.adapter);
+    let mut judge = Judge { ranker: &ranker, adapter, scorer, orders, prior: None };
+    let prior = args.calibrate.then(|| prior(judge, dataset, &candidates)).transpose()?;
+    judge.prior = prior.as_deref();
     let judgement = judge.users(dataset, split, table, &users, || bar.inc(1))?;
     bar.finish_and_clear();
 
@@ -147,6 +153,15 @@ pub(super) fn run(
     Ok(())
 }
 
+/// What the places gain by themselves.
+fn prior(judge: Judge, dataset: &Dataset, candidates: &Candidates) -> anyhow::Result<Vec<f64>> {
+    let users = draw(judgeable(dataset, Part::Valid, &candidates.valid), PRIOR_USERS, SEED);
+    let judge = Judge { orders: Orders::Shuffled(1), ..judge };
+    Ok(judge.users(dataset, Part::Valid, &candidates.valid, &users, || ())?.prior())
+}
+
+/// Validation users on whom the prior of the places is measured.
+const PRIOR_USERS: usize = 200;
 /// Seed of the draw of users.
 const SEED: u64 = 42;
 
@@ -156,7 +171,7 @@ impl Evaluation {
         split: Part,
         tuned_for: Option<TunedFor>,
         fusion: Fusion,
-        Judgement { users: judged, best_at }: Judgement,
+        Judgement { users: judged, best_at, .. }: Judgement,
         share: f64,
     ) -> Self {
         let judged = &judged[..];

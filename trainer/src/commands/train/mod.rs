@@ -18,10 +18,10 @@ pub struct TrainArgs {
 enum What {
     /// Train a retriever and measure its best weights
     #[command(after_help = retriever::EXAMPLES)]
-    Retriever(retriever::RetrieverArgs),
+    Retriever(Box<retriever::RetrieverArgs>),
     /// Fine-tune an adapter of the base model on a retriever's candidates
     #[command(after_help = ranker::EXAMPLES)]
-    Ranker(ranker::RankerArgs),
+    Ranker(Box<ranker::RankerArgs>),
 }
 
 /// Runs `llamarec train`.

@@ -34,6 +34,11 @@ pub struct RankerConfig {
     pub candidates: usize,
     /// Share of the others that is drawn from the whole catalogue instead of the retriever's best.
     pub random_share: f64,
+    /// Weight of the retriever's log-probabilities beside the ranker's scores in the loss: above 0 the ranker learns
+    /// what the retriever does not know.
+    pub residual: f64,
+    /// Share of the retriever's softmax in the right answer: distillation.
+    pub distillation: f64,
     /// Histories a step.
     pub batch_size: usize,
     /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time.
@@ -72,6 +77,8 @@ impl Default for RankerConfig {
             examples: 0,
             candidates: 8,
             random_share: 0.25,
+            residual: 0.0,
+            distillation: 0.0,
             batch_size: 8,
             parts: 2,
             learning_rate: 1e-3,
@@ -110,7 +117,12 @@ impl RankerConfig {
             return Err(UserError::usage(message)
                 .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
         }
-        for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
+        let shares = [
+            ("--dropout", self.dropout),
+            ("--random-share", self.random_share),
+            ("--distillation", self.distillation),
+        ];
+        for (name, share) in shares {
             let most = if name == "--dropout" { 0.99 } else { 1.0 };
             if !(0.0..=most).contains(&share) {
                 return Err(UserError::usage(format!("{name} is {share}")).hint(format!("give 0 to {most}")));
@@ -126,9 +138,10 @@ impl RankerConfig {
         {
             return Err(UserError::usage(format!("{name} is {value}")).hint("give a number above 0"));
         }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            let message = format!("--weight-decay is {}", self.weight_decay);
-            return Err(UserError::usage(message).hint("give 0 or a number above"));
+        for (name, value) in [("--weight-decay", self.weight_decay), ("--residual", self.residual)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(UserError::usage(format!("{name} is {value}")).hint("give 0 or a number above"));
+            }
         }
         Ok(())
     }
@@ -174,6 +187,8 @@ mod tests {
             RankerConfig { candidates: 1, ..RankerConfig::default() },
             RankerConfig { mode: Mode::Letters, candidates: 21, ..RankerConfig::default() },
             RankerConfig { random_share: 1.5, ..RankerConfig::default() },
+            RankerConfig { distillation: -0.1, ..RankerConfig::default() },
+            RankerConfig { residual: f64::INFINITY, ..RankerConfig::default() },
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },
         ] {

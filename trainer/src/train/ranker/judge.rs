@@ -53,6 +53,8 @@ pub struct Judge<'a> {
     pub scorer: &'a Scorer,
     /// How the candidates are shown.
     pub orders: Orders,
+    /// What a candidate gains by its place alone; it is taken away (calibration: Zhao et al., arXiv 2102.09690).
+    pub prior: Option<&'a [f64]>,
 }
 
 /// In which orders a user's candidates are shown.
@@ -89,6 +91,30 @@ pub struct Judgement {
     /// How often the candidate shown at each place got the best score. Flat if places do not matter and orders are
     /// random.
     pub best_at: Vec<usize>,
+    /// Sum of the scores at each place, each less the mean of its question, and how many they are.
+    at_place: Vec<(f64, usize)>,
+}
+
+impl Judgement {
+    /// Notes the scores at the places of a question.
+    fn note(&mut self, shown: &[f32]) {
+        let mean = shown.iter().sum::<f32>() / shown.len() as f32;
+        for ((sum, count), score) in self.at_place.iter_mut().zip(shown) {
+            *sum += f64::from(score - mean);
+            *count += 1;
+        }
+    }
+
+    /// What a candidate gains by its place alone: the mean over users, to whom random orders were shown.
+    pub fn prior(&self) -> Vec<f64> {
+        self.at_place.iter().map(|&(sum, count)| sum / count.max(1) as f64).collect()
+    }
+}
+
+/// Scores less what their places gain by themselves.
+fn calibrated(shown: &[f32], prior: Option<&[f64]>) -> Vec<f32> {
+    let gain = |place: usize| prior.map_or(0.0, |prior| prior[place] as f32);
+    shown.iter().enumerate().map(|(place, score)| score - gain(place)).collect()
 }
 
 /// A user who is to be judged.
@@ -131,7 +157,11 @@ impl Judge<'_> {
         users: &[usize],
         mut done: impl FnMut(),
     ) -> anyhow::Result<Judgement> {
-        let mut judgement = Judgement { best_at: vec![0; CANDIDATES], ..Judgement::default() };
+        let mut judgement = Judgement {
+            best_at: vec![0; CANDIDATES],
+            at_place: vec![(0.0, 0); CANDIDATES],
+            ..Judgement::default()
+        };
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut tokens = 0;
         for &user in users {
@@ -169,7 +199,9 @@ impl Judge<'_> {
             for order in &orders {
                 let (shown, rest) = scores.split_at(order.len());
                 scores = rest;
-                judgement.best_at[ranking::order(shown)[0]] += 1;
+                judgement.note(shown);
+                let shown = calibrated(shown, self.prior);
+                judgement.best_at[ranking::order(&shown)[0]] += 1;
                 for (&candidate, score) in order.iter().zip(shown) {
                     judged.ranker[candidate] += score / orders.len() as f32;
                 }
@@ -230,5 +262,25 @@ impl Stage {
     /// Mean NDCG@10.
     pub fn ndcg_10(&self) -> f64 {
         self.summary.at(10).map_or(0.0, |at| at.ndcg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_always_gains_is_calibrated_away() {
+        let mut judgement = Judgement { at_place: vec![(0.0, 0); 3], ..Judgement::default() };
+        // The second place gains 4 whatever stands there; the candidates themselves cancel out.
+        let questions = [[1.0, 2.0 + 4.0, 3.0], [2.0, 3.0 + 4.0, 1.0], [3.0, 1.0 + 4.0, 2.0]];
+        for question in &questions {
+            judgement.note(question);
+        }
+        let prior = judgement.prior();
+        assert!((prior[1] - prior[0] - 4.0).abs() < 1e-6 && (prior[0] - prior[2]).abs() < 1e-6, "{prior:?}");
+        assert_eq!(ranking::order(&questions[0]), [1, 2, 0]);
+        assert_eq!(ranking::order(&calibrated(&questions[0], Some(&prior))), [2, 1, 0]);
+        assert_eq!(calibrated(&questions[0], None), questions[0]);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     Examples, RankerConfig, RankerReport, RankerValidation,
     judge::{Judge, Orders, Verdict},
     resume::Progress,
-    step::{Lesson, Pupil, Taught},
+    step::{Lesson, Pupil, RetrieverInLoss, Taught},
 };
 use crate::{
     candidates::Candidates,
@@ -136,7 +136,13 @@ impl Run<'_> {
                 Ok(Lesson { asked, choices: &example.questions })
             })
             .collect::<anyhow::Result<_>>()?;
-        let pupil = Pupil { llama: self.parts.ranker.llama(), scorer: &self.scorer, adapter: &self.adapter };
+        let &RankerConfig { residual, distillation, .. } = self.config;
+        let pupil = Pupil {
+            llama: self.parts.ranker.llama(),
+            scorer: &self.scorer,
+            adapter: &self.adapter,
+            retriever: RetrieverInLoss { residual, distillation },
+        };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);
         let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, config.parts, seed)?;
@@ -185,7 +191,7 @@ impl Run<'_> {
             Mode::Letters => Orders::Shuffled(1),
             Mode::Pointwise => Orders::Retriever,
         };
-        Judge { ranker: self.parts.ranker, adapter, scorer: &self.scorer, orders }
+        Judge { ranker: self.parts.ranker, adapter, scorer: &self.scorer, orders, prior: None }
     }
 
     /// Validations without improvement that are still allowed.

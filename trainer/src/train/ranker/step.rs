@@ -14,6 +14,7 @@ use shared::{
     llama::{Adapter, Llama},
     ranking,
     scoring::{Asked, Scorer},
+    verbalizer::softmax,
 };
 
 use super::Choice;
@@ -47,6 +48,37 @@ pub(super) struct Pupil<'a> {
     pub scorer: &'a Scorer,
     /// What learns.
     pub adapter: &'a Adapter,
+    /// What the retriever has to do with it.
+    pub retriever: RetrieverInLoss,
+}
+
+/// The retriever's part in the loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RetrieverInLoss {
+    /// Weight of its log-probabilities beside the ranker's scores.
+    pub residual: f64,
+    /// Share of its softmax in the right answer.
+    pub distillation: f64,
+}
+
+impl RetrieverInLoss {
+    /// Cross entropy of a question whose candidates have these scores: `[1]`.
+    fn loss(self, scores: Tensor<1>, choice: &Choice) -> Tensor<1> {
+        let constant = |values: Vec<f32>| Tensor::<1>::from_data(values.as_slice(), &scores.device());
+        let scores = if self.residual > 0.0 {
+            scores.clone() + constant(choice.retriever.clone()).mul_scalar(self.residual as f32)
+        } else {
+            scores.clone()
+        };
+        let logs = log_softmax(scores.clone(), 0);
+        let right = logs.clone().narrow(0, choice.chosen, 1).neg();
+        if self.distillation == 0.0 {
+            return right;
+        }
+        let share = self.distillation as f32;
+        let teacher = constant(softmax(&choice.retriever, 1.0));
+        right.mul_scalar(1.0 - share) - (logs * teacher).sum().mul_scalar(share)
+    }
 }
 
 impl Pupil<'_> {
@@ -90,8 +122,7 @@ impl Pupil<'_> {
         let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
             let own = first..first + choice.candidates.len();
-            let logs = log_softmax(scores.clone().narrow(0, own.start, own.len()), 0);
-            losses.push(logs.narrow(0, choice.chosen, 1).neg());
+            losses.push(self.retriever.loss(scores.clone().narrow(0, own.start, own.len()), choice));
             first = own.end;
             right += usize::from(ranking::order(&values[own])[0] == choice.chosen);
         }
@@ -110,5 +141,44 @@ impl ModuleMapper for Fresh {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, value, mapper) = param.consume();
         Param::from_mapped_value(id, Tensor::from_inner(value.inner()).require_grad(), mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use shared::catalog::ItemId;
+
+    use super::*;
+
+    fn loss(residual: f64, distillation: f64) -> f32 {
+        let choice = Choice {
+            length: 1,
+            candidates: [1, 2, 3].map(ItemId).to_vec(),
+            retriever: vec![0.0, -1.0, -2.0],
+            chosen: 1,
+        };
+        let scores = Tensor::from_data([0.5, 1.0, -0.5], &Device::flex());
+        RetrieverInLoss { residual, distillation }
+            .loss(scores, &choice)
+            .try_into_scalar()
+            .expect("one number")
+    }
+
+    #[test]
+    fn the_retriever_joins_the_scores_or_the_right_answer() {
+        let close =
+            |value: f32, expected: f64| assert!((f64::from(value) - expected).abs() < 1e-5, "{value}");
+        let cross_entropy = |scores: [f64; 3], right: [f64; 3]| {
+            let sum: f64 = scores.iter().map(|score| score.exp()).sum();
+            scores.iter().zip(right).map(|(score, share)| -share * (score - sum.ln())).sum::<f64>()
+        };
+        let alone = cross_entropy([0.5, 1.0, -0.5], [0.0, 1.0, 0.0]);
+        close(loss(0.0, 0.0), alone);
+        close(loss(0.5, 0.0), cross_entropy([0.5, 0.5, -1.5], [0.0, 1.0, 0.0]));
+        let sum: f64 = [0.0_f64, -1.0, -2.0].iter().map(|score| score.exp()).sum();
+        let teacher = [0.0_f64, -1.0, -2.0].map(|score| score.exp() / sum);
+        close(loss(0.0, 1.0), cross_entropy([0.5, 1.0, -0.5], teacher));
+        close(loss(0.0, 0.25), 0.75 * alone + 0.25 * cross_entropy([0.5, 1.0, -0.5], teacher));
     }
 }

@@ -16,20 +16,24 @@ use shared::{
 use trainer::fetch::sha256;
 
 /// The adapter's file, for this base model, asked film by film.
+///
+/// # Panics
+/// If the base model is no Llama.
 pub fn adapter(gguf: &[u8]) -> Vec<u8> {
-    let ranker = Ranker::from_gguf(gguf.to_vec(), &Device::flex()).unwrap();
+    let ranker = Ranker::from_gguf(gguf.to_vec(), &Device::flex()).expect("the tiny Llama can be tuned");
     let config = AdapterConfig::new(ranker.llama().config(), 2, 4, 8.0, 0.0);
-    let adapter = Adapter::new(config, 5, &Device::flex()).unwrap().map(&mut Waves(0));
+    let adapter =
+        Adapter::new(config, 5, &Device::flex()).expect("the tiny Llama can be tuned").map(&mut Waves(0));
     let tuned_for = TunedFor {
         base: ranker.name().to_owned(),
-        base_sha256: sha256(gguf, |_| ()).unwrap(),
+        base_sha256: sha256(gguf, |_| ()).expect("the tiny Llama can be tuned"),
         scoring: ScoringConfig { mode: Mode::Pointwise, history: 10, title_tokens: 16 },
         fusion: Fusion { retriever: 1.0, ranker: 4.0 },
         step: 7,
         data: "a test".to_owned(),
     };
-    let note = serde_json::to_string(&tuned_for).unwrap();
-    adapter.to_safetensors(&BTreeMap::from([(TUNED_FOR, note)])).unwrap()
+    let note = serde_json::to_string(&tuned_for).expect("the tiny Llama can be tuned");
+    adapter.to_safetensors(&BTreeMap::from([(TUNED_FOR, note)])).expect("the tiny Llama can be tuned")
 }
 
 /// Fills every parameter with numbers of both signs.

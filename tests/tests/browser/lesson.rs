@@ -1,0 +1,288 @@
+//! The lesson and the results, from records alone and with a ranker.
+
+use serde_json::{Value, json};
+use tests::{tiny_llama, tuned};
+use web::{ids, view::View};
+
+use super::{
+    add_films,
+    driver::{COMPUTES, SOON, Settings, Visitor},
+    load_ranker, recommend,
+    site::Served,
+};
+
+/// Presses a radio button of a group.
+async fn choose(visitor: &Visitor, group: &str, n: usize) {
+    visitor.value(&format!("document.getElementById('{}').click()", ids::choice(group, n))).await;
+}
+
+/// Sets the slider to this power of ten.
+async fn heat(visitor: &Visitor, exponent: f64) {
+    let set = format!(
+        "(e => {{ e.value = '{exponent}'; e.dispatchEvent(new Event('input', {{ bubbles: true }})); return true; }})\
+         (document.getElementById('{}'))",
+        ids::TEMPERATURE
+    );
+    visitor.value(&set).await;
+}
+
+async fn percents(visitor: &Visitor) -> Vec<f64> {
+    let texts = visitor.texts(&format!("#{} .percent", ids::LETTERS)).await;
+    texts.iter().map(|text| text.trim_end_matches(" %").parse().unwrap_or(0.05)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_on_the_screen_before_any_model() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    let rows = format!("document.querySelectorAll('#{} .percent').length", ids::RANKING);
+    assert_eq!(visitor.value(&rows).await, json!(20));
+    assert_eq!(visitor.value("location.hash").await, json!(""));
+    visitor.screenshot("record").await;
+
+    // Another taste, and a film of one's own after it.
+    let chips = visitor.texts(&format!("#{} button", ids::EXAMPLES)).await;
+    assert_eq!(chips.len(), 5, "{chips:?}");
+    visitor.value(&format!("document.querySelectorAll('#{} button')[2].click()", ids::EXAMPLES)).await;
+    visitor.wait_for_text(ids::RECORDED, &chips[2], SOON).await;
+    visitor.reload().await;
+    visitor.wait_for_text(ids::RECORDED, &chips[2], SOON).await;
+    add_films(&visitor).await;
+    assert_eq!(visitor.text(ids::RECORDED).await, "");
+    visitor.click(ids::UNDO).await;
+    visitor.click(ids::REDO).await;
+    assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, super::FILMS);
+    recommend(&visitor).await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lesson_needs_no_model() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    visitor.click(&ids::view(View::Lesson)).await;
+    let count = |list: &str| format!("document.querySelectorAll('#{list} li').length === 20");
+    visitor.wait("the letters", &count(ids::LETTERS), SOON).await;
+    visitor.wait("the vocabulary", &count(ids::VOCABULARY), SOON).await;
+    assert!(visitor.text(ids::MASS).await.contains("lies on the letters"));
+    assert!(visitor.text(ids::LESSON_NOTE).await.starts_with("A record: by letters, untuned"));
+    visitor.screenshot("lesson").await;
+
+    // The slider changes confidence and nothing else.
+    let warm = percents(&visitor).await;
+    heat(&visitor, -1.0).await;
+    visitor.wait_for_text(ids::LESSON, "0.10", SOON).await;
+    let cold = percents(&visitor).await;
+    let best = |shares: &[f64]| (0..20).max_by(|&a, &b| shares[a].total_cmp(&shares[b])).unwrap();
+    assert_eq!(best(&cold), best(&warm));
+    assert!(cold[best(&cold)] > warm[best(&warm)], "{cold:?} {warm:?}");
+
+    // Pointing at a letter lights up its tokens and puts its numbers into the formula.
+    visitor.value(&format!("document.querySelectorAll('#{} button')[4].focus()", ids::LETTERS)).await;
+    visitor.wait_for_text(ids::FORMULA, "p(E)", SOON).await;
+    let lit = visitor.texts(&format!("#{} .lit", ids::PROMPT_TEXT)).await;
+    assert!(lit.len() == 1 && lit[0].starts_with("(E) "), "{lit:?}");
+    choose(&visitor, ids::GRAIN, 2).await;
+    let ids_shown = format!(
+        "[...document.querySelectorAll('#{} .span-candidate')].every(e => /^[0-9]+$/.test(e.textContent.trim()))",
+        ids::PROMPT_TEXT
+    );
+    visitor.wait("token ids", &ids_shown, SOON).await;
+    choose(&visitor, ids::GRAIN, 1).await;
+    let tokens = format!("document.querySelectorAll('#{} span').length > 150", ids::PROMPT_TEXT);
+    visitor.wait("tokens", &tokens, SOON).await;
+    visitor.value(&format!("document.getElementById('{}').scrollIntoView()", ids::PROMPT)).await;
+    visitor.screenshot("tokens").await;
+
+    // Every step asks, and the record answers.
+    for step in 1..=web::lesson::STEPS {
+        visitor.wait_for_text(ids::STEP_TITLE, &format!("{step}. "), SOON).await;
+        choose(&visitor, ids::QUESTION, 0).await;
+        let said = format!("/^(Yes|No)\\. ./.test(document.getElementById('{}').textContent)", ids::ANSWER);
+        visitor.wait("an answer", &said, SOON).await;
+        if step < web::lesson::STEPS {
+            visitor.click(ids::STEP_NEXT).await;
+        }
+    }
+    // All of it is in the link.
+    let hash = visitor.value("location.hash").await;
+    assert_eq!(hash, json!(format!("#view=lesson&step={}&t=0.1", web::lesson::STEPS)));
+    visitor.reload().await;
+    visitor.wait_for_text(ids::STEP_TITLE, &format!("{}. ", web::lesson::STEPS), SOON).await;
+
+    // A link for a class shows the lesson alone, and the way out.
+    visitor.click(ids::GUIDED).await;
+    let alone = format!("!document.getElementById('{}') && !document.querySelector('nav')", ids::SEARCH);
+    visitor.wait("the lesson alone", &alone, SOON).await;
+    visitor.reload().await;
+    visitor.wait("the lesson alone", &alone, SOON).await;
+    visitor.value("document.querySelector('.leave button').click()").await;
+    visitor.wait("the whole page", &format!("!({alone})"), SOON).await;
+    visitor.click(ids::LARGE).await;
+    visitor.wait("large type", "!!document.querySelector('.page.large')", SOON).await;
+    visitor.screenshot("large").await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lesson_asks_the_ranker_and_compares_its_answers() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let gguf = tiny_llama::gguf(7);
+    let site = Served::with_tuned(&gguf, &tuned::adapter(&gguf));
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    load_ranker(&visitor).await;
+    visitor.click(&ids::view(View::Lesson)).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Computed here, on CPU (wasm): film by film, tuned", SOON).await;
+    visitor.click(ids::ASK).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "by letters, untuned", COMPUTES).await;
+    let letters = percents(&visitor).await;
+    assert!((letters.iter().sum::<f64>() - 100.0).abs() < 3.0, "{letters:?}");
+
+    visitor.click(ids::PIN).await;
+    visitor.wait_for_text(ids::COMPARISON, "Kendall’s tau 1.00", SOON).await;
+    // The adapter off: the same questions, other answers.
+    choose(&visitor, ids::ASKED, 2).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "film by film, untuned", COMPUTES).await;
+    let untuned = percents(&visitor).await;
+    choose(&visitor, ids::ASKED, 1).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "film by film, tuned", COMPUTES).await;
+    assert_ne!(percents(&visitor).await, untuned);
+    let caption = visitor.text(ids::COMPARISON).await;
+    assert!(caption.contains("Pinned: by letters, untuned") && !caption.contains("tau 1.00"), "{caption}");
+
+    // Other letters for the same films.
+    let before = visitor.texts(&format!("#{} .film", ids::LETTERS)).await;
+    visitor.click(ids::SHUFFLE).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "by letters, untuned, shuffled", COMPUTES).await;
+    let after = visitor.texts(&format!("#{} .film", ids::LETTERS)).await;
+    assert_ne!(before, after);
+    let prompt = visitor.text(ids::PROMPT_TEXT).await;
+    // The tiny tokenizer cuts long titles.
+    let begins: String = after[0].chars().take(12).collect();
+    assert!(prompt.contains(&format!("(A) {begins}")), "{prompt}");
+
+    // Eight orders, and their mean.
+    let details = format!("document.getElementById('{}').closest('details').open = true", ids::SHUFFLES);
+    visitor.value(&details).await;
+    visitor.click(ids::SHUFFLES).await;
+    visitor.wait_for_text(ids::LIVE, "Asked in 8 orders", COMPUTES).await;
+    let means = visitor.texts(&format!("#{} td:nth-child(3)", ids::AVERAGE)).await;
+    assert_eq!(means.len(), 20);
+    let wins = visitor.texts(&format!("#{} .hint", ids::BIAS)).await;
+    let wins: Vec<usize> = wins.iter().filter_map(|text| text.split(' ').nth(1)?.parse().ok()).collect();
+    assert_eq!((wins.len(), wins.iter().sum::<usize>()), (20, 8));
+    visitor.screenshot("shuffles").await;
+    visitor.leave().await;
+}
+
+/// Gives the file input a file with this text.
+const OPEN_FILE: &str = "
+    const [id, text] = args;
+    const files = new DataTransfer();
+    files.items.add(new File([text], 'record.json', { type: 'application/json' }));
+    const input = document.getElementById(id);
+    input.files = files.files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+    return true;
+";
+
+/// Presses a button and catches the file that it offers.
+const CATCH_FILE: &str = "
+    const [id] = args;
+    let blob;
+    const create = URL.createObjectURL;
+    URL.createObjectURL = given => { blob = given; return create.call(URL, given); };
+    document.getElementById(id).click();
+    URL.createObjectURL = create;
+    return await blob.text();
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_go_out_and_come_in() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&format!("{}/#view=lesson", site.url)).await;
+    visitor.wait("the page", &format!("!!document.getElementById('{}')", ids::SAVE), SOON).await;
+    let record = visitor.resolve(CATCH_FILE, vec![json!(ids::SAVE)]).await;
+    let text = record.as_str().expect("a text").to_owned();
+    let trace: shared::trace::Trace = serde_json::from_str(&text).expect("a record");
+    assert_eq!(trace.candidates.len(), 20);
+    let picture = visitor.resolve(CATCH_FILE, vec![json!(ids::PICTURE)]).await;
+    assert!(picture.as_str().expect("a text").contains(&trace.candidates[3].title.replace('&', "&amp;")));
+
+    let open = async |text: &str| {
+        visitor.resolve(OPEN_FILE, vec![json!(ids::OPEN), json!(text)]).await;
+    };
+    open("{}").await;
+    visitor.wait_for_text(ids::ALERT, "is not a record of LlamaRec", SOON).await;
+    let mut other: Value = serde_json::from_str(&text).expect("JSON");
+    other["ranker"]["letter_mass"] = json!(0.75);
+    open(&other.to_string()).await;
+    visitor.wait_for_text(ids::MASS, "75 %", SOON).await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_come_from_the_files_of_the_models() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    visitor.click(&ids::view(View::Results)).await;
+    visitor.wait_for_text(ids::RESULTS, "LlamaRec", SOON).await;
+    let measured: Value =
+        serde_json::from_slice(include_bytes!("../../../public/models/movielens/adapter.test.json"))
+            .expect("JSON");
+    let fused = measured["overall"]["fused"]["ndcg@10"].as_f64().expect("a number");
+    let table = visitor.text(ids::RESULTS).await;
+    assert!(table.contains(&format!("{fused:.4}")) && table.contains("0.0759"), "{table}");
+    visitor.screenshot("results").await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_retriever_reads_along_and_films_are_left_out() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    visitor.value(&format!("document.getElementById('{}').open = true", ids::EFFECTS)).await;
+    visitor.click(ids::LEAVE_OUT).await;
+    visitor.wait_for_text(ids::EFFECTS, "3 of 3 films left out", COMPUTES).await;
+    assert_eq!(visitor.texts(&format!("#{} tbody th", ids::EFFECTS)).await, super::FILMS);
+    visitor.screenshot("effects").await;
+
+    visitor.click(&ids::view(View::Retriever)).await;
+    visitor.wait_for_text(ids::WALK, "Fargo (1996)", SOON).await;
+    assert_eq!(visitor.texts(&format!("#{} tbody th", ids::WALK)).await, super::FILMS);
+    assert_eq!(
+        visitor.value(&format!("document.querySelectorAll('#{} rect').length", ids::SCORES)).await,
+        json!(40)
+    );
+    visitor.screenshot("retriever-view").await;
+    visitor.click(ids::CLEAR).await;
+    visitor.wait("an empty view", &format!("!document.getElementById('{}')", ids::WALK), SOON).await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_ones_own_becomes_the_history() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    visitor.wait("the page", &format!("!!document.getElementById('{}')", ids::IMPORT), SOON).await;
+    let list = "Name,Year,Rating\nHeat,1995,5\nFargo,1996,4\nToy Story,1995,1\nNo Such Film,2030,5\n";
+    visitor.resolve(OPEN_FILE, vec![json!(ids::IMPORT), json!(list)]).await;
+    visitor
+        .wait_for_text(ids::ALERT, "Found 2 of 3 films. Not in the catalogue: No Such Film (2030)", SOON)
+        .await;
+    assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, ["Heat (1995)", "Fargo (1996)"]);
+    visitor.resolve(OPEN_FILE, vec![json!(ids::IMPORT), json!("")]).await;
+    visitor.wait_for_text(ids::ALERT, "no film in this list", SOON).await;
+    visitor.leave().await;
+}

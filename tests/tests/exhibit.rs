@@ -1,0 +1,110 @@
+//! `llamarec exhibit` on the real binary: what the page shows before any model is loaded.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use shared::{
+    exhibit::{Example, Results},
+    manifest::Manifest,
+};
+use tempfile::TempDir;
+use tests::{llamarec, refused, tiny_llama, workspace};
+use trainer::fetch::sha256;
+
+/// A copy of the shipped bundle without its adapter, and a tiny base model beside it.
+fn bundle() -> (TempDir, String, String) {
+    let folder = TempDir::new().unwrap();
+    let bundle = folder.path().join("bundle");
+    fs::create_dir(&bundle).unwrap();
+    let shipped = workspace().join("public/models/movielens");
+    for file in ["catalog.json", "retriever.safetensors"] {
+        fs::copy(shipped.join(file), bundle.join(file)).unwrap();
+    }
+    let manifest = fs::read(shipped.join("manifest.json")).unwrap();
+    let mut manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+    (manifest.adapter, manifest.examples, manifest.results) = (None, None, None);
+    fs::write(bundle.join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    let base = folder.path().join("tiny.gguf");
+    fs::write(&base, tiny_llama::gguf(7)).unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (bundle, base) = (text(&bundle), text(&base));
+    (folder, bundle, base)
+}
+
+#[test]
+fn examples_and_measures_are_added_to_the_bundle() {
+    let (folder, bundle, base) = bundle();
+    let measures = workspace().join("public/models/movielens/adapter.test.json");
+    let tastes = folder.path().join("tastes.toml");
+    fs::write(&tastes, "[[example]]\nname = \"Two\"\ntitles = [\"Heat (1995)\", \"toy story\"]\n").unwrap();
+    let output = llamarec()
+        .args(["exhibit", "--bundle", &bundle, "--base", &base, "--examples"])
+        .arg(&tastes)
+        .arg("--measures")
+        .arg(&measures)
+        .arg("--json")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["examples"], &said["results"]), (&json!(1), &json!(4)));
+
+    let file = |name: &str| fs::read(Path::new(&bundle).join(name)).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&file("manifest.json")).unwrap();
+    for entry in [manifest.examples.unwrap(), manifest.results.unwrap()] {
+        let bytes = file(&entry.path);
+        assert_eq!((entry.bytes, entry.sha256), (bytes.len() as u64, sha256(&bytes[..], |_| ()).unwrap()));
+    }
+    let examples: Vec<Example> = serde_json::from_slice(&file("examples.json")).unwrap();
+    let [Example { name, shipped, letters }] = examples.as_slice() else { panic!("one example") };
+    assert_eq!((name.as_str(), shipped.history.len(), shipped.candidates.len()), ("Two", 2, 20));
+    let read = letters.ranker.as_ref().unwrap();
+    assert_eq!((read.letter_logits.len(), read.top.len()), (20, 20));
+    assert!(read.letter_mass.is_some());
+
+    let results: Results = serde_json::from_slice(&file("results.json")).unwrap();
+    let measured: Value = serde_json::from_slice(&fs::read(measures).unwrap()).unwrap();
+    assert_eq!(results.rows[1].ndcg_10, measured["overall"]["fused"]["ndcg@10"].as_f64());
+    assert_eq!(results.rows.iter().filter(|row| row.ours).count(), 2);
+    let paper = results.rows.iter().find(|row| row.system == "LlamaRec").unwrap();
+    assert_eq!((paper.ndcg_10, paper.recall_10), (Some(0.0759), Some(0.1524)));
+}
+
+#[test]
+fn the_shipped_records_are_of_the_shipped_models() {
+    let folder = workspace().join("public/models/movielens");
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&read("manifest.json")).unwrap();
+    let examples: Vec<Example> = serde_json::from_slice(&read("examples.json")).unwrap();
+    assert_eq!(examples.len(), 5);
+    let adapter = shared::tuned::TunedFor::of(&read("adapter.safetensors")).unwrap();
+    for Example { name, shipped, letters } in examples {
+        assert_eq!(shipped.provenance.adapter, Some(adapter.name()), "{name}");
+        assert_eq!(shipped.provenance.bundle, manifest.name);
+        assert!(shipped.fused.is_some() && letters.ranker.is_some(), "{name}");
+        assert_eq!(shipped.history, letters.history);
+    }
+}
+
+#[test]
+fn bad_input_is_named_with_its_remedy() {
+    let (folder, bundle, base) = bundle();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let call = |option: &str, file: &str, exit, parts: &[&str]| {
+        refused(&["exhibit", "--bundle", &bundle, "--base", &base, option, file], exit, parts);
+    };
+    call("--examples", "absent.toml", 3, &["absent.toml"]);
+    call("--examples", &write("a.toml", "[[example]]\nname = 3\n"), 3, &["a.toml", "[[example]]"]);
+    let unknown = write("b.toml", "[[example]]\nname = \"x\"\ntitles = [\"Haet (1995)\"]\n");
+    call("--examples", &unknown, 3, &["Haet (1995)", "example \"x\""]);
+    let empty = write("c.toml", "[[example]]\nname = \"nobody\"\ntitles = []\n");
+    call("--examples", &empty, 3, &["nobody", "no titles"]);
+    call("--measures", &write("d.json", "{}"), 3, &["d.json", "evaluate --stage ranker --json"]);
+    refused(&["exhibit", "--bundle", "absent", "--base", &base], 3, &["manifest.json"]);
+    // Nothing was written.
+    assert!(!Path::new(&bundle).join("examples.json").exists());
+}

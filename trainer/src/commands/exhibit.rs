@@ -1,0 +1,195 @@
+//! `llamarec exhibit`: records what the page shows before any model is loaded.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use clap::Args;
+use serde::Deserialize;
+use shared::{
+    catalog::ItemId,
+    exhibit::{Example, Gain, Measured, Results},
+    metrics::Interval,
+    recommender::{Options, Recommender},
+    trace::{Asking, Trace},
+};
+
+use super::base::BaseArgs;
+use crate::{
+    bundle::{self, Bundle},
+    cli::Common,
+    paper,
+    report::{Printer, UserError},
+};
+
+/// Tastes to record if none are given.
+const EXAMPLES: &str = include_str!("../../recipes/examples.toml");
+/// The command whose result stands beside the paper's.
+const COMMAND: &str = "llamarec evaluate --stage ranker";
+/// How many of the vocabulary's tokens a record keeps.
+const TOP: usize = 20;
+
+/// Arguments of `llamarec exhibit`.
+#[derive(Debug, Args)]
+pub struct ExhibitArgs {
+    /// Folder of the bundle: both stages run with its models, and the records are added to it
+    #[arg(long, value_name = "DIR", default_value = "public/models/movielens")]
+    bundle: PathBuf,
+    /// Tastes to record, a TOML file of tables [[example]] with name and titles (default: five for MovieLens)
+    #[arg(long, value_name = "FILE")]
+    examples: Option<PathBuf>,
+    /// What `llamarec evaluate --stage ranker --json` printed of the bundle's models, for the page's table of results
+    #[arg(long, value_name = "FILE")]
+    measures: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseArgs,
+}
+
+/// The file of tastes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tastes {
+    example: Vec<Taste>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Taste {
+    name: String,
+    titles: Vec<String>,
+}
+
+/// What an evaluation printed, as far as it is shown.
+#[derive(Debug, Deserialize)]
+struct Evaluation {
+    data: String,
+    subset: Subset,
+    overall: Subset,
+    gain: BTreeMap<String, Interval>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subset {
+    users: usize,
+    retriever: Means,
+    fused: Means,
+}
+
+/// Means by name, `ndcg@10` and others.
+type Means = BTreeMap<String, f64>;
+
+/// Runs `llamarec exhibit`.
+pub fn run(args: &ExhibitArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    let tastes = tastes(args.examples.as_deref())?;
+    let results = args.measures.as_deref().map(results).transpose()?;
+    let Bundle { mut recommender, adapter } = bundle::load(Some(&args.bundle))?;
+    let histories = tastes
+        .iter()
+        .map(|taste| history(taste, &recommender))
+        .collect::<anyhow::Result<Vec<Vec<ItemId>>>>()?;
+    let ranker = args.base.load(adapter.as_deref(), common.device)?;
+    recommender.set_ranker(Some(ranker), common.device.name().to_owned());
+    let mut examples = Vec::new();
+    for (taste, history) in tastes.into_iter().zip(histories) {
+        let shipped = record(&recommender, &history, false)?;
+        let letters = record(&recommender, &history, true)?;
+        printer.note(&format!("{}: {} films, first {}", taste.name, history.len(), shipped.ranking[0].title));
+        examples.push(Example { name: taste.name, shipped, letters });
+    }
+    bundle::add_exhibits(&args.bundle, &examples, results.as_ref())?;
+    let rows = results.map_or(0, |results| results.rows.len());
+    printer.result(&if common.json {
+        serde_json::json!({ "bundle": args.bundle, "examples": examples.len(), "results": rows }).to_string()
+    } else {
+        format!("{}: {} examples, {rows} rows of results", args.bundle.display(), examples.len())
+    });
+    Ok(())
+}
+
+fn tastes(file: Option<&Path>) -> anyhow::Result<Vec<Taste>> {
+    let (text, name) = match file {
+        None => (EXAMPLES.to_owned(), "the built-in examples".to_owned()),
+        Some(path) => (read(path)?, path.display().to_string()),
+    };
+    let unusable = |why: String| {
+        UserError::input(format!("{name}: {why}"))
+            .hint("write tables [[example]] with name = \"…\" and titles = [\"…\", \"…\"]")
+    };
+    let tastes: Tastes = toml::from_str(&text).map_err(|error| unusable(error.message().to_owned()))?;
+    match tastes.example.iter().find(|taste| taste.titles.is_empty()) {
+        Some(taste) => Err(unusable(format!("example {:?} has no titles", taste.name)).into()),
+        None => Ok(tastes.example),
+    }
+}
+
+fn history(taste: &Taste, recommender: &Recommender) -> anyhow::Result<Vec<ItemId>> {
+    let find = |title: &String| {
+        recommender.catalog().find(title).map_err(|error| {
+            UserError::input(format!("example {:?}: {error}", taste.name))
+                .hint("give titles as they are in the catalogue of the bundle")
+                .into()
+        })
+    };
+    taste.titles.iter().map(find).collect()
+}
+
+fn record(recommender: &Recommender, history: &[ItemId], letters: bool) -> anyhow::Result<Trace> {
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64() * 1000.0;
+    // A record shows what a first ranking takes.
+    if let Some(ranker) = recommender.ranker() {
+        ranker.forget();
+    }
+    let asking = Asking { letters, ..Asking::default() };
+    let options = Options { rank: true, asking, top: TOP };
+    Ok(pollster::block_on(recommender.recommend(history, &options, &clock))?)
+}
+
+/// Our measures beside the paper's MovieLens rows.
+fn results(path: &Path) -> anyhow::Result<Results> {
+    let Evaluation { data, subset, overall, gain } = serde_json::from_str(&read(path)?).map_err(|error| {
+        UserError::input(format!("{} is no evaluation of a ranker: {error}", path.display()))
+            .hint(format!("make it with: {COMMAND} --json"))
+    })?;
+    let ours = |system: &str, means: &Means| Measured {
+        ours: true,
+        system: system.to_owned(),
+        data: data.clone(),
+        users: overall.users,
+        ndcg_10: means.get("ndcg@10").copied(),
+        mrr_10: means.get("mrr@10").copied(),
+        recall_10: means.get("recall@10").copied(),
+    };
+    let set = paper::SETS[0];
+    let of_paper = paper::TABLE_1.iter().filter(|row| row.set == set.name);
+    let reported = of_paper.filter(|row| matches!(row.system, "LRURec" | "LlamaRec")).map(|row| {
+        let figure = |column: &str| {
+            let place = paper::COLUMNS.iter().position(|name| *name == column)?;
+            row.figures[place]
+        };
+        Measured {
+            ours: false,
+            system: row.system.to_owned(),
+            data: set.name.to_owned(),
+            users: set.users,
+            ndcg_10: figure("NDCG@10"),
+            mrr_10: figure("MRR@10"),
+            recall_10: figure("Recall@10"),
+        }
+    });
+    let mut rows = vec![ours("LRURec", &overall.retriever), ours("LRURec and ranker", &overall.fused)];
+    rows.extend(reported);
+    let gain = gain.get("ndcg@10").map(|&interval| Gain { users: subset.users, interval });
+    Ok(Results { rows, gain, command: COMMAND.to_owned() })
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).map_err(|error| {
+        UserError::input(format!("cannot read {}: {error}", path.display()))
+            .hint("check the path; llamarec exhibit --help says what the file holds")
+            .into()
+    })
+}

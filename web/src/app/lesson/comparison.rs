@@ -1,0 +1,101 @@
+//! Two answers side by side: another way of asking, another order of the letters, another history.
+
+use leptos::prelude::*;
+use shared::trace::Trace;
+
+use crate::{
+    app::page::Page,
+    compare::{asked, compare},
+    ids,
+    rows::movement,
+    state::Outcome,
+    update::Action,
+};
+
+/// The pin, and the comparison once something is pinned.
+#[component]
+pub fn Compare(
+    /// The record on the screen.
+    trace: Memo<Option<Trace>>,
+) -> impl IntoView {
+    let page = expect_context::<Page>();
+    let pinned =
+        Memo::new(move |_| page.state.with(|state| state.pinned.as_ref().map(|pinned| pinned.trace.clone())));
+    let pin = move |_| {
+        let outcome = trace.get_untracked().map(|trace| {
+            let history = trace.history.iter().map(|item| item.item).collect();
+            Box::new(Outcome { trace, history, record: None })
+        });
+        page.act(Action::Pin(outcome));
+    };
+    view! {
+        <h3>"The ranking, and what changes it"</h3>
+        <div class="actions">
+            <button id=ids::PIN type="button" on:click=pin>"Pin this answer"</button>
+            <Show when=move || pinned.with(Option::is_some)>
+                <button type="button" on:click=move |_| page.act(Action::Pin(None))>"Unpin"</button>
+            </Show>
+        </div>
+        <p class="hint">
+            "Pin an answer, then change the way of asking, the letters or the history, and see which films move."
+        </p>
+        <table id=ids::COMPARISON class="plain">
+            <caption>
+                {move || trace.with(|trace| trace.as_ref().map(|now| {
+                    pinned.with(|pinned| match pinned {
+                        Some(pinned) => format!("Pinned: {}. Now: {}.{}", asked(pinned), asked(now), tau(pinned, now)),
+                        None => format!("Now: {}.", asked(now)),
+                    })
+                }))}
+            </caption>
+            <thead>
+                <tr>
+                    <th scope="col">"Now"</th>
+                    <th scope="col">"Film"</th>
+                    <th scope="col">{move || if pinned.with(Option::is_some) { "Pinned" } else { "Retriever" }}</th>
+                </tr>
+            </thead>
+            <tbody>
+                {move || trace.with(|trace| trace.as_ref().map(|now| pinned.with(|pinned| lines(pinned.as_ref(), now))))}
+            </tbody>
+        </table>
+    }
+}
+
+fn tau(pinned: &Trace, now: &Trace) -> String {
+    compare(pinned, now).tau.map_or(String::new(), |tau| {
+        format!(" Kendall’s tau {tau:.2} (1 is the same order, 0 has nothing in common).")
+    })
+}
+
+/// One row a candidate; without anything pinned beside the retriever's order.
+fn lines(pinned: Option<&Trace>, now: &Trace) -> impl IntoView + use<> {
+    let comparison = compare(pinned.unwrap_or(now), now);
+    let place_before = |n: usize, before: Option<usize>| match pinned {
+        Some(_) => before,
+        None => now
+            .ranking
+            .iter()
+            .find(|ranked| ranked.title == comparison.lines[n].title)
+            .map(|r| r.retriever_rank),
+    };
+    let rows = comparison.lines.iter().enumerate().map(|(n, line)| {
+        let before = place_before(n, line.before);
+        let moved = before.map(|before| movement(before as i64 - line.after as i64));
+        view! {
+            <tr>
+                <td class="place">{line.after}</td>
+                <th scope="row">{line.title.clone()}</th>
+                <td>
+                    {before.map_or("new".to_owned(), |before| before.to_string())}
+                    " "
+                    {moved.map(|(mark, words)| view! {
+                        <span aria-hidden="true">{mark}</span>
+                        <span class="visually-hidden">{words}</span>
+                    })}
+                </td>
+            </tr>
+        }
+    });
+    rows.collect_view()
+}

@@ -1,0 +1,108 @@
+//! The same candidates under other letters, several times: do the films keep their places, or do the letters?
+
+use leptos::prelude::*;
+use shared::protocol::ShuffleStudy;
+
+use crate::{
+    app::{bar::Bar, browser, page::Page},
+    format::percent,
+    ids,
+    shuffle::{Film, LetterGain, films, letters},
+    state::{Ranker, State},
+    update::Action,
+};
+
+/// How many orders are asked about.
+const ORDERS: usize = 8;
+
+/// A disclosure with the study; absent until there is a ranker.
+#[component]
+pub fn Shuffle() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let ready = Memo::new(move |_| page.state.with(|state| matches!(state.ranker, Ranker::Ready(_))));
+    let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
+    let measuring = Memo::new(move |_| page.state.with(State::is_measuring));
+    let study = Memo::new(move |_| page.state.with(|state| state.study.clone()));
+    let start = move |_| {
+        let candidates = shared::CANDIDATES;
+        page.act(Action::Shuffle((0..ORDERS).map(|_| browser::shuffled(candidates)).collect()));
+    };
+    view! {
+        <Show when=move || ready.get()>
+            <details class="prompt">
+                <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
+                <p class="hint">
+                    "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
+                    one prefers certain letters. The mean over all orders has that preference averaged out."
+                </p>
+                <div class="actions">
+                    <button id=ids::SHUFFLES type="button" disabled=move || !can_ask.get() on:click=start>
+                        {format!("Ask in {ORDERS} orders")}
+                    </button>
+                    <button
+                        id=ids::STOP_SHUFFLES
+                        type="button"
+                        disabled=move || !measuring.get()
+                        on:click=move |_| page.act(Action::Stop)
+                    >"Stop"</button>
+                    <span class="hint" role="status">
+                        {move || study.get().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
+                    </span>
+                </div>
+                {move || study.get().filter(|study| !study.answers.is_empty()).map(|study| view! { <Study study/> })}
+            </details>
+        </Show>
+    }
+}
+
+#[component]
+fn Study(
+    /// What was shown so far.
+    study: ShuffleStudy,
+) -> impl IntoView {
+    let most = letters(&study).iter().map(|gain| gain.probability).fold(f32::MIN_POSITIVE, f32::max);
+    let gain = |gain: LetterGain| {
+        view! {
+            <li>
+                <span class="letter">{gain.letter.to_string()}</span>
+                <Bar share=gain.probability / most/>
+                <span class="percent">{percent(gain.probability)}</span>
+                <span class="grow hint">{format!("best {} times", gain.wins)}</span>
+            </li>
+        }
+    };
+    let film = |(n, film): (usize, Film)| {
+        view! {
+            <tr>
+                <td class="place">{n + 1}</td>
+                <th scope="row">{film.title}</th>
+                <td>{percent(film.probability)}</td>
+                <td>{format!("{} to {}", film.best, film.worst)}</td>
+                <td>{format!("{:.1}", film.deviation)}</td>
+            </tr>
+        }
+    };
+    view! {
+        <div class="figures">
+            <div class="scroll" tabindex="0" role="region" aria-label="Films over all orders">
+                <table id=ids::AVERAGE class="plain">
+                    <caption>"Ranked by the mean over the orders"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Place"</th>
+                            <th scope="col">"Film"</th>
+                            <th scope="col">"Mean"</th>
+                            <th scope="col">"Places"</th>
+                            <th scope="col">"Deviation"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{films(&study).into_iter().enumerate().map(film).collect_view()}</tbody>
+                </table>
+            </div>
+            <div>
+                <p class="hint">"What each letter gets, whatever stands under it. Without a preference all have 5 %."</p>
+                <ol id=ids::BIAS class="bars">{letters(&study).into_iter().map(gain).collect_view()}</ol>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,78 @@
+//! What the models are worth, beside the paper: from the files that come with them.
+
+use leptos::prelude::*;
+use shared::exhibit::{Measured, Results as Measures};
+
+use super::page::Page;
+use crate::ids;
+
+/// The table and what to know about it.
+#[component]
+pub fn Results() -> impl IntoView {
+    let page = expect_context::<Page>();
+    view! {
+        <section class="panel wide" aria-labelledby="results-title">
+            <h2 id="results-title">"What these models are worth"</h2>
+            {move || match page.results.get() {
+                Some(results) => view! { <Table results=(*results).clone()/> }.into_any(),
+                None => view! { <p class="hint">"This bundle has no measures."</p> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Table(
+    /// What was measured.
+    results: Measures,
+) -> impl IntoView {
+    let gain = results.gain.map(|gain| {
+        let interval = gain.interval;
+        format!(
+            "Among the {} users whose film is one of the twenty candidates, the ranker adds {:+.4} to the retriever’s NDCG@10 \
+             (95 % of paired bootstrap samples lie between {:+.4} and {:+.4}).",
+            gain.users, interval.mean, interval.low, interval.high
+        )
+    });
+    view! {
+        <div class="scroll" tabindex="0" role="region" aria-label="Table of results">
+        <table id=ids::RESULTS class="plain">
+            <caption>"Users’ next films, found among the first ten of the whole catalogue. More is better."</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"System"</th>
+                    <th scope="col">"Data"</th>
+                    <th scope="col">"Users"</th>
+                    <th scope="col">"NDCG@10"</th>
+                    <th scope="col">"MRR@10"</th>
+                    <th scope="col">"Recall@10"</th>
+                </tr>
+            </thead>
+            <tbody>{results.rows.into_iter().map(row).collect_view()}</tbody>
+        </table>
+        </div>
+        <p>{gain}</p>
+        <ul class="hint">
+            <li>"Other data: the paper’s ML-100k is a later edition of MovieLens with other users. Compare what the second stage adds, not the rows."</li>
+            <li>"Another ranker: the paper tunes Llama 2 with 7 billion weights on a large GPU; here it has 135 million and runs on your device."</li>
+            <li>"Another question: this adapter judges film by film; the paper reads letters. The lesson shows both."</li>
+            <li>"Ours are true means over users. The paper’s LRURec row is a mean of means of batches."</li>
+        </ul>
+        <p class="hint">"Measured by: " <code>{results.command}</code></p>
+    }
+}
+
+fn row(measured: Measured) -> impl IntoView {
+    let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.4}"));
+    let by = if measured.ours { "here" } else { "paper" };
+    view! {
+        <tr class:ours=measured.ours>
+            <th scope="row">{measured.system} " " <span class="badge">{by}</span></th>
+            <td>{measured.data}</td>
+            <td>{measured.users}</td>
+            <td>{figure(measured.ndcg_10)}</td>
+            <td>{figure(measured.mrr_10)}</td>
+            <td>{figure(measured.recall_10)}</td>
+        </tr>
+    }
+}

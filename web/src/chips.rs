@@ -1,0 +1,106 @@
+//! The prompt cut into pieces that are drawn one by one: as characters, as tokens or as token ids.
+
+use shared::{
+    prompt::{Span, SpanKind},
+    trace::{RankerTrace, Trace},
+};
+
+use crate::letters::visible;
+
+/// How the prompt is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grain {
+    /// As it is read by people.
+    #[default]
+    Text,
+    /// Cut into tokens.
+    Tokens,
+    /// As the numbers that the model reads.
+    Ids,
+}
+
+/// A piece of the prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chip {
+    /// What is shown.
+    pub text: String,
+    /// What it is part of.
+    pub kind: SpanKind,
+    /// The candidate it speaks of, as a place in the retriever's order.
+    pub place: Option<usize>,
+}
+
+/// The prompt of a record; empty if it was not asked by letters.
+pub fn chips(trace: &Trace, grain: Grain) -> Vec<Chip> {
+    let Some(ranker) = &trace.ranker else { return Vec::new() };
+    let by_letter = trace.by_letter();
+    let chip = |text: String, kind: SpanKind| {
+        let place = match kind {
+            SpanKind::Candidate { n } => by_letter.get(n).copied(),
+            _ => None,
+        };
+        Chip { text, kind, place }
+    };
+    match grain {
+        Grain::Text => {
+            let spans = ranker.prompt.spans.iter();
+            spans.map(|span| chip(slice(ranker, span.start, span.end).to_owned(), span.kind)).collect()
+        }
+        Grain::Tokens | Grain::Ids => ranker
+            .token_ids
+            .iter()
+            .zip(&ranker.token_offsets)
+            .map(|(id, &(start, end))| {
+                let text =
+                    if grain == Grain::Ids { id.to_string() } else { visible(slice(ranker, start, end)) };
+                chip(text, kind_at(&ranker.prompt.spans, start))
+            })
+            .collect(),
+    }
+}
+
+fn slice(ranker: &RankerTrace, start: usize, end: usize) -> &str {
+    // A piece may end within a character that takes several tokens.
+    ranker.prompt.text.get(start..end).unwrap_or("�")
+}
+
+/// What the byte at this place is part of.
+fn kind_at(spans: &[Span], byte: usize) -> SpanKind {
+    let span = spans.iter().find(|span| (span.start..span.end).contains(&byte));
+    span.map_or(SpanKind::Frame, |span| span.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::letters::tests::trace;
+
+    #[test]
+    fn pieces_belong_to_the_candidates_they_name() {
+        let trace = trace();
+        let text = chips(&trace, Grain::Text);
+        let whole: String = text.iter().map(|chip| chip.text.as_str()).collect();
+        assert_eq!(whole, trace.ranker.as_ref().expect("a ranker").prompt.text);
+        let named: Vec<(usize, bool)> = text
+            .iter()
+            .filter_map(|chip| {
+                chip.place.map(|place| (place, chip.text.contains(&trace.candidates[place].title)))
+            })
+            .collect();
+        assert_eq!(named, [(2, true), (0, true), (1, true)]);
+    }
+
+    #[test]
+    fn tokens_are_shown_as_text_or_as_numbers() {
+        let mut trace = trace();
+        let ranker = trace.ranker.as_mut().expect("a ranker");
+        let start = ranker.prompt.text.find("Fargo").expect("a candidate");
+        ranker.token_ids = vec![11, 12, 13];
+        ranker.token_offsets = vec![(0, 3), (start - 1, start + 5), (start + 5, start + 6)];
+        let of = |grain| chips(&trace, grain);
+        let texts: Vec<String> = of(Grain::Tokens).into_iter().map(|chip| chip.text).collect();
+        assert_eq!(texts, ["###", "␣Fargo", "␣"]);
+        assert_eq!(of(Grain::Ids)[1].text, "12");
+        assert_eq!(of(Grain::Tokens)[2].place, Some(2));
+    }
+}

@@ -1,0 +1,109 @@
+//! Two answers about the same candidates, side by side.
+
+use shared::{catalog::ItemId, trace::Trace};
+
+/// One candidate in both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its title.
+    pub title: String,
+    /// Its place in the first, from 1; absent if it is no candidate there.
+    pub before: Option<usize>,
+    /// Its place in the second, from 1.
+    pub after: usize,
+}
+
+/// The comparison of two records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The second one's candidates in its order.
+    pub lines: Vec<Line>,
+    /// Kendall's tau over the candidates that both have: 1 is the same order, 0 none in common, -1 turned round. Absent
+    /// for fewer than two.
+    pub tau: Option<f64>,
+}
+
+/// What was said of the candidates, best first: both stages together where a tuned ranker ran, else the ranker's order.
+pub fn order(trace: &Trace) -> Vec<ItemId> {
+    let mut ranking: Vec<_> = trace.ranking.iter().collect();
+    if trace.fused.is_none() {
+        ranking.sort_by_key(|ranked| ranked.ranker_rank.unwrap_or(ranked.rank));
+    }
+    ranking.into_iter().map(|ranked| ranked.item).collect()
+}
+
+/// Compares the orders of two records.
+pub fn compare(first: &Trace, second: &Trace) -> Comparison {
+    let (before, after) = (order(first), order(second));
+    let place = |item: &ItemId| before.iter().position(|other| other == item);
+    let title = |item: ItemId| {
+        let ranked = second.ranking.iter().find(|ranked| ranked.item == item);
+        ranked.map_or(String::new(), |ranked| ranked.title.clone())
+    };
+    let lines = after
+        .iter()
+        .enumerate()
+        .map(|(n, item)| Line {
+            title: title(*item),
+            before: place(item).map(|place| place + 1),
+            after: n + 1,
+        })
+        .collect();
+    let both: Vec<usize> = after.iter().filter_map(place).collect();
+    Comparison { lines, tau: kendall(&both) }
+}
+
+/// Kendall's tau between the order of these numbers and the rising one.
+fn kendall(places: &[usize]) -> Option<f64> {
+    let pairs = places.len() * places.len().saturating_sub(1) / 2;
+    let rising: usize =
+        (0..places.len()).map(|n| places[n + 1..].iter().filter(|&&later| later > places[n]).count()).sum();
+    (pairs > 0).then(|| 2.0 * rising as f64 / pairs as f64 - 1.0)
+}
+
+/// How a record was asked, in words.
+pub fn asked(trace: &Trace) -> String {
+    let way = if trace.ranker.is_some() { "by letters" } else { "film by film" };
+    let tuned = if trace.provenance.adapter.is_some() { "tuned" } else { "untuned" };
+    let films = match trace.history.len() {
+        1 => "1 film".to_owned(),
+        films => format!("{films} films"),
+    };
+    let shuffled = if trace.asking.order.is_sorted() { "" } else { ", shuffled" };
+    format!("{way}, {tuned}{shuffled}, behind {films}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::letters::tests::trace;
+
+    #[test]
+    fn orders_are_compared_over_what_both_have() {
+        let first = trace();
+        let mut second = trace();
+        for (ranked, rank) in second.ranking.iter_mut().zip([3, 2, 1]) {
+            ranked.ranker_rank = Some(rank);
+        }
+        let turned = compare(&first, &second);
+        let places: Vec<_> = turned.lines.iter().map(|line| (line.before, line.after)).collect();
+        assert_eq!(places, [(Some(3), 1), (Some(2), 2), (Some(1), 3)]);
+        assert_eq!((turned.tau, compare(&first, &first).tau), (Some(-1.0), Some(1.0)));
+
+        second.ranking[0].item = ItemId(77);
+        let other = compare(&first, &second);
+        assert_eq!(other.lines[2].before, None);
+        assert_eq!(other.tau, Some(-1.0));
+    }
+
+    #[test]
+    fn the_way_of_asking_is_said() {
+        assert_eq!(asked(&trace()), "by letters, untuned, shuffled, behind 1 film");
+    }
+
+    #[test]
+    fn one_film_has_no_order() {
+        assert_eq!((kendall(&[]), kendall(&[3])), (None, None));
+        assert!((kendall(&[1, 0, 2]).expect("three films") - 1.0 / 3.0).abs() < 1e-9);
+    }
+}
