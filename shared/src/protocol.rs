@@ -285,6 +285,9 @@ pub struct DeviceReport {
     pub backend: String,
     /// The adapter's own description; empty on the CPU.
     pub adapter: String,
+    /// What the adapter can do, for people; empty on the CPU.
+    #[serde(default)]
+    pub abilities: String,
     /// Why this device was taken, one sentence.
     pub reason: String,
 }

@@ -5,6 +5,8 @@
 
 use shared::protocol::{DeviceChoice, DeviceReport, Failure, FailureCode};
 
+use crate::format::megabytes;
+
 /// What the browser says about its WebGPU adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adapter {
@@ -12,6 +14,12 @@ pub struct Adapter {
     pub name: String,
     /// Whether the browser calls it a fallback adapter.
     pub fallback: bool,
+    /// Whether its shaders have 16-bit floats.
+    pub f16: bool,
+    /// Whether its shaders have subgroups.
+    pub subgroups: bool,
+    /// Bytes that one binding can hold; 0 if not told.
+    pub largest_buffer: u64,
 }
 
 impl Adapter {
@@ -57,6 +65,7 @@ fn cpu(reason: &str) -> DeviceReport {
     DeviceReport {
         backend: CPU.into(),
         adapter: String::new(),
+        abilities: String::new(),
         reason: format!("On the CPU because {reason}."),
     }
 }
@@ -64,9 +73,21 @@ fn cpu(reason: &str) -> DeviceReport {
 fn webgpu(adapter: Adapter, reason: &str) -> DeviceReport {
     DeviceReport {
         backend: WEBGPU.into(),
+        abilities: abilities(&adapter),
         adapter: adapter.name,
         reason: format!("On WebGPU because {reason}."),
     }
+}
+
+/// What an adapter can do, in words.
+fn abilities(adapter: &Adapter) -> String {
+    let yes = |has| if has { "yes" } else { "no" };
+    format!(
+        "16-bit floats {}, subgroups {}, bindings up to {}. The kernels use neither of the two.",
+        yes(adapter.f16),
+        yes(adapter.subgroups),
+        megabytes(adapter.largest_buffer)
+    )
 }
 
 /// The short name of a device for the badge, for example `WebGPU · apple metal-3`.
@@ -85,7 +106,7 @@ mod tests {
     use super::*;
 
     fn adapter(name: &str) -> Adapter {
-        Adapter { name: name.into(), fallback: false }
+        Adapter { name: name.into(), f16: true, largest_buffer: 134_217_728, ..Adapter::default() }
     }
 
     #[test]
@@ -94,7 +115,10 @@ mod tests {
         assert_eq!(backend(Some(adapter("apple metal-3"))), WEBGPU);
         assert_eq!(backend(Some(adapter("google SwiftShader"))), CPU);
         assert_eq!(backend(Some(adapter("mesa llvmpipe (LLVM 15)"))), CPU);
-        assert_eq!(backend(Some(Adapter { name: "unknown".into(), fallback: true })), CPU);
+        assert_eq!(
+            backend(Some(Adapter { name: "unknown".into(), fallback: true, ..Adapter::default() })),
+            CPU
+        );
         assert_eq!(backend(None), CPU);
     }
 
@@ -103,6 +127,7 @@ mod tests {
         let gpu = decide(DeviceChoice::WebGpu, Some(adapter("google swiftshader"))).unwrap();
         assert_eq!(badge(&gpu), "WebGPU · google swiftshader");
         assert_eq!(gpu.reason, "On WebGPU because you chose it.");
+        assert!(gpu.abilities.starts_with("16-bit floats yes, subgroups no, bindings up to 134 MB"));
         let cpu = decide(DeviceChoice::Cpu, Some(adapter("nvidia"))).unwrap();
         assert_eq!(badge(&cpu), "CPU (wasm)");
         assert_eq!(decide(DeviceChoice::WebGpu, None).unwrap_err().code, FailureCode::Device);

@@ -67,9 +67,15 @@ pub fn read(text: &str, catalog: &Catalog) -> Result<Import, Failure> {
 
 /// The lines of a list: by the names of columns, else each line is a title.
 fn entries(text: &str) -> Vec<Entry> {
+    let first = text.lines().next().unwrap_or_default();
+    let separator = [b',', b';', b'\t'].into_iter().max_by_key(|&mark| {
+        // Of several that are as frequent the last would win, and a comma is likeliest.
+        (first.bytes().filter(|&byte| byte == mark).count(), mark == b',')
+    });
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .has_headers(false)
+        .delimiter(separator.unwrap_or(b','))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let mut rows = reader.records().map_while(Result::ok);
@@ -144,11 +150,9 @@ mod tests {
     fn a_title_a_line() {
         assert_eq!(ids("\u{feff}Heat (1995)\n\ntoy story\r\nCatch Me If You Can\nHeat\n"), [1, 2, 4]);
         assert_eq!(ids("title\nFargo (1996)\n"), [3]);
-        assert_eq!(
-            ids("Title;Note\nFargo\n"),
-            Vec::<u32>::new(),
-            "other separators are titles that nobody knows"
-        );
+        assert_eq!(ids("Title;Note\nFargo;good\n"), [3], "semicolons separate too");
+        let unknown = read("Heat; or not\nFargo\n", &catalog()).expect("a list").unknown;
+        assert_eq!(unknown, ["Heat; or not"]);
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Visitor {
 
     /// Presses Tab until the element with this id has the focus.
     pub async fn tab_to(&self, id: &str) {
-        for _ in 0..60 {
+        for _ in 0..120 {
             if self.value("document.activeElement.id").await == json!(id) {
                 return;
             }

@@ -1,5 +1,6 @@
 //! The lesson and the results, from records alone and with a ranker.
 
+use fantoccini::key::Key;
 use serde_json::{Value, json};
 use tests::{tiny_llama, tuned};
 use web::{ids, view::View};
@@ -284,5 +285,31 @@ async fn a_list_of_ones_own_becomes_the_history() {
     assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, ["Heat (1995)", "Fargo (1996)"]);
     visitor.resolve(OPEN_FILE, vec![json!(ids::IMPORT), json!("")]).await;
     visitor.wait_for_text(ids::ALERT, "no film in this list", SOON).await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lesson_works_by_keyboard() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&site.url).await;
+    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    visitor.tab_to(&ids::view(View::Lesson)).await;
+    visitor.press(Key::Enter).await;
+    visitor.wait_for_text(ids::STEP_TITLE, "1. ", SOON).await;
+    visitor.tab_to(&ids::choice(ids::QUESTION, 0)).await;
+    visitor.press(Key::Down).await;
+    visitor.wait_for_text(ids::ANSWER, "Yes.", SOON).await;
+    visitor.tab_to(ids::STEP_NEXT).await;
+    visitor.press(Key::Enter).await;
+    visitor.wait_for_text(ids::STEP_TITLE, "2. ", SOON).await;
+    let focus = format!("document.activeElement.id === '{}'", ids::STEP_TITLE);
+    visitor.wait("the focus on the step", &focus, SOON).await;
+    visitor.tab_to(ids::TEMPERATURE).await;
+    visitor.press(Key::Left).await;
+    visitor.wait("a lower temperature", "/t=0\\.[0-9]+/.test(location.hash)", SOON).await;
+    visitor.tab_to(ids::PIN).await;
+    visitor.press(Key::Enter).await;
+    visitor.wait_for_text(ids::COMPARISON, "Kendall’s tau 1.00", SOON).await;
     visitor.leave().await;
 }

@@ -160,6 +160,7 @@ async fn the_tiny_ranker_ranks_on_webgpu() {
     visitor.select(ids::DEVICE, "webgpu").await;
     load_ranker(&visitor).await;
     assert!(visitor.text(ids::DEVICE_BADGE).await.to_lowercase().contains("swiftshader"));
+    assert!(visitor.text(ids::DEVICE_REASON).await.contains("16-bit floats"));
     ranked_as_an_untuned_base(&visitor).await;
     visitor.screenshot("ranked").await;
     visitor.leave().await;

@@ -40,7 +40,6 @@ use search_box::SearchBox;
 /// Mounts the page; called once.
 pub fn start() {
     console_error_panic_hook::set_once();
-    browser::remove_placeholder();
     mount_to_body(App);
 }
 
@@ -50,54 +49,57 @@ fn App() -> impl IntoView {
     let page = Page::start();
     provide_context(page);
     let display = Memo::new(move |_| page.state.with(|state| state.display));
+    // The heading stands in the page's own text and is there first; the rest comes at once, so that nothing jumps.
+    Effect::new(move || {
+        if page.ready.get() {
+            browser::remove_placeholder();
+        }
+    });
     let shown = Memo::new(move |_| display.get().view);
     // Nobody should be locked in: a guided page without its lesson would show nothing.
     let guided = Memo::new(move |_| display.get().guided && display.get().view == View::Lesson);
     view! {
         <div class="page" class:large=move || display.get().large>
-            <header class="masthead">
-                <h1>"LlamaRec"</h1>
-                <p>
-                    "Films you liked in, films to see next out: a small retriever proposes twenty, a language model reads them, \
-                    and one forward pass ranks them. All of it runs on your device."
-                </p>
-                <Show when=move || !guided.get()>
-                    <Navigation/>
-                </Show>
-            </header>
+            <Show when=move || !guided.get() && page.ready.get()>
+                <Navigation/>
+            </Show>
             <Alert/>
-            <main class:alone=move || guided.get()>
-                <Show when=move || !guided.get()>
-                    <section class="panel" aria-labelledby="history-title">
-                        <h2 id="history-title">"Your history"</h2>
-                        <SearchBox/>
-                        <HistoryList/>
-                        <ImportList/>
-                    </section>
-                </Show>
-                {move || match shown.get() {
-                    View::Recommend => view! {
-                        <section class="panel wide" aria-labelledby="ranking-title">
-                            <h2 id="ranking-title">"Recommendations"</h2>
-                            <RankingTable/>
-                            <EffectsView/>
-                            <PromptView/>
+            <Show when=move || page.ready.get()>
+                <main class:alone=move || guided.get() class:study=move || shown.get() != View::Recommend>
+                    <Show when=move || !guided.get()>
+                        <section class="panel" aria-labelledby="history-title">
+                            <h2 id="history-title">"Your history"</h2>
+                            <SearchBox/>
+                            <HistoryList/>
+                            <ImportList/>
                         </section>
-                    }.into_any(),
-                    View::Lesson => view! { <Lesson/> }.into_any(),
-                    View::Retriever => view! { <RetrieverView/> }.into_any(),
-                    View::Results => view! { <Results/> }.into_any(),
-                }}
-                <Show when=move || !guided.get()>
-                    <ModelPanel/>
-                </Show>
-            </main>
+                    </Show>
+                    {move || match shown.get() {
+                        View::Recommend => view! {
+                            <section class="panel wide" aria-labelledby="ranking-title">
+                                <h2 id="ranking-title">"Recommendations"</h2>
+                                <RankingTable/>
+                                <EffectsView/>
+                                <PromptView/>
+                            </section>
+                        }.into_any(),
+                        View::Lesson => view! { <Lesson/> }.into_any(),
+                        View::Retriever => view! { <RetrieverView/> }.into_any(),
+                        View::Results => view! { <Results/> }.into_any(),
+                    }}
+                    <Show when=move || !guided.get()>
+                        <ModelPanel/>
+                    </Show>
+                </main>
+            </Show>
             <Show when=move || guided.get()>
                 <p class="leave">
                     <button type="button" on:click=move |_| page.act(Action::Guided(false))>"Show the whole page"</button>
                 </p>
             </Show>
-            <Footer/>
+            <Show when=move || page.ready.get()>
+                <Footer/>
+            </Show>
             <div id=ids::LIVE class="visually-hidden" role="status" aria-live="polite">
                 {move || page.state.with(|state| state.announcement.clone())}
             </div>

@@ -125,7 +125,7 @@ fn Loaded(
             <span id=ids::DEVICE_BADGE class="badge device">{badge(&info.device)}</span>
             <span class="badge" class:warn=info.adapter.is_none()>{tuning}</span>
         </p>
-        <p id=ids::DEVICE_REASON class="hint">{info.device.reason}</p>
+        <p id=ids::DEVICE_REASON class="hint">{info.device.reason}" "{info.device.abilities}</p>
     }
 }
 

@@ -39,8 +39,8 @@ pub struct Page {
     pub results: RwSignal<Option<Arc<Results>>>,
     /// The candidate that the visitor points at, as a place in the retriever's order: its letter, tokens and row light up.
     pub lit: RwSignal<Option<usize>>,
-    /// Whether the link that the page was opened with has been read.
-    ready: RwSignal<bool>,
+    /// Whether the bundle is here and the link that the page was opened with has been read, or that failed.
+    pub ready: RwSignal<bool>,
     bridge: StoredValue<Option<Bridge>, LocalStorage>,
 }
 
@@ -133,13 +133,15 @@ impl Page {
                 let bundle = Arc::new(bundle);
                 self.bundle.set(Some(Arc::clone(&bundle)));
                 self.fetch_exhibits(&bundle).await;
-                self.ready.set(true);
                 self.count_stored().await;
             }
-            Err(failure) => self.state.update(|state| {
-                state.retriever = Retriever::Failed;
-                state.failure = Some(failure);
-            }),
+            Err(failure) => {
+                self.state.update(|state| {
+                    state.retriever = Retriever::Failed;
+                    state.failure = Some(failure);
+                });
+                self.ready.set(true);
+            }
         }
     }
 
@@ -155,6 +157,7 @@ impl Page {
             self.open_example(n);
             self.state.update(|state| state.history = History::new(state.history.items().to_vec()));
         }
+        self.ready.set(true);
         self.results.set(bundle.results().await.map(Arc::new));
     }
 

@@ -21,7 +21,20 @@ pub async fn probe() -> Option<Adapter> {
     words.dedup();
     // The flag moved from the adapter to its info; browsers have the one or the other.
     let flag = |object| get(object, "isFallbackAdapter").is_some_and(|value| value.is_truthy());
-    Some(Adapter { name: words.join(" "), fallback: flag(&info) || flag(&adapter) })
+    let features = get(&adapter, "features");
+    let has = |name: &str| {
+        let has: Option<Function> = features.as_ref().and_then(|set| get(set, "has")?.dyn_into().ok());
+        let set = features.as_ref()?;
+        has?.call1(set, &name.into()).ok()?.as_bool()
+    };
+    let limit = |name| get(&get(&adapter, "limits")?, name)?.as_f64();
+    Some(Adapter {
+        name: words.join(" "),
+        fallback: flag(&info) || flag(&adapter),
+        f16: has("shader-f16").unwrap_or(false),
+        subgroups: has("subgroups").unwrap_or(false),
+        largest_buffer: limit("maxStorageBufferBindingSize").unwrap_or(0.0) as u64,
+    })
 }
 
 fn get(object: &JsValue, key: &str) -> Option<JsValue> {

@@ -34,9 +34,6 @@ pub struct RankerConfig {
     pub candidates: usize,
     /// Share of the others that is drawn from the whole catalogue instead of the retriever's best.
     pub random_share: f64,
-    /// Weight of the retriever's log-probabilities beside the ranker's scores in the loss: above 0 the ranker learns
-    /// what the retriever does not know.
-    pub residual: f64,
     /// Share of the retriever's softmax in the right answer: distillation.
     pub distillation: f64,
     /// Histories a step.
@@ -77,7 +74,6 @@ impl Default for RankerConfig {
             examples: 0,
             candidates: 8,
             random_share: 0.25,
-            residual: 0.0,
             distillation: 0.0,
             batch_size: 8,
             parts: 2,
@@ -138,10 +134,9 @@ impl RankerConfig {
         {
             return Err(UserError::usage(format!("{name} is {value}")).hint("give a number above 0"));
         }
-        for (name, value) in [("--weight-decay", self.weight_decay), ("--residual", self.residual)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(UserError::usage(format!("{name} is {value}")).hint("give 0 or a number above"));
-            }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            let message = format!("--weight-decay is {}", self.weight_decay);
+            return Err(UserError::usage(message).hint("give 0 or a number above"));
         }
         Ok(())
     }
@@ -188,7 +183,6 @@ mod tests {
             RankerConfig { mode: Mode::Letters, candidates: 21, ..RankerConfig::default() },
             RankerConfig { random_share: 1.5, ..RankerConfig::default() },
             RankerConfig { distillation: -0.1, ..RankerConfig::default() },
-            RankerConfig { residual: f64::INFINITY, ..RankerConfig::default() },
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },
         ] {

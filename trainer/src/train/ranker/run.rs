@@ -20,7 +20,7 @@ use super::{
     Examples, RankerConfig, RankerReport, RankerValidation,
     judge::{Judge, Orders, Verdict},
     resume::Progress,
-    step::{Lesson, Pupil, RetrieverInLoss, Taught},
+    step::{Lesson, Pupil, Taught},
 };
 use crate::{
     candidates::Candidates,
@@ -136,12 +136,11 @@ impl Run<'_> {
                 Ok(Lesson { asked, choices: &example.questions })
             })
             .collect::<anyhow::Result<_>>()?;
-        let &RankerConfig { residual, distillation, .. } = self.config;
         let pupil = Pupil {
             llama: self.parts.ranker.llama(),
             scorer: &self.scorer,
             adapter: &self.adapter,
-            retriever: RetrieverInLoss { residual, distillation },
+            distillation: self.config.distillation,
         };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);

@@ -48,37 +48,21 @@ pub(super) struct Pupil<'a> {
     pub scorer: &'a Scorer,
     /// What learns.
     pub adapter: &'a Adapter,
-    /// What the retriever has to do with it.
-    pub retriever: RetrieverInLoss,
-}
-
-/// The retriever's part in the loss.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct RetrieverInLoss {
-    /// Weight of its log-probabilities beside the ranker's scores.
-    pub residual: f64,
-    /// Share of its softmax in the right answer.
+    /// Share of the retriever's softmax in the right answer.
     pub distillation: f64,
 }
 
-impl RetrieverInLoss {
-    /// Cross entropy of a question whose candidates have these scores: `[1]`.
-    fn loss(self, scores: Tensor<1>, choice: &Choice) -> Tensor<1> {
-        let constant = |values: Vec<f32>| Tensor::<1>::from_data(values.as_slice(), &scores.device());
-        let scores = if self.residual > 0.0 {
-            scores.clone() + constant(choice.retriever.clone()).mul_scalar(self.residual as f32)
-        } else {
-            scores.clone()
-        };
-        let logs = log_softmax(scores.clone(), 0);
-        let right = logs.clone().narrow(0, choice.chosen, 1).neg();
-        if self.distillation == 0.0 {
-            return right;
-        }
-        let share = self.distillation as f32;
-        let teacher = constant(softmax(&choice.retriever, 1.0));
-        right.mul_scalar(1.0 - share) - (logs * teacher).sum().mul_scalar(share)
+/// Cross entropy of a question whose candidates have these scores, `[1]`; the retriever's softmax has this share in the
+/// right answer.
+fn cross_entropy(scores: Tensor<1>, choice: &Choice, distillation: f64) -> Tensor<1> {
+    let logs = log_softmax(scores, 0);
+    let right = logs.clone().narrow(0, choice.chosen, 1).neg();
+    if distillation == 0.0 {
+        return right;
     }
+    let teacher = Tensor::from_data(softmax(&choice.retriever, 1.0).as_slice(), &logs.device());
+    let share = distillation as f32;
+    right.mul_scalar(1.0 - share) - (logs * teacher).sum().mul_scalar(share)
 }
 
 impl Pupil<'_> {
@@ -122,7 +106,8 @@ impl Pupil<'_> {
         let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
             let own = first..first + choice.candidates.len();
-            losses.push(self.retriever.loss(scores.clone().narrow(0, own.start, own.len()), choice));
+            let own_scores = scores.clone().narrow(0, own.start, own.len());
+            losses.push(cross_entropy(own_scores, choice, self.distillation));
             first = own.end;
             right += usize::from(ranking::order(&values[own])[0] == choice.chosen);
         }
@@ -151,34 +136,30 @@ mod tests {
 
     use super::*;
 
-    fn loss(residual: f64, distillation: f64) -> f32 {
+    #[test]
+    fn the_retriever_has_a_share_in_the_right_answer() {
         let choice = Choice {
             length: 1,
             candidates: [1, 2, 3].map(ItemId).to_vec(),
             retriever: vec![0.0, -1.0, -2.0],
             chosen: 1,
         };
-        let scores = Tensor::from_data([0.5, 1.0, -0.5], &Device::flex());
-        RetrieverInLoss { residual, distillation }
-            .loss(scores, &choice)
-            .try_into_scalar()
-            .expect("one number")
-    }
-
-    #[test]
-    fn the_retriever_joins_the_scores_or_the_right_answer() {
+        let scores: [f64; 3] = [0.5, 1.0, -0.5];
+        let loss = |share| -> f32 {
+            let tensor = Tensor::from_data(scores.map(|score| score as f32), &Device::flex());
+            cross_entropy(tensor, &choice, share).try_into_scalar().expect("one number")
+        };
         let close =
             |value: f32, expected: f64| assert!((f64::from(value) - expected).abs() < 1e-5, "{value}");
-        let cross_entropy = |scores: [f64; 3], right: [f64; 3]| {
+        let by_hand = |right: [f64; 3]| {
             let sum: f64 = scores.iter().map(|score| score.exp()).sum();
             scores.iter().zip(right).map(|(score, share)| -share * (score - sum.ln())).sum::<f64>()
         };
-        let alone = cross_entropy([0.5, 1.0, -0.5], [0.0, 1.0, 0.0]);
-        close(loss(0.0, 0.0), alone);
-        close(loss(0.5, 0.0), cross_entropy([0.5, 0.5, -1.5], [0.0, 1.0, 0.0]));
+        let alone = by_hand([0.0, 1.0, 0.0]);
+        close(loss(0.0), alone);
         let sum: f64 = [0.0_f64, -1.0, -2.0].iter().map(|score| score.exp()).sum();
-        let teacher = [0.0_f64, -1.0, -2.0].map(|score| score.exp() / sum);
-        close(loss(0.0, 1.0), cross_entropy([0.5, 1.0, -0.5], teacher));
-        close(loss(0.0, 0.25), 0.75 * alone + 0.25 * cross_entropy([0.5, 1.0, -0.5], teacher));
+        let teacher = by_hand([0.0_f64, -1.0, -2.0].map(|score| score.exp() / sum));
+        close(loss(1.0), teacher);
+        close(loss(0.25), 0.75 * alone + 0.25 * teacher);
     }
 }

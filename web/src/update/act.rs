@@ -1,19 +1,15 @@
-//! How the page's state changes: by what the visitor does ([`act`]) and by what the worker tells
-//! ([`apply`]). Both are plain functions; what has to be sent to the worker comes back as a request.
+//! What the visitor does, and what follows from it.
 
 use shared::{
     catalog::{Catalog, ItemId},
-    protocol::{DeviceChoice, Effects, Event, EventBody, Failure, FailureCode, Request, RequestBody},
+    protocol::{DeviceChoice, Effects, Failure, FailureCode, Request, RequestBody},
     trace::{Asking, Trace},
 };
 
 use crate::{
-    device::badge,
-    format::{self, films},
+    format::films,
     import::Import,
-    state::{
-        Measured, Outcome, Pending, Progress, Raced, Ranker, RankerInfo, Record, Retriever, Shown, State,
-    },
+    state::{Measured, Outcome, Pending, Raced, Ranker, Record, Retriever, Shown, State},
     view::View,
 };
 
@@ -80,6 +76,11 @@ pub enum Action {
 pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Request> {
     let before = (state.display.view, state.history.items().to_vec());
     let request = change(state, action, catalog);
+    if before.1 != state.history.items() {
+        // What was found out about another history is not shown beside this one.
+        state.race.take_if(|raced| !raced.is_running());
+        state.study = None;
+    }
     // The retriever is fast enough to read along.
     let changed = before.0 != state.display.view || before.1 != state.history.items();
     if request.is_none() && changed { walk(state) } else { request }
@@ -197,12 +198,12 @@ fn shift(state: &mut State, from: usize, to: usize, catalog: &Catalog) {
     }
 }
 
-fn recommend(state: &mut State) -> Request {
+pub(super) fn recommend(state: &mut State) -> Request {
     let rank = matches!(state.ranker, Ranker::Ready(_));
     request(state, rank, Asking::default(), false)
 }
 
-fn ask(state: &mut State) -> Request {
+pub(super) fn ask(state: &mut State) -> Request {
     request(state, true, state.asking.clone(), true)
 }
 
@@ -236,7 +237,7 @@ fn not_found(found: usize, unknown: &[String]) -> Failure {
 const NAMED: usize = 5;
 
 /// Asks the retriever how it reads the history, if that is what is looked at.
-fn walk(state: &mut State) -> Option<Request> {
+pub(super) fn walk(state: &mut State) -> Option<Request> {
     let history = state.history.items().to_vec();
     if state.display.view != View::Retriever || state.retriever != Retriever::Ready || history.is_empty() {
         return None;
@@ -268,131 +269,3 @@ fn load(state: &mut State) -> Option<Request> {
     state.failure = None;
     Some(request)
 }
-
-/// Changes the state by what the worker tells; gives a follow-up request, if one is due.
-///
-/// Answers to questions that are no longer asked are dropped.
-pub fn apply(state: &mut State, event: Event) -> Option<Request> {
-    let Event { seq, body } = event;
-    let loads = matches!(state.ranker, Ranker::Loading { seq: asked, .. } if asked == seq);
-    match body {
-        EventBody::RetrieverReady => {
-            state.retriever = Retriever::Ready;
-            return walk(state);
-        }
-        EventBody::Walked { walk } => {
-            if state.walking == Some(seq) {
-                state.walking = None;
-                state.walk = Some(walk);
-            }
-        }
-        EventBody::Shuffled { study } if state.measuring == Some(seq) => {
-            if study.answers.len() == study.orders {
-                state.measuring = None;
-                state.announcement = format!("Asked in {} orders.", study.orders);
-            }
-            state.study = Some(study);
-        }
-        EventBody::LeftOut { effects } if state.measuring == Some(seq) => {
-            if effects.without.len() == effects.films {
-                state.measuring = None;
-                state.announcement = "What each film does is measured.".into();
-            }
-            if let Some(measured) = &mut state.effects {
-                measured.effects = effects;
-            }
-        }
-        EventBody::Loading { phase, done, total } if loads => {
-            state.ranker = Ranker::Loading { seq, progress: Some(Progress { phase, done, total }) };
-        }
-        EventBody::RankerReady { device, base, adapter } if loads => {
-            state.announcement = format!("{base} is ready: {}.", badge(&device));
-            state.ranker = Ranker::Ready(RankerInfo { device, base, adapter });
-            // The visitor loaded the ranker to see it at work on what is on the screen.
-            if state.can_recommend() {
-                if state.display.view == View::Lesson {
-                    return Some(ask(state));
-                } else if state.result.is_some() {
-                    return Some(recommend(state));
-                }
-            }
-        }
-        EventBody::Recommended { trace } => {
-            let pending = state.pending.take_if(|pending| pending.seq == seq)?;
-            let whole = trace.is_ranked() || !pending.rank;
-            let outcome = Outcome { trace: *trace, history: pending.history.clone(), record: None };
-            match (pending.lesson, whole) {
-                (false, _) => {
-                    if whole {
-                        state.announcement = format!("{} recommended.", films(outcome.trace.ranking.len()));
-                    }
-                    state.result = Some(outcome);
-                }
-                (true, true) => {
-                    state.announcement = "The ranker has answered.".into();
-                    state.lesson = Some(outcome);
-                }
-                // The lesson shows what the ranker says, not the retriever's part that comes first.
-                (true, false) => {}
-            }
-            state.pending = (!whole).then_some(pending);
-        }
-        EventBody::Raced { race } => {
-            let raced = state.race.as_mut().filter(|raced| raced.seq == seq)?;
-            if race.end.is_some() {
-                let times = format::times(race.writing_ms / race.pass_ms);
-                state.announcement = format!("The race is over: writing took {times} as long as one pass.");
-            }
-            raced.race = Some(race);
-        }
-        EventBody::Cancelled if loads => {
-            state.ranker = Ranker::Absent;
-            state.announcement = "Download stopped. What has arrived is kept.".into();
-        }
-        EventBody::Deleted => state.announcement = "The stored model is deleted.".into(),
-        EventBody::Failed(failure) => fail(state, seq, failure),
-        // The greeting, answers of an engine that was restarted, and answers nobody here asks for.
-        EventBody::Ready
-        | EventBody::Loading { .. }
-        | EventBody::RankerReady { .. }
-        | EventBody::Cancelled
-        | EventBody::LeftOut { .. }
-        | EventBody::Shuffled { .. }
-        | EventBody::Explained { .. } => {}
-    }
-    None
-}
-
-fn fail(state: &mut State, seq: u64, failure: Failure) {
-    if matches!(state.ranker, Ranker::Loading { seq: asked, .. } if asked == seq) {
-        state.ranker = Ranker::Absent;
-    }
-    state.pending.take_if(|pending| pending.seq == seq);
-    state.race.take_if(|raced| raced.seq == seq);
-    state.measuring.take_if(|measuring| *measuring == seq);
-    state.walking.take_if(|walking| *walking == seq);
-    if state.retriever == Retriever::Loading {
-        state.retriever = Retriever::Failed;
-    }
-    state.failure = Some(failure);
-}
-
-/// The engine stopped and was started anew: nothing is loaded there any more.
-pub fn engine_restarted(state: &mut State, why: &str) {
-    let what = if matches!(state.ranker, Ranker::Absent) { "" } else { " The ranker is no longer loaded." };
-    state.pending = None;
-    state.measuring = None;
-    state.walking = None;
-    state.race.take_if(|raced| raced.is_running());
-    state.ranker = Ranker::Absent;
-    state.retriever = Retriever::Loading;
-    state.failure = Some(Failure {
-        code: FailureCode::Device,
-        message: format!("The engine stopped: {why}."),
-        hint: format!("It was started again.{what} If it stops again, choose the CPU as device."),
-    });
-}
-
-#[cfg(test)]
-#[path = "update_tests.rs"]
-mod tests;

@@ -1,15 +1,22 @@
 //! Tests of [`super`]: whole conversations between visitor, page and worker.
 
 use shared::{
-    catalog::Item,
+    catalog::{Catalog, Item, ItemId},
     prompt::Prompt,
-    protocol::{DeviceReport, LoadPhase, Race, RaceEnd, ShuffleStudy, Walk, Without},
+    protocol::{
+        DeviceChoice, DeviceReport, Effects, Event, EventBody, Failure, FailureCode, LoadPhase, Race,
+        RaceEnd, Request, RequestBody, ShuffleStudy, Walk, Without,
+    },
     ranking::{Ordering, Ranked},
-    trace::{HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
+    trace::{Asking, HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
 };
 
 use super::*;
-use crate::state::Verdict;
+use crate::{
+    import::Import,
+    state::{Progress, Ranker, Record, Retriever, State, Verdict},
+    view::View,
+};
 
 fn catalog() -> Catalog {
     let item = |title: &str| Item { raw: title.into(), title: title.into(), genres: vec![] };
@@ -65,6 +72,7 @@ fn device() -> DeviceReport {
     DeviceReport {
         backend: "cpu".into(),
         adapter: String::new(),
+        abilities: String::new(),
         reason: "On the CPU because you chose it.".into(),
     }
 }
@@ -201,6 +209,8 @@ fn a_race_goes_on_until_its_end_and_keeps_the_engine_busy() {
     assert!(!state.is_racing() && state.can_race());
     assert_eq!(state.announcement, "The race is over: writing took 2.5 times as long as one pass.");
 
+    act(&mut state, Action::MoveUp(1), &catalog());
+    assert!(state.race.is_none(), "it was a race about another history");
     let Request { seq, .. } = act(&mut state, Action::Race, &catalog()).unwrap();
     apply(&mut state, Event { seq, body: EventBody::Failed(failure()) });
     assert_eq!((state.race.is_none(), state.can_race()), (true, true));
