@@ -13,6 +13,8 @@ use crate::{
 
 /// Bars of the histogram of scores.
 const BARS: usize = 40;
+/// Times are the best of so many runs: the first ones warm the caches.
+const RUNS: usize = 4;
 /// Proposals shown behind each film.
 const BEST: usize = 3;
 
@@ -23,9 +25,13 @@ impl Recommender {
     /// As [`Self::recommend`].
     pub async fn walk(&self, history: &[ItemId], clock: &dyn Fn() -> f64) -> Result<Walk, RecommendError> {
         self.check(history)?;
-        let start = clock();
         let mut scores = self.scores(history).await?;
-        let anew_ms = clock() - start;
+        let mut anew_ms = f64::INFINITY;
+        for _ in 0..RUNS {
+            let start = clock();
+            scores = self.scores(history).await?;
+            anew_ms = anew_ms.min(clock() - start);
+        }
         let lrurec = self.retriever().as_lrurec();
         let mut stream = lrurec.map(LruRec::stream);
         let mut steps = Vec::new();
@@ -37,10 +43,16 @@ impl Recommender {
             let mut ms = None;
             scores = match (lrurec, &mut stream) {
                 (Some(model), Some(state)) => {
+                    let mut best = f64::INFINITY;
+                    for _ in 1..RUNS {
+                        let start = clock();
+                        let hidden = model.push(item, &mut state.clone()).map_err(failed)?;
+                        // The work is done when the numbers are here.
+                        values(hidden).await.map_err(failed)?;
+                        best = best.min(clock() - start);
+                    }
+                    ms = Some(best);
                     let hidden = model.push(item, state).map_err(failed)?;
-                    // The work is done when the numbers are here.
-                    values(hidden.clone()).await.map_err(failed)?;
-                    ms = Some(clock() - start);
                     values(self.retriever().scores(hidden)).await.map_err(failed)?
                 }
                 _ => self.scores(read).await?,

@@ -70,7 +70,7 @@ pub fn asked(trace: &Trace) -> String {
         films => format!("{films} films"),
     };
     let shuffled = if trace.asking.order.is_sorted() { "" } else { ", shuffled" };
-    format!("{way}, {tuned}{shuffled}, behind {films}")
+    format!("{way}, {tuned} model{shuffled}, after a history of {films}")
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_way_of_asking_is_said() {
-        assert_eq!(asked(&trace()), "by letters, untuned, shuffled, behind 1 film");
+        assert_eq!(asked(&trace()), "by letters, untuned model, shuffled, after a history of 1 film");
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub fn meaning(code: FailureCode) -> &'static str {
             "A file arrived, but it is not the file that was announced; it was thrown away."
         }
         FailureCode::Format => "A file arrived whole, but it cannot be read.",
-        FailureCode::Input => "The history cannot be used as it is.",
+        FailureCode::Input => "What was given cannot be used as it is.",
         FailureCode::Device => "The device that should compute is not there or stopped.",
         FailureCode::NotReady => "The engine was asked before it was ready.",
     }

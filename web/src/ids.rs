@@ -92,6 +92,8 @@ pub const AVERAGE: &str = "average";
 pub const BIAS: &str = "bias";
 /// File input: a list of films.
 pub const IMPORT: &str = "import-list";
+/// What came of the list.
+pub const IMPORTED: &str = "imported";
 /// The table of the films that the retriever read.
 pub const WALK: &str = "walk";
 /// The histogram of its scores.

@@ -19,6 +19,8 @@ pub struct Import {
     pub items: Vec<ItemId>,
     /// Titles that are not in it.
     pub unknown: Vec<String>,
+    /// Films left out because they were not liked.
+    pub disliked: usize,
 }
 
 /// One line of a list.
@@ -36,7 +38,8 @@ struct Entry {
 /// # Errors
 /// A file without any film.
 pub fn read(text: &str, catalog: &Catalog) -> Result<Import, Failure> {
-    let mut entries = entries(text);
+    let mut entries = entries(text)?;
+    let all = entries.len();
     let best = entries.iter().filter_map(|entry| entry.rating).fold(0.0, f64::max);
     // Scales end at 5 or at 10, whether or not the best grade was given.
     let scale = if best > 5.0 { 10.0 } else { 5.0 };
@@ -52,7 +55,7 @@ pub fn read(text: &str, catalog: &Catalog) -> Result<Import, Failure> {
     // Times are written so that their text sorts as they do.
     entries.sort_by(|a, b| (a.time.len(), &a.time).cmp(&(b.time.len(), &b.time)));
     let newest = entries.len().saturating_sub(MOST);
-    let mut import = Import::default();
+    let mut import = Import { disliked: all - entries.len(), ..Import::default() };
     for Entry { raw, title, .. } in entries.drain(newest..) {
         let by_id = || catalog.iter().find(|(_, item)| raw.as_ref() == Some(&item.raw)).map(|(id, _)| id);
         match by_id().or_else(|| catalog.find(&title).ok()) {
@@ -65,21 +68,28 @@ pub fn read(text: &str, catalog: &Catalog) -> Result<Import, Failure> {
     Ok(import)
 }
 
+/// The rows of a table.
+fn rows_of(text: &str, separator: u8) -> impl Iterator<Item = csv::StringRecord> {
+    csv::ReaderBuilder::new()
+        .flexible(true)
+        .has_headers(false)
+        .delimiter(separator)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
+        .into_records()
+        .map_while(Result::ok)
+}
+
 /// The lines of a list: by the names of columns, else each line is a title.
-fn entries(text: &str) -> Vec<Entry> {
+fn entries(text: &str) -> Result<Vec<Entry>, Failure> {
     let first = text.lines().next().unwrap_or_default();
     let separator = [b',', b';', b'\t'].into_iter().max_by_key(|&mark| {
         // Of several that are as frequent the last would win, and a comma is likeliest.
         (first.bytes().filter(|&byte| byte == mark).count(), mark == b',')
     });
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .has_headers(false)
-        .delimiter(separator.unwrap_or(b','))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut rows = reader.records().map_while(Result::ok);
-    let Some(head) = rows.next() else { return Vec::new() };
+    let mark = separator.unwrap_or(b',');
+    let mut rows = rows_of(text, mark);
+    let Some(head) = rows.next() else { return Ok(Vec::new()) };
     let column = |names: &[&str]| {
         let named = |field: &str| {
             names.iter().any(|name| field.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
@@ -89,11 +99,22 @@ fn entries(text: &str) -> Vec<Entry> {
     let (raw, title) =
         (column(&["movieId", "movie_id", "item_id"]), column(&["title", "name", "film", "movie"]));
     if raw.is_none() && title.is_none() {
+        let mut same = rows_of(text, mark).filter(|row| row.len() == head.len());
+        if head.len() > 1 && same.nth(1).is_some() {
+            return Err(Failure {
+                code: FailureCode::Input,
+                message: format!(
+                    "This table has no column with titles; its columns are {}.",
+                    head.iter().collect::<Vec<_>>().join(", ")
+                ),
+                hint: "Name one of them Name, Title or movieId in its first line.".into(),
+            });
+        }
         let lines = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
-        return lines
+        return Ok(lines
             .filter(|line| !line.is_empty())
             .map(|line| Entry { title: line.to_owned(), ..Entry::default() })
-            .collect();
+            .collect());
     }
     let (year, rating) = (column(&["year"]), column(&["rating", "your rating", "score"]));
     let time = column(&["timestamp", "watched date", "date", "date rated"]);
@@ -104,7 +125,7 @@ fn entries(text: &str) -> Vec<Entry> {
         let raw = Some(field(raw)).filter(|raw| !raw.is_empty());
         Entry { raw, title, rating: field(rating).parse().ok(), time: field(time) }
     };
-    rows.map(entry).filter(|entry| entry.raw.is_some() || !entry.title.is_empty()).collect()
+    Ok(rows.map(entry).filter(|entry| entry.raw.is_some() || !entry.title.is_empty()).collect())
 }
 
 #[cfg(test)]
@@ -165,6 +186,13 @@ mod tests {
     fn long_lists_keep_their_newest() {
         let newer: Vec<String> = (2..=MOST + 1).map(|n| format!("Toy Story (1995),{n}")).collect();
         assert_eq!(ids(&format!("title,timestamp\nHeat (1995),1\n{}\n", newer.join("\n"))), [2]);
+    }
+
+    #[test]
+    fn a_table_without_titles_is_refused_by_its_columns() {
+        let refused = read("foo,bar\n1,2\n3,4\n", &catalog()).expect_err("refused");
+        assert!(refused.message.contains("foo, bar") && refused.hint.contains("Title"), "{refused:?}");
+        assert_eq!(read("Name,Rating\nHeat,5\nFargo,1\n", &catalog()).expect("a list").disliked, 1);
     }
 
     #[test]

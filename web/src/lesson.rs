@@ -63,10 +63,10 @@ pub static LESSON: [Step; STEPS] = [
     Step {
         title: "The task",
         text: "You liked some films, in this order. Which one of all films in the catalogue will you watch next? A language \
-               model knows much about films, but reading thousands of titles for every visitor would take far too long. So \
+               model knows a lot about films, but reading thousands of titles for every visitor would take far too long. So \
                there are two stages.",
         part: Part::History,
-        question: "How many films can the language model read about at once here?",
+        question: "How many films does the language model read about at once here?",
         choices: &["all of the catalogue", "twenty candidates", "only one"],
         answer: |trace| {
             let count = trace.candidates.len();
@@ -102,7 +102,7 @@ pub static LESSON: [Step; STEPS] = [
     Step {
         title: "The prompt",
         text: "Now text begins. History and candidates are written into one prompt, and each candidate gets an index letter, A \
-               to T. The model shall answer with nothing but the letter of the film you will watch next.",
+               to T. The model should answer with only the letter of the film you will watch next.",
         part: Part::Prompt,
         question: "How many tokens does the model read for this?",
         choices: &["fewer than 200", "200 to 400", "more than 400"],
@@ -126,7 +126,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "The model reads numbers. A tokenizer cuts the text into pieces of its vocabulary; frequent words are one piece, \
                rare names are several. What matters for the answer: every index letter must be exactly one token.",
         part: Part::Prompt,
-        question: "How many tokens take the letters A to T together, as answers?",
+        question: "How many tokens do the letters A to T take in all, as answers?",
         choices: &["20", "40", "it depends on the film"],
         answer: |trace| {
             let labels = &trace.ranker.as_ref()?.label_ids;
@@ -140,11 +140,11 @@ pub static LESSON: [Step; STEPS] = [
     Step {
         title: "One forward pass",
         text: "All tokens go through the network once. At the last position it gives every token of the vocabulary a logit: how \
-               well it would continue the text. Nothing is written, nothing is sampled. On the right stand the twenty best of the \
+               well it would continue the text. Nothing is written, nothing is sampled. Here are the twenty likeliest tokens of the \
                whole vocabulary.",
         part: Part::Vocabulary,
         question: "Which token does the model find likeliest?",
-        choices: &["an index letter", "the beginning of a film title", "something else"],
+        choices: &["an index letter", "an ordinary word", "a line break or a sign"],
         answer: |trace| {
             let ranker = trace.ranker.as_ref()?;
             let best = ranker.top.first()?;
@@ -152,10 +152,15 @@ pub static LESSON: [Step; STEPS] = [
             if ranker.label_ids.contains(&best.id) {
                 return Some(Answer { choice: 0, because: format!("“{token}”, an index letter.") });
             }
-            let word = best.token.trim();
-            let titled = trace.candidates.iter().any(|candidate| candidate.title.starts_with(word));
-            let choice = if !word.is_empty() && titled { 1 } else { 2 };
-            Some(Answer { choice, because: format!("“{token}”.") })
+            let is_word = best.token.trim().chars().any(char::is_alphanumeric);
+            let because = if is_word {
+                format!(
+                    "“{token}”: it would rather begin a sentence. Nobody has taught it to answer with a letter yet."
+                )
+            } else {
+                format!("“{token}”.")
+            };
+            Some(Answer { choice: if is_word { 1 } else { 2 }, because })
         },
     },
     Step {
@@ -188,7 +193,7 @@ pub static LESSON: [Step; STEPS] = [
                temperature divides the logits first. Move the slider: no pass is needed, the logits are stored.",
         part: Part::Letters,
         question: "You double the temperature. What happens to the order of the films?",
-        choices: &["it is turned round", "it stays", "it becomes random"],
+        choices: &["it is reversed", "it stays", "it becomes random"],
         answer: |trace| {
             let ranker = trace.ranker.as_ref()?;
             let same = ranking::order(&shared::verbalizer::softmax(&ranker.letter_logits, 2.0))
@@ -201,9 +206,10 @@ pub static LESSON: [Step; STEPS] = [
     },
     Step {
         title: "From letters to a ranking",
-        text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so: the \
-               model must learn from many histories that the answer is the film watched next. Shuffle the candidates, and see \
-               whether the films keep their places or the letters do.",
+        text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. This \
+               model was never tuned to answer by letters, and is at chance: look at several examples, and the same letters win \
+               whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
+               it. With the ranker loaded you can shuffle the letters and see the bias yourself.",
         part: Part::Ranking,
         question: "How far did the retriever’s first candidate move?",
         choices: &["it is still first", "a few places", "ten places or more"],
@@ -219,14 +225,14 @@ pub static LESSON: [Step; STEPS] = [
             };
             Some(Answer {
                 choice,
-                because: format!("{} has place {rank} of {CANDIDATES} by the letters.", first.title),
+                because: format!("{} is in place {rank} of {CANDIDATES} by the letters.", first.title),
             })
         },
     },
     Step {
         title: "Why not simply ask?",
-        text: "Most language models are used by letting them write. They would write twenty titles, token by token, every token a \
-               pass, and may write titles that are no candidates. Let both race on your device.",
+        text: "Most language models are used by letting them write. They would write twenty titles, token by token, one pass \
+               each, and may write titles that are not among the candidates. With the ranker loaded, both can race on your device.",
         part: Part::Race,
         question: "In the paper, how much longer does writing take for titles of 20 tokens?",
         choices: &["twice as long", "ten times", "more than fifty times"],
@@ -263,6 +269,8 @@ mod tests {
         trace.candidates[0].score = 9.0;
         assert_eq!(answer(&trace, 1), 2);
         // The likeliest token is "I"; then a letter is.
+        assert_eq!(answer(&trace, 4), 1);
+        trace.ranker.as_mut().expect("a ranker").top[0].token = "\n".into();
         assert_eq!(answer(&trace, 4), 2);
         let ranker = trace.ranker.as_mut().expect("a ranker");
         ranker.top[0].id = ranker.label_ids[1];

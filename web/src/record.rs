@@ -32,7 +32,8 @@ pub fn read(text: &str) -> Result<Trace, Failure> {
         message: format!("This file is not a record of LlamaRec: {why}."),
         hint: "Open a file that this page saved, or the output of llamarec rank --json.".into(),
     };
-    let trace: Trace = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+    let trace: Trace = serde_json::from_str(text)
+        .map_err(|error| refuse(if error.is_data() { error.to_string() } else { "it is no JSON".into() }))?;
     if trace.version != TRACE_VERSION {
         return Err(refuse(format!("its version is {}, this page reads {TRACE_VERSION}", trace.version)));
     }
@@ -78,12 +79,14 @@ pub fn markdown(trace: &Trace) -> String {
 
 /// The letters' probabilities as a picture of its own.
 pub fn picture(bars: &[LetterBar], temperature: f32) -> String {
-    let (row, left, width) = (22, 300, 320.0);
+    let longest = bars.iter().map(|bar| bar.title.chars().count()).max().unwrap_or(0);
+    let (row, left, width) = (22, 44 + 7 * longest, 320.0);
     let height = row * bars.len() + 40;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"{height}\" font-family=\"sans-serif\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" font-family=\"sans-serif\" \
          font-size=\"13\"><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text x=\"10\" y=\"20\">Softmax over the \
-         index letters, temperature {temperature}</text>"
+         index letters, temperature {temperature}</text>",
+        left + 400
     );
     for (n, bar) in bars.iter().enumerate() {
         let y = 34 + n * row;
@@ -121,7 +124,7 @@ mod tests {
     fn what_is_no_record_is_refused_with_the_reason() {
         let says = |text: &str| read(text).expect_err("refused").message;
         assert!(says("{}").contains("missing field"));
-        assert!(says("Heat").contains("not a record"));
+        assert!(says("Heat").contains("it is no JSON"));
         let mut other = trace();
         other.version = 99;
         assert!(says(&write(&other)).contains("version is 99"));

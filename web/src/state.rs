@@ -43,6 +43,8 @@ pub struct State {
     pub walk: Option<Walk>,
     /// What each film of the history does, once it was measured.
     pub effects: Option<Measured>,
+    /// What came of the visitor's own list.
+    pub imported: Option<String>,
     /// The race of one pass against writing the ranking out, once there was one.
     pub race: Option<Raced>,
     /// What went wrong last.

@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, key::Key};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+    key::Key,
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
@@ -217,7 +221,12 @@ impl Visitor {
 
     /// Presses a key on whatever has the focus.
     pub async fn press(&self, key: Key) {
-        self.type_text(&char::from(key).to_string()).await;
+        // Keys sent to an element would be a path to a file input that is passed on the way.
+        let value = char::from(key);
+        let keys = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value });
+        self.client.perform_actions(keys).await.unwrap();
     }
 
     /// Presses Tab until the element with this id has the focus.

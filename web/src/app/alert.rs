@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::page::Page;
+use super::{browser, page::Page};
 use crate::{help::meaning, ids, update::Action};
 
 /// Shows the last failure until it is closed.
@@ -10,6 +10,12 @@ use crate::{help::meaning, ids, update::Action};
 pub fn Alert() -> impl IntoView {
     let page = expect_context::<Page>();
     let failure = Memo::new(move |_| page.state.with(|state| state.failure.clone()));
+    // Somebody who pressed a button far below must see what came of it.
+    Effect::new(move || {
+        if failure.with(Option::is_some) {
+            browser::reveal_soon(ids::ALERT.into());
+        }
+    });
     // The container stays, so that screen readers hear what is put into it.
     view! {
         <div id=ids::ALERT role="alert">

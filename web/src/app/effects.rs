@@ -31,8 +31,8 @@ pub fn EffectsView() -> impl IntoView {
         <details id=ids::EFFECTS class="prompt">
             <summary>"Why this one? What each film of your history does"</summary>
             <p class="hint">
-                "No reason is invented: each film is left out in turn, the candidates stay the same, and what becomes of the \
-                first recommendation is measured."
+                "No reason is invented: each film is left out in turn, the candidates stay the same, and we measure how the \
+                first recommendation changes. It takes two films at least."
             </p>
             <div class="actions">
                 <button
@@ -51,10 +51,16 @@ pub fn EffectsView() -> impl IntoView {
                 </span>
             </div>
             {move || shown.get().filter(|effects| !effects.without.is_empty()).map(|effects| {
-                let by = if effects.ranked { "both stages" } else { "the retriever alone" };
+                let by = if effects.ranked { "both stages" } else { "the retriever alone, as the ranker is not loaded" };
                 view! {
                     <table class="plain">
-                        <caption>{format!("First now: {}, by {by}.", effects.title)}</caption>
+                        <caption>
+                            {format!(
+                                "First now: {}, by {by}. Points: percentage points of its share among the twenty; a negative \
+                                 number means that the film spoke against it.",
+                                effects.title
+                            )}
+                        </caption>
                         <thead>
                             <tr>
                                 <th scope="col">"Without"</th>

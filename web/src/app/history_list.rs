@@ -76,8 +76,9 @@ fn hint(page: Page) -> String {
         Retriever::Loading => "The retriever is on its way…".into(),
         Retriever::Failed => "The retriever could not be loaded.".into(),
         Retriever::Ready if state.history.items().is_empty() => "Add at least one film.".into(),
+        Retriever::Ready if state.history.items().len() == 1 => "1 film.".into(),
         Retriever::Ready => {
-            format!("{}, the newest last. The order matters.", films(state.history.items().len()))
+            format!("{}, newest last; the order matters.", films(state.history.items().len()))
         }
     })
 }

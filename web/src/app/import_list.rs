@@ -26,8 +26,8 @@ pub fn ImportList() -> impl IntoView {
         <details class="prompt">
             <summary>"Bring your own list"</summary>
             <p class="hint">
-                "An export of Letterboxd or MovieLens, any CSV with titles, or a text file with a title a line. It is read here \
-                and goes nowhere; where there are ratings, only what you liked is taken."
+                "An export from Letterboxd or MovieLens, any CSV with titles, or a text file with one title per line. It is read on \
+                this device and sent nowhere; where there are ratings, only what you liked is taken."
             </p>
             <p class="field">
                 <label for=ids::IMPORT>"File"</label>
@@ -38,6 +38,7 @@ pub fn ImportList() -> impl IntoView {
                     on:change:target=move |event| open(event.target().files().and_then(|files| files.get(0)))
                 />
             </p>
+            <p id=ids::IMPORTED class="hint">{move || page.state.with(|state| state.imported.clone())}</p>
         </details>
     }
 }

@@ -78,7 +78,8 @@ impl Page {
         page
     }
 
-    /// The record that the lesson speaks of: its own answer, else the example's or the recommendation's.
+    /// The record that the lesson speaks of: its own answer, else the example's, the recommendation's or the
+    /// first example's.
     pub fn lesson(self) -> Memo<Option<Trace>> {
         Memo::new(move |_| {
             self.state.with(|state| {
@@ -88,8 +89,12 @@ impl Page {
                 if let Some(n) = state.example() {
                     return self.examples.with(|examples| Some(examples.get(n)?.letters.clone()));
                 }
-                let trace = &state.result.as_ref()?.trace;
-                trace.is_ranked().then(|| trace.clone())
+                let trace = state.result.as_ref().map(|result| &result.trace);
+                match trace.filter(|trace| trace.is_ranked()) {
+                    Some(trace) => Some(trace.clone()),
+                    // There is always something to look at.
+                    None => self.examples.with(|examples| Some(examples.first()?.letters.clone())),
+                }
             })
         })
     }

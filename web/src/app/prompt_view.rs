@@ -72,7 +72,7 @@ pub fn Letters(
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
                         "This text goes through the model once. Its answer is the next token; of all tokens only the index \
-                        letters are compared."
+                        letters are compared. Long titles are cut."
                     </p>
                     <Radios
                         id=ids::GRAIN
@@ -118,8 +118,8 @@ fn Pointwise() -> impl IntoView {
                 <details id=ids::PROMPT class="prompt">
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
-                        "The model reads your history once. Behind it stands each candidate alone, blind to the others, \
-                        so their order cannot matter. Its score is how much likelier “yes” is than “no” as the next \
+                        "The model reads your history once. Each candidate is added after it on its own and cannot see the others, \
+                        so their order does not matter. Long titles are cut. Its score is how much likelier “yes” is than “no” as the next \
                         word (the difference of the two logits)."
                     </p>
                     <pre id=ids::PROMPT_TEXT tabindex="0"><span class="span-history">{text}</span></pre>

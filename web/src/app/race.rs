@@ -12,7 +12,7 @@ use crate::{
     update::Action,
 };
 
-/// A disclosure with both runners; absent until there is a ranker.
+/// A disclosure with both runners.
 #[component]
 pub fn Race() -> impl IntoView {
     let page = expect_context::<Page>();
@@ -20,51 +20,52 @@ pub fn Race() -> impl IntoView {
     let running = Memo::new(move |_| page.state.with(State::is_racing));
     let race = Memo::new(move |_| page.state.with(|state| state.race.as_ref()?.race.clone()));
     view! {
-        <Show when=move || ready.get()>
-            <details id=ids::RACE class="prompt race">
-                <summary>"Race: one pass against writing the ranking out"</summary>
-                <p class="hint">
-                    "Most language models would write the twenty titles in their new order, one token after another. Here \
-                    the same model reads the same prompt both ways: once for the letters, and then as a writer."
-                </p>
-                <div class="actions">
-                    <button
-                        id=ids::START_RACE
-                        type="button"
-                        disabled=move || page.state.with(|state| !state.can_race())
-                        on:click=move |_| page.act(Action::Race)
-                    >
-                        "Start the race"
-                    </button>
-                    <button
-                        id=ids::STOP_RACE
-                        type="button"
-                        disabled=move || !running.get()
-                        on:click=move |_| page.act(Action::Stop)
-                    >
-                        "Stop writing"
-                    </button>
+        <details id=ids::RACE class="prompt race">
+            <summary>"Race: one pass against writing the ranking out"</summary>
+            <p class="hint">
+                "Most language models would write the twenty titles in their new order, one token after another. Here \
+                the same model reads the same prompt both ways: once for the letters, and then as a writer."
+            </p>
+            <Show when=move || !ready.get()>
+                <p class="hint">"It needs the ranker: load it first."</p>
+            </Show>
+            <div class="actions">
+                <button
+                    id=ids::START_RACE
+                    type="button"
+                    disabled=move || page.state.with(|state| !state.can_race())
+                    on:click=move |_| page.act(Action::Race)
+                >
+                    "Start the race"
+                </button>
+                <button
+                    id=ids::STOP_RACE
+                    type="button"
+                    disabled=move || !running.get()
+                    on:click=move |_| page.act(Action::Stop)
+                >
+                    "Stop writing"
+                </button>
+            </div>
+            <dl class="runners">
+                <div>
+                    <dt>"One pass, read by letters"</dt>
+                    <dd id=ids::RACE_PASS>{move || race.with(|race| pass(race.as_ref(), running.get()))}</dd>
                 </div>
-                <dl class="runners">
-                    <div>
-                        <dt>"One pass, read by letters"</dt>
-                        <dd id=ids::RACE_PASS>{move || race.with(|race| pass(race.as_ref(), running.get()))}</dd>
-                    </div>
-                    <div>
-                        <dt>"Writing token by token"</dt>
-                        <dd id=ids::RACE_WRITING>{move || race.with(|race| writing(race.as_ref()))}</dd>
-                    </div>
-                </dl>
-                <pre id=ids::RACE_TEXT tabindex="0" aria-label="What the model writes">
-                    {move || race.with(|race| race.as_ref().map(|race| race.text.clone()))}
-                </pre>
-                <p id=ids::RACE_RESULT>{move || race.with(|race| race.as_ref().and_then(result))}</p>
-                <p class="hint">
-                    "In the paper, a Llama with 7 billion weights took 56 s to write titles of 20 tokens each, and less than \
-                    1 s for one pass."
-                </p>
-            </details>
-        </Show>
+                <div>
+                    <dt>"Writing token by token"</dt>
+                    <dd id=ids::RACE_WRITING>{move || race.with(|race| writing(race.as_ref()))}</dd>
+                </div>
+            </dl>
+            <pre id=ids::RACE_TEXT tabindex="0" aria-label="What the model writes">
+                {move || race.with(|race| race.as_ref().map(|race| race.text.clone()))}
+            </pre>
+            <p id=ids::RACE_RESULT>{move || race.with(|race| race.as_ref().and_then(result))}</p>
+            <p class="hint">
+                "In the paper, a Llama with 7 billion weights took 56 s to write titles of 20 tokens each, and less than \
+                1 s for one pass."
+            </p>
+        </details>
     }
 }
 

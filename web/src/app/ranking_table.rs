@@ -57,6 +57,11 @@ pub fn RankingTable() -> impl IntoView {
                     })}
                 </tbody>
             </table>
+            <Show when=has_ranker>
+                <p class="hint">
+                    "Per cent: share among the twenty candidates. ▲ ▼: places gained or lost against the retriever."
+                </p>
+            </Show>
             <p id=ids::TIMINGS class="hint">{move || trace.with(|trace| trace.as_ref().map(timings))}</p>
         </Show>
     }
@@ -72,7 +77,10 @@ fn Recorded() -> impl IntoView {
         Some(view! {
             <p id=ids::RECORDED class="note">
                 <span class="badge">"Recorded example"</span>
-                {format!(" {name}. Nothing was loaded for it; “Recommend” computes it here.")}
+                {format!(
+                    " {name}, computed beforehand; no model was loaded. “Recommend” computes it here: without the ranker \
+                     only the first stage."
+                )}
             </p>
         })
     };

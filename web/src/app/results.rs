@@ -12,7 +12,7 @@ pub fn Results() -> impl IntoView {
     let page = expect_context::<Page>();
     view! {
         <section class="panel wide" aria-labelledby="results-title">
-            <h2 id="results-title">"What these models are worth"</h2>
+            <h2 id="results-title">"How good these models are"</h2>
             {move || match page.results.get() {
                 Some(results) => view! { <Table results=(*results).clone()/> }.into_any(),
                 None => view! { <p class="hint">"This bundle has no measures."</p> }.into_any(),
@@ -37,7 +37,7 @@ fn Table(
     view! {
         <div class="scroll" tabindex="0" role="region" aria-label="Table of results">
         <table id=ids::RESULTS class="plain">
-            <caption>"Users’ next films, found among the first ten of the whole catalogue. More is better."</caption>
+            <caption>"How often, and how high, a user’s next film appears in the top ten of the whole catalogue. Higher is better."</caption>
             <thead>
                 <tr>
                     <th scope="col">"System"</th>
@@ -53,9 +53,9 @@ fn Table(
         </div>
         <p>{gain}</p>
         <ul class="hint">
-            <li>"Other data: the paper’s ML-100k is a later edition of MovieLens with other users. Compare what the second stage adds, not the rows."</li>
-            <li>"Another ranker: the paper tunes Llama 2 with 7 billion weights on a large GPU; here it has 135 million and runs on your device."</li>
-            <li>"Another question: this adapter judges film by film; the paper reads letters. The lesson shows both."</li>
+            <li>"Different data: the paper’s ML-100k is a later edition of MovieLens with other users. Compare what the second stage adds, not the rows."</li>
+            <li>"Different ranker: the paper tunes Llama 2 with 7 billion weights on a large GPU; the one here has 135 million and runs on your device."</li>
+            <li>"Different question: this adapter judges film by film; the paper reads letters. The lesson shows letters from records, and both with the ranker loaded."</li>
             <li>"Ours are true means over users. The paper’s LRURec row is a mean of means of batches."</li>
         </ul>
         <p class="hint">"Measured by: " <code>{results.command}</code></p>

@@ -38,7 +38,7 @@ fn WalkTable(
     let one = times.get(times.len() / 2).copied().unwrap_or(0.0);
     let cost = if state > 0 {
         format!(
-            "LRURec is a recurrent network: all it remembers of a history are {state} complex numbers, however long the history \
+            "LRURec is a recurrent network: all it remembers of a history is {state} complex numbers, however long the history \
              is. One more film changes them in {} here; reading all {} anew takes {}.",
             duration(one),
             films(steps.len()),
@@ -65,12 +65,12 @@ fn WalkTable(
         <p class="hint">{cost}</p>
         <div class="scroll" tabindex="0" role="region" aria-label="The history film by film">
             <table id=ids::WALK class="plain">
-                <caption>"Oldest first. Had it expected the film that you chose, and what would it have proposed next?"</caption>
+                <caption>"Oldest first. Did it expect the film you chose, and what would it have suggested next?"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Place"</th>
                         <th scope="col">"Film"</th>
-                        <th scope="col">"It expected it as"</th>
+                        <th scope="col">"Its rank beforehand"</th>
                         <th scope="col">"Its best three after it"</th>
                     </tr>
                 </thead>
@@ -115,6 +115,6 @@ fn Histogram(
         <svg id=ids::SCORES class="histogram" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=words.clone()>
             {bars.collect_view()}
         </svg>
-        <p class="hint">{words}" Heights are logarithmic."</p>
+        <p class="hint">{words}" Bar heights are logarithmic."</p>
     }
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     catalog::{Catalog, ItemId},
-    protocol::{DeviceChoice, Effects, Failure, FailureCode, Request, RequestBody},
+    protocol::{DeviceChoice, Effects, Request, RequestBody},
     trace::{Asking, Trace},
 };
 
@@ -116,12 +116,13 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
                 state.announcement = format!("Your history now has {count}.");
             }
         }
-        Action::Import(Import { items, unknown }) => {
-            let (found, missing) = (items.len(), unknown.len());
-            state.failure = (missing > 0).then(|| not_found(found, &unknown));
-            if found > 0 {
-                state.history.replace(items);
-                state.announcement = format!("{} taken from the list.", films(found));
+        Action::Import(import) => {
+            let said = imported(&import);
+            state.failure = None;
+            state.announcement.clone_from(&said);
+            state.imported = Some(said);
+            if !import.items.is_empty() {
+                state.history.replace(import.items);
             }
         }
         Action::Undo => {
@@ -139,7 +140,14 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
         Action::Recommend if state.can_recommend() => return Some(recommend(state)),
         Action::Show(shown) => state.shown = shown,
         Action::Open(record, trace) => open(state, record, trace),
-        Action::View(view) => state.display.view = view,
+        Action::View(view) => {
+            state.display.view = view;
+            let answered =
+                state.lesson.as_ref().is_some_and(|lesson| lesson.history == state.history.items());
+            if view == View::Lesson && !answered && state.can_ask() {
+                return Some(ask(state));
+            }
+        }
         Action::Step(step) => state.display.go_to(step),
         Action::Heat(temperature) => state.display.heat(temperature),
         Action::Large(large) => state.display.large = large,
@@ -215,22 +223,20 @@ fn request(state: &mut State, rank: bool, asking: Asking, lesson: bool) -> Reque
     request
 }
 
-/// Says which titles of a list are not in the catalogue.
-fn not_found(found: usize, unknown: &[String]) -> Failure {
-    let named: Vec<&str> = unknown.iter().take(NAMED).map(String::as_str).collect();
-    let more = unknown.len() - named.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Failure {
-        code: FailureCode::Input,
-        message: format!(
-            "Found {} of {}. Not in the catalogue: {}{more}.",
-            found,
-            films(found + unknown.len()),
-            named.join(", ")
-        ),
-        hint: "The catalogue ends in 2016. What was found is in your history; add others by their titles."
-            .into(),
-    }
+/// What came of a list.
+fn imported(Import { items, unknown, disliked }: &Import) -> String {
+    let taken = match items.len() {
+        0 => "No film of the list is in the catalogue; your history stays as it was.".to_owned(),
+        found => format!("{} taken in place of your history.", films(found)),
+    };
+    let left = (*disliked > 0).then(|| format!("{} left out for their ratings.", films(*disliked)));
+    let missing = (!unknown.is_empty()).then(|| {
+        let named = unknown.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = unknown.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("Not in the catalogue, which ends in 2016: {named}{more}.")
+    });
+    [Some(taken), left, missing].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// How many missing titles are named.
@@ -258,6 +264,7 @@ fn open(state: &mut State, record: Record, trace: Box<Trace>) {
     state.lesson = outcome.trace.ranker.is_some().then(|| outcome.clone());
     state.result = Some(outcome);
     state.race = None;
+    state.failure = None;
 }
 
 fn load(state: &mut State) -> Option<Request> {

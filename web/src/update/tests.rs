@@ -348,11 +348,16 @@ fn orders_are_asked_about_one_after_another_and_can_be_stopped() {
 fn a_list_replaces_the_history_and_says_what_is_missing() {
     let mut state = ready();
     let unknown = ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned).to_vec();
-    act(&mut state, Action::Import(Import { items: vec![ItemId(3)], unknown }), &catalog());
+    act(&mut state, Action::Import(Import { items: vec![ItemId(3)], unknown, disliked: 2 }), &catalog());
     assert_eq!(state.history.items(), [ItemId(3)]);
-    let said = &state.failure.as_ref().expect("a failure").message;
-    assert_eq!(said, "Found 1 of 8 films. Not in the catalogue: a, b, c, d, e and 2 more.");
+    assert_eq!(
+        state.imported.as_deref(),
+        Some(
+            "1 film taken in place of your history. 2 films left out for their ratings. Not in the catalogue, which \
+             ends in 2016: a, b, c, d, e and 2 more."
+        )
+    );
     act(&mut state, Action::Undo, &catalog());
-    act(&mut state, Action::Import(Import { items: vec![], unknown: vec!["a".into()] }), &catalog());
+    act(&mut state, Action::Import(Import { unknown: vec!["a".into()], ..Import::default() }), &catalog());
     assert_eq!(state.history.items().len(), 2, "a list of which nothing is known replaces nothing");
 }

@@ -49,7 +49,7 @@ pub fn Ask(
             <Show
                 when=move || loaded.get()
                 fallback=|| view! {
-                    <p class="hint">"To ask the model yourself, load the ranker; until then records answer."</p>
+                    <p class="hint">"You are seeing recorded answers. Load the ranker to ask the model yourself."</p>
                 }
             >
                 {move || {

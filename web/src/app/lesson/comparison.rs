@@ -37,7 +37,7 @@ pub fn Compare(
             </Show>
         </div>
         <p class="hint">
-            "Pin an answer, then change the way of asking, the letters or the history, and see which films move."
+            "Pin an answer, then take another example or, with the ranker loaded, another way of asking, other letters or another history, and see which films move."
         </p>
         <table id=ids::COMPARISON class="plain">
             <caption>
@@ -63,8 +63,12 @@ pub fn Compare(
 }
 
 fn tau(pinned: &Trace, now: &Trace) -> String {
-    compare(pinned, now).tau.map_or(String::new(), |tau| {
-        format!(" Kendall’s tau {tau:.2} (1 is the same order, 0 has nothing in common).")
+    let comparison = compare(pinned, now);
+    comparison.tau.map_or(String::new(), |tau| {
+        format!(
+            " Kendall’s tau {tau:.2} over the {} films in both (1: same order, 0: unrelated, -1: reversed).",
+            comparison.lines.iter().filter(|line| line.before.is_some()).count()
+        )
     })
 }
 

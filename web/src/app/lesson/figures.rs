@@ -47,7 +47,7 @@ pub fn LetterFigure(
         <h3>{move || if by_letters() { "The twenty letters" } else { "The twenty films, each asked about alone" }}</h3>
         <p class="hint">
             {move || if by_letters() {
-                "Logit of each letter and its softmax. Point at one to see its numbers and its tokens."
+                "Logit of each letter and its softmax. Point at or tap one to see its numbers and its tokens."
             } else {
                 "Logit of “yes” minus that of “no” for each film, and their softmax."
             }}

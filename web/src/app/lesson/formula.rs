@@ -60,14 +60,25 @@ pub fn FormulaView(
 
 fn numbers(formula: Formula) -> impl IntoView {
     let Formula { letter, logit, temperature, share, sum, probability, largest } = formula;
-    let scaled = format!("({logit:.2} − {largest:.2}) / {temperature}");
     view! {
+        <p>
+            <math>
+                <mi>"p"</mi><mo>"("</mo><mi>"letter"</mi><mo>")"</mo><mo>"="</mo>
+                <mfrac>
+                    <mrow><mi>"exp"</mi><mo>"("</mo><mi>"logit"</mi><mo>"/"</mo><mi>"T"</mi><mo>")"</mo></mrow>
+                    <mrow><mo>"∑"</mo><mi>"exp"</mi><mo>"("</mo><mi>"logit"</mi><mo>"/"</mo><mi>"T"</mi><mo>")"</mo></mrow>
+                </mfrac>
+            </math>
+        </p>
         <p>
             <math>
                 <mi>"p"</mi><mo>"("</mo><mi>{letter.to_string()}</mi><mo>")"</mo><mo>"="</mo>
                 <mfrac>
-                    <msup><mi>"e"</mi><mrow><mtext>{scaled.clone()}</mtext></mrow></msup>
-                    <mrow><mo>"∑"</mo><msup><mi>"e"</mi><mtext>"(logit − largest) / T"</mtext></msup></mrow>
+                    <mrow>
+                        <mi>"exp"</mi><mo>"("</mo><mo>"("</mo><mn>{format!("{logit:.2}")}</mn><mo>"−"</mo>
+                        <mn>{format!("{largest:.2}")}</mn><mo>")"</mo><mo>"/"</mo><mn>{temperature.to_string()}</mn><mo>")"</mo>
+                    </mrow>
+                    <mrow><mtext>"sum over all letters"</mtext></mrow>
                 </mfrac>
                 <mo>"="</mo>
                 <mfrac><mn>{format!("{share:.4}")}</mn><mn>{format!("{sum:.4}")}</mn></mfrac>
@@ -76,7 +87,7 @@ fn numbers(formula: Formula) -> impl IntoView {
             </math>
         </p>
         <p class="hint">
-            "The largest logit is taken from all of them first. That changes no quotient and keeps the numbers small."
+            "T is the temperature. The largest logit is first subtracted from all of them: that does not change the result and keeps the numbers small."
         </p>
     }
 }

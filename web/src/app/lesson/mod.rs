@@ -10,8 +10,14 @@ mod stepper;
 
 use leptos::prelude::*;
 
+use shared::trace::Trace;
+
 use super::{page::Page, prompt_view::Letters, race::Race};
-use crate::{compare, ids, lesson::Part};
+use crate::{
+    compare, ids,
+    lesson::{LESSON, Part},
+    state::Outcome,
+};
 use ask::Ask;
 use comparison::Compare;
 use export::Export;
@@ -20,72 +26,93 @@ use formula::{FormulaView, Temperature};
 use shuffle::Shuffle;
 use stepper::Stepper;
 
+/// The pictures of the lesson, in the order in which they stand until a step asks for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Picture {
+    Scores,
+    Prompt,
+    Ranking,
+    Shuffle,
+    Race,
+}
+
+impl Picture {
+    const ALL: [Self; 5] = [Self::Scores, Self::Prompt, Self::Ranking, Self::Shuffle, Self::Race];
+
+    /// The picture that a step is about.
+    fn of(part: Part) -> Option<Self> {
+        match part {
+            Part::History => None,
+            Part::Letters | Part::Vocabulary => Some(Self::Scores),
+            Part::Prompt => Some(Self::Prompt),
+            Part::Candidates | Part::Ranking => Some(Self::Ranking),
+            Part::Race => Some(Self::Race),
+        }
+    }
+}
+
 /// The lesson's panel.
 #[component]
 pub fn Lesson() -> impl IntoView {
     let page = expect_context::<Page>();
     let trace = page.lesson();
-    let missing = move || trace.with(Option::is_none);
+    let marked = Memo::new(move |_| page.state.with(|state| Picture::of(LESSON[state.display.step].part)));
+    // What a step speaks of stands right below it.
+    let pictures = move || {
+        let mut pictures = Picture::ALL.to_vec();
+        pictures.sort_by_key(|&picture| Some(picture) != marked.get());
+        pictures
+    };
     view! {
         <section id=ids::LESSON class="panel wide lesson" aria-labelledby="lesson-title">
             <h2 id="lesson-title">"How a language model ranks with one forward pass"</h2>
             <Stepper trace/>
             <Ask trace/>
             <p id=ids::LESSON_NOTE class="hint">{move || note(page, trace)}</p>
-            <Show when=move || !missing()>
-                <div class="figures">
-                    <Figure part=Part::Letters>
-                        <LetterFigure trace/>
-                    </Figure>
-                    <Figure part=Part::Vocabulary>
-                        <VocabularyFigure trace/>
-                    </Figure>
-                </div>
-                <Temperature/>
-                <FormulaView trace/>
-                <Figure part=Part::Prompt>
-                    <Letters trace open=true/>
-                </Figure>
-                <Figure part=Part::Ranking>
-                    <Compare trace/>
-                </Figure>
-                <Shuffle/>
-                <Figure part=Part::Race>
-                    <Race/>
-                </Figure>
+            <Show when=move || trace.with(Option::is_some)>
+                <For each=pictures key=|picture| *picture let(picture)>
+                    <div class="figure" class:marked=move || marked.get() == Some(picture)>
+                        {match picture {
+                            Picture::Scores => view! {
+                                <div class="figures">
+                                    <div><LetterFigure trace/></div>
+                                    <div><VocabularyFigure trace/></div>
+                                </div>
+                                <Temperature/>
+                                <FormulaView trace/>
+                            }.into_any(),
+                            Picture::Prompt => view! { <Letters trace open=true/> }.into_any(),
+                            Picture::Ranking => view! { <Compare trace/> }.into_any(),
+                            Picture::Shuffle => view! { <Shuffle/> }.into_any(),
+                            Picture::Race => view! { <Race/> }.into_any(),
+                        }}
+                    </div>
+                </For>
                 <Export trace/>
             </Show>
         </section>
     }
 }
 
-/// A part of the lesson; the step that is about it marks it.
-#[component]
-fn Figure(
-    /// Which.
-    part: Part,
-    children: Children,
-) -> impl IntoView {
-    let page = expect_context::<Page>();
-    let marked = move || page.state.with(|state| crate::lesson::LESSON[state.display.step].part == part);
-    view! { <div class="figure" class:marked=marked>{children()}</div> }
-}
-
-/// Where the record on the screen is from.
-fn note(page: Page, trace: Memo<Option<shared::trace::Trace>>) -> String {
+/// Where the answer on the screen is from.
+fn note(page: Page, trace: Memo<Option<Trace>>) -> String {
     trace.with(|trace| {
         let Some(trace) = trace else {
-            return "Load the ranker and ask it about your history, or take a recorded example.".to_owned();
+            return "Load the ranker and ask it about your history, or open a record.".to_owned();
         };
         let asked = compare::asked(trace);
-        let device = &trace.provenance.device;
-        page.state.with(|state| match &state.lesson {
-            Some(outcome) if outcome.record.is_none() && outcome.history != state.history.items() => {
-                format!("Your history has changed since this answer ({asked}): ask again.")
+        let here = format!("Computed here, on {}: asked {asked}.", trace.provenance.device);
+        page.state.with(|state| match (&state.lesson, state.example(), &state.result) {
+            (Some(Outcome { record: Some(_), .. }), _, _) => format!("Recorded answer: asked {asked}."),
+            (Some(outcome), _, _) if outcome.history != state.history.items() => {
+                format!("Your history has changed since this answer (asked {asked}): ask again.")
             }
-            Some(outcome) if outcome.record.is_none() => format!("Computed here, on {device}: {asked}."),
-            None if state.example().is_none() => format!("Computed here, on {device}: {asked}."),
-            _ => format!("A record: {asked}. Nothing was loaded or computed for it on this device."),
+            (Some(_), _, _) => here,
+            (None, Some(_), _) => format!("Recorded answer: asked {asked}. No model was loaded for it."),
+            (None, None, Some(result)) if result.trace.is_ranked() => here,
+            (None, None, _) => format!(
+                "Recorded answer of the first example: asked {asked}. To see your own history here, load the ranker."
+            ),
         })
     })
 }

@@ -15,7 +15,7 @@ use crate::{
 /// How many orders are asked about.
 const ORDERS: usize = 8;
 
-/// A disclosure with the study; absent until there is a ranker.
+/// A disclosure with the study.
 #[component]
 pub fn Shuffle() -> impl IntoView {
     let page = expect_context::<Page>();
@@ -28,30 +28,31 @@ pub fn Shuffle() -> impl IntoView {
         page.act(Action::Shuffle((0..ORDERS).map(|_| browser::shuffled(candidates)).collect()));
     };
     view! {
-        <Show when=move || ready.get()>
-            <details class="prompt">
-                <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
-                <p class="hint">
-                    "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
-                    one prefers certain letters. The mean over all orders has that preference averaged out."
-                </p>
-                <div class="actions">
-                    <button id=ids::SHUFFLES type="button" disabled=move || !can_ask.get() on:click=start>
-                        {format!("Ask in {ORDERS} orders")}
-                    </button>
-                    <button
-                        id=ids::STOP_SHUFFLES
-                        type="button"
-                        disabled=move || !measuring.get()
-                        on:click=move |_| page.act(Action::Stop)
-                    >"Stop"</button>
-                    <span class="hint" role="status">
-                        {move || study.get().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
-                    </span>
-                </div>
-                {move || study.get().filter(|study| !study.answers.is_empty()).map(|study| view! { <Study study/> })}
-            </details>
-        </Show>
+        <details class="prompt">
+            <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
+            <p class="hint">
+                "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
+                one prefers certain letters. The mean over all orders has that preference averaged out."
+            </p>
+            <Show when=move || !ready.get()>
+                <p class="hint">"It needs the ranker: load it first."</p>
+            </Show>
+            <div class="actions">
+                <button id=ids::SHUFFLES type="button" disabled=move || !can_ask.get() on:click=start>
+                    {format!("Ask in {ORDERS} orders")}
+                </button>
+                <button
+                    id=ids::STOP_SHUFFLES
+                    type="button"
+                    disabled=move || !measuring.get()
+                    on:click=move |_| page.act(Action::Stop)
+                >"Stop"</button>
+                <span class="hint" role="status">
+                    {move || study.get().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
+                </span>
+            </div>
+            {move || study.get().filter(|study| !study.answers.is_empty()).map(|study| view! { <Study study/> })}
+        </details>
     }
 }
 
