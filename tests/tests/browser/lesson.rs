@@ -227,6 +227,10 @@ async fn records_go_out_and_come_in() {
     other["ranker"]["letter_mass"] = json!(0.75);
     open(&other.to_string()).await;
     visitor.wait_for_text(ids::MASS, "75 %", SOON).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer", SOON).await;
+    assert_eq!(visitor.text(ids::ALERT).await, "", "what was wrong with another file is said no longer");
+    visitor.click(&ids::view(View::Recommend)).await;
+    visitor.wait_for_text(ids::RECORDED, "Opened record", SOON).await;
     visitor.leave().await;
 }
 

@@ -8,7 +8,7 @@ use crate::{
     format::{duration, percent},
     ids,
     rows::{Cell, Row, movement, order_note, rows},
-    state::{Shown, State, Verdict},
+    state::{Record, Shown, State, Verdict},
     update::Action,
 };
 
@@ -72,15 +72,22 @@ pub fn RankingTable() -> impl IntoView {
 fn Recorded() -> impl IntoView {
     let page = expect_context::<Page>();
     let record = move || {
-        let n = page.state.with(State::example)?;
-        let name = page.examples.with(|examples| examples.get(n).map(|example| example.name.clone()))?;
+        let record = page.state.with(|state| {
+            let result = state.result.as_ref().filter(|_| !state.is_stale())?;
+            result.record.clone()
+        })?;
+        let (badge, text) = match record {
+            Record::Example(n) => {
+                let name = page.examples.with(|examples| Some(examples.get(n)?.name.clone()))?;
+                ("Recorded example", format!(" {name}, computed beforehand; no model was loaded."))
+            }
+            Record::File => ("Opened record", " It was computed elsewhere or earlier.".to_owned()),
+        };
         Some(view! {
             <p id=ids::RECORDED class="note">
-                <span class="badge">"Recorded example"</span>
-                {format!(
-                    " {name}, computed beforehand; no model was loaded. “Recommend” computes it here: without the ranker \
-                     only the first stage."
-                )}
+                <span class="badge">{badge}</span>
+                {text}
+                " “Recommend” computes it here: without the ranker only the first stage."
             </p>
         })
     };

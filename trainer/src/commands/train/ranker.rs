@@ -102,9 +102,6 @@ struct RankerSettings {
     /// Share of the others that is drawn from the whole catalogue [default: 0.25]
     #[arg(long, value_name = "SHARE")]
     random_share: Option<f64>,
-    /// Share of the retriever's softmax in the right answer [default: 0.0]
-    #[arg(long, value_name = "SHARE")]
-    distillation: Option<f64>,
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,

@@ -34,8 +34,6 @@ pub struct RankerConfig {
     pub candidates: usize,
     /// Share of the others that is drawn from the whole catalogue instead of the retriever's best.
     pub random_share: f64,
-    /// Share of the retriever's softmax in the right answer: distillation.
-    pub distillation: f64,
     /// Histories a step.
     pub batch_size: usize,
     /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time.
@@ -74,7 +72,6 @@ impl Default for RankerConfig {
             examples: 0,
             candidates: 8,
             random_share: 0.25,
-            distillation: 0.0,
             batch_size: 8,
             parts: 2,
             learning_rate: 1e-3,
@@ -113,12 +110,7 @@ impl RankerConfig {
             return Err(UserError::usage(message)
                 .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
         }
-        let shares = [
-            ("--dropout", self.dropout),
-            ("--random-share", self.random_share),
-            ("--distillation", self.distillation),
-        ];
-        for (name, share) in shares {
+        for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
             let most = if name == "--dropout" { 0.99 } else { 1.0 };
             if !(0.0..=most).contains(&share) {
                 return Err(UserError::usage(format!("{name} is {share}")).hint(format!("give 0 to {most}")));
@@ -182,7 +174,6 @@ mod tests {
             RankerConfig { candidates: 1, ..RankerConfig::default() },
             RankerConfig { mode: Mode::Letters, candidates: 21, ..RankerConfig::default() },
             RankerConfig { random_share: 1.5, ..RankerConfig::default() },
-            RankerConfig { distillation: -0.1, ..RankerConfig::default() },
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },
         ] {

@@ -1,7 +1,7 @@
 //! What the ranker trains on: a prefix of a user's history, the item chosen next, and items that were not,
 //! most of them from the retriever's best: random ones alone teach popularity (measured, README).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One example: a stretch of a user's history with questions at several of its places.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example<'a> {
     /// Items read, oldest first.
     pub history: &'a [ItemId],
@@ -23,14 +23,12 @@ pub struct Example<'a> {
 }
 
 /// Which of these items was chosen next?
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// How many items of the history come before.
     pub length: usize,
     /// The item chosen and others, shuffled.
     pub candidates: Vec<ItemId>,
-    /// The retriever's log-probabilities of them; those of items that are not among its best are its worst kept one.
-    pub retriever: Vec<f32>,
     /// Place of the item chosen.
     pub chosen: usize,
 }
@@ -135,18 +133,11 @@ impl<'a> Examples<'a> {
                 let target = candidates[0];
                 candidates.shuffle(rng);
                 let chosen = candidates.iter().position(|&item| item == target).unwrap_or(0);
-                let retriever = self.retriever(row, &candidates);
-                Choice { length: self.prefixes[row].length, candidates, retriever, chosen }
+                Choice { length: self.prefixes[row].length, candidates, chosen }
             })
             .collect();
         let longest = questions.iter().map(|question| question.length).max().unwrap_or(0);
         Example { history: &train[..longest], questions }
-    }
-
-    fn retriever(&self, row: usize, candidates: &[ItemId]) -> Vec<f32> {
-        let best: HashMap<ItemId, f32> = self.table.row(row).collect();
-        let worst = best.values().copied().fold(0.0, f32::min);
-        candidates.iter().map(|item| best.get(item).copied().unwrap_or(worst)).collect()
     }
 
     /// The item chosen behind a prefix, then others.
@@ -227,16 +218,12 @@ mod tests {
         for step in 0..20 {
             for example in examples.batch(step, &config) {
                 *seen.entry(example.history.to_vec()).or_default() += 1;
-                for Choice { length, candidates, retriever, chosen } in &example.questions {
+                for Choice { length, candidates, chosen } in &example.questions {
                     let user = dataset.sequences.iter().find(|user| user.starts_with(example.history));
                     let user = user.expect("a user's history");
                     assert_eq!(candidates[*chosen], user[*length]);
                     let distinct: HashSet<&ItemId> = candidates.iter().collect();
                     assert_eq!((candidates.len(), distinct.len()), (4, 4));
-                    // Of those that the retriever did not find, it thinks no better than of its last.
-                    assert!(
-                        retriever.len() == 4 && retriever.iter().all(|score| (-4.0..=0.0).contains(score))
-                    );
                     // Validation and test items may come up: training does not know them.
                     let train = &user[..user.len() - 2];
                     let mut others = candidates.iter().enumerate().filter(|(place, _)| place != chosen);

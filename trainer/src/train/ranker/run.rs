@@ -136,12 +136,7 @@ impl Run<'_> {
                 Ok(Lesson { asked, choices: &example.questions })
             })
             .collect::<anyhow::Result<_>>()?;
-        let pupil = Pupil {
-            llama: self.parts.ranker.llama(),
-            scorer: &self.scorer,
-            adapter: &self.adapter,
-            distillation: self.config.distillation,
-        };
+        let pupil = Pupil { llama: self.parts.ranker.llama(), scorer: &self.scorer, adapter: &self.adapter };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);
         let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, config.parts, seed)?;

@@ -14,7 +14,6 @@ use shared::{
     llama::{Adapter, Llama},
     ranking,
     scoring::{Asked, Scorer},
-    verbalizer::softmax,
 };
 
 use super::Choice;
@@ -48,21 +47,6 @@ pub(super) struct Pupil<'a> {
     pub scorer: &'a Scorer,
     /// What learns.
     pub adapter: &'a Adapter,
-    /// Share of the retriever's softmax in the right answer.
-    pub distillation: f64,
-}
-
-/// Cross entropy of a question whose candidates have these scores, `[1]`; the retriever's softmax has this share in the
-/// right answer.
-fn cross_entropy(scores: Tensor<1>, choice: &Choice, distillation: f64) -> Tensor<1> {
-    let logs = log_softmax(scores, 0);
-    let right = logs.clone().narrow(0, choice.chosen, 1).neg();
-    if distillation == 0.0 {
-        return right;
-    }
-    let teacher = Tensor::from_data(softmax(&choice.retriever, 1.0).as_slice(), &logs.device());
-    let share = distillation as f32;
-    right.mul_scalar(1.0 - share) - (logs * teacher).sum().mul_scalar(share)
 }
 
 impl Pupil<'_> {
@@ -106,8 +90,8 @@ impl Pupil<'_> {
         let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
             let own = first..first + choice.candidates.len();
-            let own_scores = scores.clone().narrow(0, own.start, own.len());
-            losses.push(cross_entropy(own_scores, choice, self.distillation));
+            let logs = log_softmax(scores.clone().narrow(0, own.start, own.len()), 0);
+            losses.push(logs.narrow(0, choice.chosen, 1).neg());
             first = own.end;
             right += usize::from(ranking::order(&values[own])[0] == choice.chosen);
         }
@@ -126,40 +110,5 @@ impl ModuleMapper for Fresh {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, value, mapper) = param.consume();
         Param::from_mapped_value(id, Tensor::from_inner(value.inner()).require_grad(), mapper)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Device;
-    use shared::catalog::ItemId;
-
-    use super::*;
-
-    #[test]
-    fn the_retriever_has_a_share_in_the_right_answer() {
-        let choice = Choice {
-            length: 1,
-            candidates: [1, 2, 3].map(ItemId).to_vec(),
-            retriever: vec![0.0, -1.0, -2.0],
-            chosen: 1,
-        };
-        let scores: [f64; 3] = [0.5, 1.0, -0.5];
-        let loss = |share| -> f32 {
-            let tensor = Tensor::from_data(scores.map(|score| score as f32), &Device::flex());
-            cross_entropy(tensor, &choice, share).try_into_scalar().expect("one number")
-        };
-        let close =
-            |value: f32, expected: f64| assert!((f64::from(value) - expected).abs() < 1e-5, "{value}");
-        let by_hand = |right: [f64; 3]| {
-            let sum: f64 = scores.iter().map(|score| score.exp()).sum();
-            scores.iter().zip(right).map(|(score, share)| -share * (score - sum.ln())).sum::<f64>()
-        };
-        let alone = by_hand([0.0, 1.0, 0.0]);
-        close(loss(0.0), alone);
-        let sum: f64 = [0.0_f64, -1.0, -2.0].iter().map(|score| score.exp()).sum();
-        let teacher = by_hand([0.0_f64, -1.0, -2.0].map(|score| score.exp() / sum));
-        close(loss(1.0), teacher);
-        close(loss(0.25), 0.75 * alone + 0.25 * teacher);
     }
 }

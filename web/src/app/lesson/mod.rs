@@ -103,7 +103,8 @@ fn note(page: Page, trace: Memo<Option<Trace>>) -> String {
         let asked = compare::asked(trace);
         let here = format!("Computed here, on {}: asked {asked}.", trace.provenance.device);
         page.state.with(|state| match (&state.lesson, state.example(), &state.result) {
-            (Some(Outcome { record: Some(_), .. }), _, _) => format!("Recorded answer: asked {asked}."),
+            (Some(Outcome { record: Some(_), .. }), _, _)
+            | (None, None, Some(Outcome { record: Some(_), .. })) => format!("Recorded answer: asked {asked}."),
             (Some(outcome), _, _) if outcome.history != state.history.items() => {
                 format!("Your history has changed since this answer (asked {asked}): ask again.")
             }
