@@ -47,8 +47,8 @@ impl Recommender {
                     for _ in 1..RUNS {
                         let start = clock();
                         let hidden = model.push(item, &mut state.clone()).map_err(failed)?;
-                        // The work is done when the numbers are here.
-                        values(hidden).await.map_err(failed)?;
+                        // With the scores, as reading all anew; the work is done when the numbers are here.
+                        values(self.retriever().scores(hidden)).await.map_err(failed)?;
                         best = best.min(clock() - start);
                     }
                     ms = Some(best);
@@ -95,7 +95,9 @@ impl Recommender {
         let retriever: Vec<f32> =
             trace.candidates.iter().map(|candidate| scores[candidate.item.index()]).collect();
         let kept = |scores: &[f32], item: usize| softmax(scores, 1.0)[item];
-        let first = trace.ranking[0].retriever_rank - 1;
+        let Some(first) = trace.ranking.first().map(|first| first.retriever_rank - 1) else {
+            return Err(RecommendError::NothingLeft);
+        };
         let (now, before) = if let Some(fused) = &trace.fused {
             let mut shorter = trace.clone();
             shorter.history.remove(place);

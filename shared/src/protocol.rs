@@ -191,7 +191,7 @@ pub struct WalkStep {
     pub expected: Option<usize>,
     /// Titles of the three best proposals behind it.
     pub best: Vec<String>,
-    /// Time of reading it.
+    /// Time of reading it and scoring the catalogue.
     pub ms: f64,
 }
 

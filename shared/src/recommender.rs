@@ -66,6 +66,9 @@ pub enum RecommendError {
         /// Candidates there are.
         candidates: usize,
     },
+    /// The history holds every item of the catalogue.
+    #[error("there is nothing left to recommend: the history holds the whole catalogue")]
+    NothingLeft,
     /// The retriever could not run.
     #[error("the retriever failed: {0}")]
     Retriever(String),

@@ -72,6 +72,12 @@ async fn the_lesson_needs_no_model() {
     assert!(visitor.text(ids::LESSON_NOTE).await.starts_with("Recorded answer: asked by letters, untuned"));
     visitor.screenshot("lesson").await;
 
+    // The other way of asking is recorded too.
+    choose(&visitor, ids::ASKED, 1).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, tuned", SOON).await;
+    choose(&visitor, ids::ASKED, 0).await;
+    visitor.wait("the vocabulary again", &count(ids::VOCABULARY), SOON).await;
+
     // The slider changes confidence and nothing else.
     let warm = percents(&visitor).await;
     heat(&visitor, -1.0).await;

@@ -86,15 +86,18 @@ impl Page {
                 if let Some(outcome) = &state.lesson {
                     return Some(outcome.trace.clone());
                 }
+                let recorded = |n: usize| {
+                    self.examples.with(|examples| {
+                        let example = examples.get(n)?;
+                        Some(if state.asking.letters { &example.letters } else { &example.shipped }.clone())
+                    })
+                };
                 if let Some(n) = state.example() {
-                    return self.examples.with(|examples| Some(examples.get(n)?.letters.clone()));
+                    return recorded(n);
                 }
                 let trace = state.result.as_ref().map(|result| &result.trace);
-                match trace.filter(|trace| trace.is_ranked()) {
-                    Some(trace) => Some(trace.clone()),
-                    // There is always something to look at.
-                    None => self.examples.with(|examples| Some(examples.first()?.letters.clone())),
-                }
+                // There is always something to look at.
+                trace.filter(|trace| trace.is_ranked()).cloned().or_else(|| recorded(0))
             })
         })
     }

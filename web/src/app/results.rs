@@ -55,7 +55,7 @@ fn Table(
         <ul class="hint">
             <li>"Different data: the paper’s ML-100k is a later edition of MovieLens with other users. Compare what the second stage adds, not the rows."</li>
             <li>"Different ranker: the paper tunes Llama 2 with 7 billion weights on a large GPU; the one here has 135 million and runs on your device."</li>
-            <li>"Different question: this adapter judges film by film; the paper reads letters. The lesson shows letters from records, and both with the ranker loaded."</li>
+            <li>"Different question: this adapter judges film by film; the paper reads letters. The lesson shows both."</li>
             <li>"Ours are true means over users. The paper’s LRURec row is a mean of means of batches."</li>
         </ul>
         <p class="hint">"Measured by: " <code>{results.command}</code></p>

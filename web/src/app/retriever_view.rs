@@ -39,7 +39,7 @@ fn WalkTable(
     let cost = if state > 0 {
         format!(
             "LRURec is a recurrent network: all it remembers of a history is {state} complex numbers, however long the history \
-             is. One more film changes them in {} here; reading all {} anew takes {}.",
+             is. One more film and new scores take {} here; reading all {} anew takes {}.",
             duration(one),
             films(steps.len()),
             duration(anew_ms),

@@ -289,9 +289,10 @@ fn ranker_failure(error: &RankerError) -> Failure {
 
 fn recommend_failure(error: &RecommendError) -> Failure {
     match error {
-        RecommendError::EmptyHistory | RecommendError::UnknownItem { .. } | RecommendError::Order { .. } => {
-            input_failure(&error.to_string())
-        }
+        RecommendError::EmptyHistory
+        | RecommendError::NothingLeft
+        | RecommendError::UnknownItem { .. }
+        | RecommendError::Order { .. } => input_failure(&error.to_string()),
         RecommendError::Retriever(why) => device_failure(why),
         RecommendError::Ranker(error) => ranker_failure(error),
     }

@@ -46,18 +46,23 @@ pub fn Ask(
     };
     view! {
         <div class="ask">
+            {move || {
+                // Of records there are two kinds; a base model without an adapter can be asked by letters only.
+                let ways = match (loaded.get(), tuned.get()) {
+                    (false, _) => 2,
+                    (true, false) => 1,
+                    (true, true) => WAYS.len(),
+                };
+                let choices = WAYS[..ways].iter().map(|way| way.0.to_owned()).collect();
+                let disabled = Signal::derive(move || loaded.get() && !can_ask.get());
+                view! { <Radios id=ids::ASKED legend="Ask" choices chosen disabled choose/> }
+            }}
             <Show
                 when=move || loaded.get()
                 fallback=|| view! {
                     <p class="hint">"You are seeing recorded answers. Load the ranker to ask the model yourself."</p>
                 }
             >
-                {move || {
-                    let ways = if tuned.get() { WAYS.len() } else { 1 };
-                    let choices = WAYS[..ways].iter().map(|way| way.0.to_owned()).collect();
-                    let disabled = Signal::derive(move || !can_ask.get());
-                    view! { <Radios id=ids::ASKED legend="Ask" choices chosen disabled choose/> }
-                }}
                 <div class="actions">
                     <button
                         id=ids::ASK
