@@ -6,7 +6,7 @@ use crate::{
     protocol::{Walk, WalkStep, Without},
     ranking,
     recommender::{RecommendError, Recommender},
-    retriever::{LruRec, RetrieverError, propose, values},
+    retriever::{propose, values},
     trace::Trace,
     verbalizer::softmax,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// Bars of the histogram of scores.
 const BARS: usize = 40;
 /// Times are the best of so many runs: the first ones warm the caches.
-const RUNS: usize = 4;
+const RUNS: usize = 3;
 /// Proposals shown behind each film.
 const BEST: usize = 3;
 
@@ -25,38 +25,34 @@ impl Recommender {
     /// As [`Self::recommend`].
     pub async fn walk(&self, history: &[ItemId], clock: &dyn Fn() -> f64) -> Result<Walk, RecommendError> {
         self.check(history)?;
-        let mut scores = self.scores(history).await?;
-        let mut anew_ms = f64::INFINITY;
+        let (mut scores, mut anew_ms) = (Vec::new(), f64::INFINITY);
         for _ in 0..RUNS {
             let start = clock();
             scores = self.scores(history).await?;
             anew_ms = anew_ms.min(clock() - start);
         }
         let lrurec = self.retriever().as_lrurec();
-        let mut stream = lrurec.map(LruRec::stream);
+        let mut stream = lrurec.map(|model| (model, model.stream()));
         let mut steps = Vec::new();
-        let mut before: Option<Vec<f32>> = None;
         for (n, &item) in history.iter().enumerate() {
             let read = &history[..=n];
-            let expected = before.as_ref().map(|scores| place(scores, &history[..n], item));
-            let start = clock();
-            let mut ms = None;
-            scores = match (lrurec, &mut stream) {
-                (Some(model), Some(state)) => {
-                    let mut best = f64::INFINITY;
-                    for _ in 1..RUNS {
-                        let start = clock();
-                        let hidden = model.push(item, &mut state.clone()).map_err(failed)?;
-                        // With the scores, as reading all anew; the work is done when the numbers are here.
-                        values(self.retriever().scores(hidden)).await.map_err(failed)?;
-                        best = best.min(clock() - start);
-                    }
-                    ms = Some(best);
-                    let hidden = model.push(item, state).map_err(failed)?;
-                    values(self.retriever().scores(hidden)).await.map_err(failed)?
+            let expected = (n > 0).then(|| place(&scores, &history[..n], item));
+            let mut ms = f64::INFINITY;
+            if let Some((model, state)) = &mut stream {
+                let before = state.clone();
+                for _ in 0..RUNS {
+                    let start = clock();
+                    *state = before.clone();
+                    // With the scores, as reading all anew; the work is done when the numbers are here.
+                    let hidden = model.push(item, state)?;
+                    scores = values(self.retriever().scores(hidden)).await?;
+                    ms = ms.min(clock() - start);
                 }
-                _ => self.scores(read).await?,
-            };
+            } else {
+                let start = clock();
+                scores = self.scores(read).await?;
+                ms = clock() - start;
+            }
             steps.push(WalkStep {
                 title: self.catalog().title(item).to_owned(),
                 expected,
@@ -64,9 +60,8 @@ impl Recommender {
                     .into_iter()
                     .map(|(item, _)| self.catalog().title(item).to_owned())
                     .collect(),
-                ms: ms.unwrap_or_else(|| clock() - start),
+                ms,
             });
-            before = Some(scores.clone());
         }
         let unseen: Vec<f32> =
             propose(&scores, history, self.catalog().len()).into_iter().map(|(_, score)| score).collect();
@@ -113,10 +108,6 @@ impl Recommender {
             difference: before - kept(&now, first),
         })
     }
-}
-
-fn failed(error: RetrieverError) -> RecommendError {
-    RecommendError::Retriever(error.to_string())
 }
 
 /// The place of an item by these scores, from 1, items of the history left out.

@@ -9,7 +9,7 @@ use crate::{
     prompt::{Prompt, pointwise::HEAD},
     ranker::{Ranker, RankerError, Scores},
     ranking::{self, Ordering, Ranked},
-    retriever::{self, Retriever},
+    retriever::{self, Retriever, RetrieverError},
     scoring::{Mode, Pointwise, Scorer, ScoringConfig, letters},
     tokens::TokensError,
     trace::{
@@ -75,6 +75,12 @@ pub enum RecommendError {
     /// The ranker could not run.
     #[error(transparent)]
     Ranker(#[from] RankerError),
+}
+
+impl From<RetrieverError> for RecommendError {
+    fn from(error: RetrieverError) -> Self {
+        Self::Retriever(error.to_string())
+    }
 }
 
 impl From<TokensError> for RecommendError {
@@ -149,8 +155,7 @@ impl Recommender {
 
     /// The retriever's scores of all items behind a history.
     pub(crate) async fn scores(&self, history: &[ItemId]) -> Result<Vec<f32>, RecommendError> {
-        let scores = self.retriever.score_history(history).await;
-        scores.map_err(|error| RecommendError::Retriever(error.to_string()))
+        Ok(self.retriever.score_history(history).await?)
     }
 
     /// The first stage.

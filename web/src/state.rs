@@ -258,7 +258,7 @@ impl State {
 
     /// Whether a race can be started now.
     pub fn can_race(&self) -> bool {
-        matches!(self.ranker, Ranker::Ready(_)) && !self.history.items().is_empty() && !self.is_busy()
+        self.has_ranker() && !self.history.items().is_empty() && !self.is_busy()
     }
 
     /// Whether the ranker's answer is being awaited while the retriever's is shown.
@@ -266,9 +266,14 @@ impl State {
         self.pending.as_ref().is_some_and(|pending| pending.rank && !pending.lesson)
     }
 
+    /// Whether there is a ranker to ask.
+    pub fn has_ranker(&self) -> bool {
+        matches!(self.ranker, Ranker::Ready(_))
+    }
+
     /// Whether the lesson can ask the ranker now.
     pub fn can_ask(&self) -> bool {
-        matches!(self.ranker, Ranker::Ready(_)) && self.can_recommend()
+        self.has_ranker() && self.can_recommend()
     }
 
     /// Whether a recommendation can be asked for now.

@@ -6,6 +6,7 @@ mod bridge;
 mod browser;
 mod bundle;
 mod effects;
+mod file_input;
 mod history_list;
 mod import_list;
 mod lesson;

@@ -8,7 +8,7 @@ use super::page::Page;
 use crate::{
     format::{duration, films, times},
     ids,
-    state::{Ranker, State},
+    state::State,
     update::Action,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 #[component]
 pub fn Race() -> impl IntoView {
     let page = expect_context::<Page>();
-    let ready = Memo::new(move |_| page.state.with(|state| matches!(state.ranker, Ranker::Ready(_))));
+    let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let running = Memo::new(move |_| page.state.with(State::is_racing));
     let race = Memo::new(move |_| page.state.with(|state| state.race.as_ref()?.race.clone()));
     view! {

@@ -187,7 +187,7 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
         Action::DeleteModel => return Some(state.request(RequestBody::DeleteModel)),
         Action::ChooseDevice(device) => {
             state.device = device;
-            if matches!(state.ranker, Ranker::Ready(_)) {
+            if state.has_ranker() {
                 return load(state);
             }
         }
@@ -207,7 +207,7 @@ fn shift(state: &mut State, from: usize, to: usize, catalog: &Catalog) {
 }
 
 pub(super) fn recommend(state: &mut State) -> Request {
-    let rank = matches!(state.ranker, Ranker::Ready(_));
+    let rank = state.has_ranker();
     request(state, rank, Asking::default(), false)
 }
 

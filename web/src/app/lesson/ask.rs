@@ -29,7 +29,7 @@ pub fn Ask(
     let tuned = Memo::new(move |_| {
         page.state.with(|state| matches!(&state.ranker, Ranker::Ready(RankerInfo { adapter: Some(_), .. })))
     });
-    let loaded = Memo::new(move |_| page.state.with(|state| matches!(state.ranker, Ranker::Ready(_))));
+    let loaded = Memo::new(move |_| page.state.with(State::has_ranker));
     let chosen = Signal::derive(move || {
         let asking = asking.get();
         WAYS.iter().position(|&(_, letters, untuned)| (letters, untuned) == (asking.letters, asking.untuned))

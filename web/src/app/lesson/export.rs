@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 use shared::trace::Trace;
 
 use crate::{
-    app::{browser, page::Page},
+    app::{browser, file_input::FileInput, page::Page},
     ids,
     letters::letter_bars,
     record,
@@ -40,19 +40,7 @@ pub fn Export(
             copied.set(if done { "Copied." } else { "The browser does not allow copying here." });
         });
     };
-    let open = move |file: Option<web_sys::File>| {
-        spawn_local(async move {
-            let Some(file) = file else { return };
-            let read = match browser::read(&file, record::LARGEST).await {
-                Ok(text) => record::read(&text),
-                Err(failure) => Err(failure),
-            };
-            match read {
-                Ok(trace) => page.act(Action::Open(Record::File, Box::new(trace))),
-                Err(failure) => page.state.update(|state| state.failure = Some(failure)),
-            }
-        });
-    };
+    let read = |text: &str| Ok(Action::Open(Record::File, Box::new(record::read(text)?)));
     view! {
         <h3>"Take it along"</h3>
         <div class="actions">
@@ -61,15 +49,13 @@ pub fn Export(
             <button id=ids::COPY type="button" on:click=copy>"Copy the ranking (Markdown)"</button>
             <span class="hint" role="status">{move || copied.get()}</span>
         </div>
-        <p class="field">
-            <label for=ids::OPEN>"Open a record"</label>
-            <input
-                id=ids::OPEN
-                type="file"
-                accept="application/json,.json"
-                on:change:target=move |event| open(event.target().files().and_then(|files| files.get(0)))
-            />
-        </p>
+        <FileInput
+            id=ids::OPEN
+            label="Open a record"
+            accept="application/json,.json"
+            most=record::LARGEST
+            read
+        />
         <p class="field">
             <label class="check">
                 <input

@@ -8,7 +8,7 @@ use crate::{
     format::percent,
     ids,
     shuffle::{Film, LetterGain, films, letters},
-    state::{Ranker, State},
+    state::State,
     update::Action,
 };
 
@@ -19,7 +19,7 @@ const ORDERS: usize = 8;
 #[component]
 pub fn Shuffle() -> impl IntoView {
     let page = expect_context::<Page>();
-    let ready = Memo::new(move |_| page.state.with(|state| matches!(state.ranker, Ranker::Ready(_))));
+    let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
     let measuring = Memo::new(move |_| page.state.with(State::is_measuring));
     let study = Memo::new(move |_| page.state.with(|state| state.study.clone()));
