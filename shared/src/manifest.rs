@@ -30,6 +30,9 @@ pub struct Manifest {
     pub base: BaseModel,
     /// Adapter of the ranker; `None` until a tuned one is shipped.
     pub adapter: Option<FileEntry>,
+    /// A second adapter, tuned to answer by index letters; `None`: letters are those of the untuned base model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letters: Option<FileEntry>,
     /// Recorded examples ([`crate::exhibit::Example`]), JSON.
     #[serde(default)]
     pub examples: Option<FileEntry>,

@@ -122,8 +122,10 @@ pub enum EventBody {
         device: DeviceReport,
         /// The base model's name.
         base: String,
-        /// The adapter's name; `None` is an untuned base.
+        /// Name of the adapter that decides; `None` is an untuned base.
         adapter: Option<String>,
+        /// What adapters were tuned for.
+        tuned: TunedWays,
     },
     /// A recommendation: without the ranker's part first, then whole.
     Recommended {
@@ -262,6 +264,15 @@ pub enum RaceEnd {
     Full,
     /// The visitor stopped it.
     Stopped,
+}
+
+/// Ways of asking that a ranker's adapters were tuned for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunedWays {
+    /// By index letters.
+    pub letters: bool,
+    /// Film by film.
+    pub film_by_film: bool,
 }
 
 /// The steps of loading the ranker, in order.

@@ -27,7 +27,8 @@ pub struct Ranker {
     /// The token by which the model ends a text.
     end: Option<u32>,
     verbalizer: Verbalizer,
-    tuned: Option<Tuned>,
+    /// At most one adapter for each way of asking; the first decides.
+    tuned: Vec<Tuned>,
     /// What the base model without an adapter read last.
     memory: Memory,
     /// For a device that is not the CPU.
@@ -107,16 +108,30 @@ impl Ranker {
         let self_test = (!is_cpu(device)).then(|| SelfTest::prepare(&config, &gguf)).transpose()?;
         let end = gguf.int("tokenizer.ggml.eos_token_id").ok().map(|id| id as u32);
         let llama = Llama::load(config, &gguf, device)?;
-        Ok(Self { name, llama, tokens, end, verbalizer, tuned: None, memory: Memory::default(), self_test })
+        Ok(Self {
+            name,
+            llama,
+            tokens,
+            end,
+            verbalizer,
+            tuned: Vec::new(),
+            memory: Memory::default(),
+            self_test,
+        })
     }
 
-    /// Uses the adapter in this file from now on; the base model's own file has this SHA-256.
+    /// Uses the adapter in this file from now on, in place of one that was tuned to be asked in the same way; the first of
+    /// several decides. The base model's own file has this SHA-256.
     ///
     /// # Errors
     /// A file that is no adapter, or one of another base model; nothing is changed then.
     pub fn tune(&mut self, adapter: &[u8], base_sha256: &str) -> Result<&TunedFor, TunedError> {
         let tuned = Tuned::load(adapter, self, base_sha256)?;
-        Ok(&self.tuned.insert(tuned).tuned_for)
+        let mode = tuned.tuned_for.scoring.mode;
+        let place = self.tuned.iter().position(|other| other.tuned_for.scoring.mode == mode);
+        let place = place.unwrap_or(self.tuned.len());
+        self.tuned.splice(place..self.tuned.len().min(place + 1), [tuned]);
+        Ok(&self.tuned[place].tuned_for)
     }
 
     /// Reads the letters' logits where the reference does, from now on and for adapters that come later.
@@ -128,9 +143,14 @@ impl Ranker {
         Ok(())
     }
 
-    /// The adapter in use.
+    /// The adapter that decides.
     pub fn tuned(&self) -> Option<&Tuned> {
-        self.tuned.as_ref()
+        self.tuned.first()
+    }
+
+    /// The adapter that was tuned to be asked in this way.
+    pub fn tuned_by(&self, mode: Mode) -> Option<&Tuned> {
+        self.tuned.iter().find(|tuned| tuned.tuned_for.scoring.mode == mode)
     }
 
     /// The model's own name.
@@ -161,9 +181,7 @@ impl Ranker {
     /// Forgets what was read, so that the next pass computes every token.
     pub fn forget(&self) {
         self.memory.forget();
-        if let Some(tuned) = &self.tuned {
-            tuned.memory.forget();
-        }
+        self.tuned.iter().for_each(|tuned| tuned.memory.forget());
     }
 
     /// One forward pass over `text`: letter logits, and the `top` largest logits of the vocabulary. An adapter takes part
@@ -215,9 +233,7 @@ impl Ranker {
         if let Some(tokens) = sequences.iter().map(Vec::len).find(|&tokens| tokens > limit) {
             return Err(RankerError::TooLong { tokens, limit });
         }
-        let by_letters = |tuned: &&Tuned| adapted && tuned.tuned_for.scoring.mode == Mode::Letters;
-        let by_letters = self.tuned.as_ref().filter(by_letters);
-        let (adapter, memory) = match by_letters {
+        let (adapter, memory) = match self.tuned_by(Mode::Letters).filter(|_| adapted) {
             Some(tuned) => (Some(&tuned.adapter), &tuned.memory),
             None => (None, &self.memory),
         };
@@ -267,7 +283,7 @@ impl Ranker {
             test.run(&self.llama).await?;
         }
         let mut numbers = self.explain(RESPONSE, 0).await?.letter_logits;
-        if let Some(tuned) = &self.tuned {
+        for tuned in &self.tuned {
             numbers.extend(self.score(tuned, true, &["A"], &["B"]).await?.scores);
         }
         // What was read here is no visitor's history.

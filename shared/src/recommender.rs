@@ -236,8 +236,7 @@ async fn ask(
     clock: &dyn Fn() -> f64,
 ) -> Result<(Vec<f32>, Option<Fusion>), RecommendError> {
     let Asking { letters, untuned, order } = &options.asking;
-    let by_letters = |tuned: &&Tuned| tuned.tuned_for.scoring.mode == Mode::Letters;
-    let asked = ranker.tuned().filter(|tuned| !letters || by_letters(tuned));
+    let asked = if *letters { ranker.tuned_by(Mode::Letters) } else { ranker.tuned() };
     let scoring = asked.map_or(ScoringConfig::letters(), |tuned| tuned.tuned_for.scoring);
     let tuned = asked.filter(|_| !untuned);
     trace.asking = options.asking.clone();

@@ -63,8 +63,8 @@ impl Trace {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Asking {
-    /// By index letters even if the adapter was tuned to be asked otherwise. The letters are those of the untuned base
-    /// model then, and do not decide.
+    /// By index letters even if the adapter that decides was tuned to be asked otherwise: those of an adapter of their own,
+    /// or of the untuned base model, and then they do not decide.
     pub letters: bool,
     /// Without the adapter: the base model as it was, which does not decide.
     pub untuned: bool,

@@ -20,11 +20,19 @@ use trainer::fetch::sha256;
 /// # Panics
 /// If the base model is no Llama.
 pub fn adapter(gguf: &[u8]) -> Vec<u8> {
+    adapter_for(gguf, |_| ())
+}
+
+/// The same with another note of what it was tuned for.
+///
+/// # Panics
+/// If the base model is no Llama.
+pub fn adapter_for(gguf: &[u8], change: impl FnOnce(&mut TunedFor)) -> Vec<u8> {
     let ranker = Ranker::from_gguf(gguf.to_vec(), &Device::flex()).expect("the tiny Llama can be tuned");
     let config = AdapterConfig::new(ranker.llama().config(), 2, 4, 8.0, 0.0);
     let adapter =
         Adapter::new(config, 5, &Device::flex()).expect("the tiny Llama can be tuned").map(&mut Waves(0));
-    let tuned_for = TunedFor {
+    let mut tuned_for = TunedFor {
         base: ranker.name().to_owned(),
         base_sha256: sha256(gguf, |_| ()).expect("the tiny Llama can be tuned"),
         scoring: ScoringConfig { mode: Mode::Pointwise, history: 10, title_tokens: 16 },
@@ -32,6 +40,7 @@ pub fn adapter(gguf: &[u8]) -> Vec<u8> {
         step: 7,
         data: "a test".to_owned(),
     };
+    change(&mut tuned_for);
     let note = serde_json::to_string(&tuned_for).expect("the tiny Llama can be tuned");
     adapter.to_safetensors(&BTreeMap::from([(TUNED_FOR, note)])).expect("the tiny Llama can be tuned")
 }

@@ -63,6 +63,7 @@ fn page(folder: &Path) {
             file: entry("../base/announced.gguf"),
         },
         adapter: None,
+        letters: None,
         examples: None,
         results: None,
     };

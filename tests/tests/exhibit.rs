@@ -22,7 +22,7 @@ fn bundle() -> (TempDir, String, String) {
     }
     let manifest = fs::read(shipped.join("manifest.json")).unwrap();
     let mut manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
-    (manifest.adapter, manifest.examples, manifest.results) = (None, None, None);
+    (manifest.adapter, manifest.letters, manifest.examples, manifest.results) = (None, None, None, None);
     fs::write(bundle.join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
     let base = folder.path().join("tiny.gguf");
     fs::write(&base, tiny_llama::gguf(7)).unwrap();

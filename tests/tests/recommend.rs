@@ -6,6 +6,7 @@ use shared::{
     ranker::Ranker,
     ranking::Ordering,
     recommender::{Options, RecommendError, Recommender},
+    scoring::ScoringConfig,
     trace::{Asking, Trace},
 };
 use tests::{tiny_llama, tuned};
@@ -70,6 +71,46 @@ fn without_its_adapter_a_ranker_answers_otherwise_and_decides_nothing() {
     for (first, second) in tuned.scores.iter().zip(again.scores) {
         assert!((first - second).abs() < 1e-4, "{first} {second}");
     }
+}
+
+#[test]
+fn two_adapters_are_each_asked_as_they_were_tuned() {
+    let gguf = tiny_llama::gguf(7);
+    let sum = sha256(&gguf[..], |_| ()).unwrap();
+    let by_letters = |step| {
+        tuned::adapter_for(&gguf, |tuned_for| {
+            (tuned_for.scoring, tuned_for.step) = (ScoringConfig::letters(), step);
+        })
+    };
+    let with = |adapters: &[Vec<u8>]| {
+        let mut ranker = Ranker::from_gguf(gguf.clone(), &Device::flex()).unwrap();
+        for adapter in adapters {
+            ranker.tune(adapter, &sum).unwrap();
+        }
+        let mut recommender = trainer::bundle::load(None).unwrap().recommender;
+        recommender.set_ranker(Some(ranker), "cpu".to_owned());
+        recommender
+    };
+    let letters = Asking { letters: true, ..Asking::default() };
+    let one = ask(&recommender(), Asking::default()).unwrap();
+    let untuned = ask(&recommender(), letters.clone()).unwrap();
+    // The second of a kind takes the place of the first.
+    let both = with(&[tuned::adapter(&gguf), by_letters(1), by_letters(2)]);
+    let decided = ask(&both, Asking::default()).unwrap();
+    assert_eq!((&decided.pointwise, &decided.provenance), (&one.pointwise, &one.provenance));
+    let answered = ask(&both, letters.clone()).unwrap();
+    assert_eq!((untuned.ordering, answered.ordering), (Ordering::Retriever, Ordering::Fused));
+    assert_eq!(answered.provenance.adapter.as_deref(), Some("a test, step 2"));
+    let (answered, untuned) = (answered.ranker.unwrap(), untuned.ranker.unwrap());
+    assert_eq!(answered.prompt, untuned.prompt);
+    assert_ne!(answered.letter_logits, untuned.letter_logits);
+    let without = ask(&both, Asking { untuned: true, ..letters }).unwrap();
+    assert_eq!(without.ordering, Ordering::Retriever);
+    assert_eq!(without.ranker.unwrap().letter_logits, untuned.letter_logits);
+    // The first decides, whatever its kind.
+    let turned = ask(&with(&[by_letters(1), tuned::adapter(&gguf)]), Asking::default()).unwrap();
+    assert_eq!(turned.provenance.adapter.as_deref(), Some("a test, step 1"));
+    assert!(turned.ranker.is_some() && turned.pointwise.is_none());
 }
 
 #[test]

@@ -238,6 +238,51 @@ fn a_ranker_tuned_by_letters_ranks() {
 }
 
 #[test]
+fn an_adapter_for_letters_answers_beside_the_one_that_decides() {
+    let place = Place::new();
+    tuned_in(&place, "pointwise");
+    tuned_in(&place, "letters");
+    let rank = "rank --bundle letters-bundle --base tiny.gguf --adapter pointwise --adapter letters --data . --user 3 --json";
+    let trace =
+        |more: &str| -> Value { serde_json::from_str(&place.done(&format!("{rank}{more}"))).unwrap() };
+    let (decided, letters) = (trace(""), trace(" --letters"));
+    fused_by(&decided, &numbers(&decided["pointwise"]["scores"]));
+    fused_by(&letters, &numbers(&letters["ranker"]["letter_logits"]));
+    assert!(trace(" --letters --untuned")["provenance"]["adapter"].is_null());
+}
+
+#[test]
+fn what_a_teacher_says_is_learnt_and_letters_before_it() {
+    let place = Place::new();
+    place.done(&format!("{RANKER} --steps 30 --learning-rate 0.02 --dropout 0 --out teacher"));
+    let student = format!("{RANKER} --steps 60 --learning-rate 0.02 --dropout 0 --seed 7");
+    place.done(&format!("{student} --teacher teacher --out taught"));
+    place.done(&format!("{student} --out alone"));
+    let curve = |run: &str, what: &str| -> Vec<f64> {
+        let metrics = place.metrics(run);
+        metrics["curve"].as_array().unwrap().iter().map(|at| at[what].as_f64().unwrap()).collect()
+    };
+    // The teacher's shares are closer to the student's than to equal ones.
+    let loss = curve("taught", "loss");
+    let late = loss[12..].iter().sum::<f64>() / 4.0;
+    assert!(late < 8f64.ln() - 0.1 && late < loss[1] - 0.1, "{loss:?}");
+    assert_ne!(curve("taught", "ranker_cross_entropy"), curve("alone", "ranker_cross_entropy"));
+    assert_eq!(place.metrics("taught")["teacher"], place.metrics("teacher")["tuned_for"]);
+    assert!(place.metrics("alone")["teacher"].is_null());
+
+    // In slices, by letters, which are taught first.
+    let letters = "--mode letters --binding-steps 4 --question-candidates 6 --teacher teacher";
+    place.done(&format!("{RANKER} --steps 8 {letters} --out whole"));
+    place.done(&format!("{RANKER} --steps 8 {letters} --out sliced --max-minutes 0.00001"));
+    let resume = "train ranker --data . --base tiny.gguf --candidates all.candidates --out sliced --resume";
+    let (code, message) = place.refused(resume);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("another teacher") && message.contains("--teacher"), "{message}");
+    place.done(&format!("{resume} --teacher teacher"));
+    assert_eq!(place.metrics("sliced"), place.metrics("whole"));
+}
+
+#[test]
 fn what_does_not_belong_together_is_refused() {
     let place = Place::new();
     place.done("candidates --data . --retriever retriever --out test.candidates");
@@ -256,6 +301,10 @@ fn what_does_not_belong_together_is_refused() {
         place.refused(&format!("{RANKER} --mode letters --question-candidates 21 --out none"));
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("the number of index letters"), "{message}");
+
+    let (code, message) = place.refused(&format!("{RANKER} --binding-steps 9 --out none"));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("--binding-steps is 9") && message.contains("--mode letters"), "{message}");
 
     place.done(&format!("{RANKER} --steps 4 --out run"));
     let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));

@@ -12,6 +12,7 @@ use shared::{
     manifest::{BaseModel, FileEntry, Manifest},
     recommender::Recommender,
     retriever::Retriever,
+    scoring::Mode,
     tuned::TunedFor,
 };
 
@@ -21,31 +22,41 @@ const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";
 const RETRIEVER: &str = "retriever.safetensors";
 const ADAPTER: &str = "adapter.safetensors";
+const LETTERS: &str = "letters.safetensors";
 const EXAMPLES: &str = "examples.json";
 const RESULTS: &str = "results.json";
 
-const EMBEDDED_MANIFEST: &[u8] = include_bytes!("../../public/models/movielens/manifest.json");
-const EMBEDDED_CATALOG: &[u8] = include_bytes!("../../public/models/movielens/catalog.json");
-const EMBEDDED_RETRIEVER: &[u8] = include_bytes!("../../public/models/movielens/retriever.safetensors");
-
-const EMBEDDED_ADAPTER: &[u8] = include_bytes!("../../public/models/movielens/adapter.safetensors");
+/// The files of the embedded bundle that are needed here.
+const EMBEDDED: [(&str, &[u8]); 4] = [
+    (MANIFEST, include_bytes!("../../public/models/movielens/manifest.json")),
+    (CATALOG, include_bytes!("../../public/models/movielens/catalog.json")),
+    (RETRIEVER, include_bytes!("../../public/models/movielens/retriever.safetensors")),
+    (ADAPTER, include_bytes!("../../public/models/movielens/adapter.safetensors")),
+];
 
 /// What a bundle holds.
 pub struct Bundle {
     /// Catalogue and retriever, without a ranker.
     pub recommender: Recommender,
-    /// The ranker's adapter, as a file's bytes.
-    pub adapter: Option<Vec<u8>>,
+    /// The ranker's adapters as files' bytes; the first decides.
+    pub adapters: Vec<Vec<u8>>,
+}
+
+/// What a bundle is made of, beside the data set.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// The first stage.
+    pub retriever: &'a [u8],
+    /// What decides in the second stage.
+    pub adapter: Option<&'a [u8]>,
+    /// What answers by index letters, if that does not.
+    pub letters: Option<&'a [u8]>,
 }
 
 /// Reads a bundle's folder, or the embedded bundle.
 ///
 /// The retriever is small and runs on the CPU whatever the ranker's device.
 pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
-    let (manifest, catalog, retriever) = match folder {
-        None => (EMBEDDED_MANIFEST.to_vec(), EMBEDDED_CATALOG.to_vec(), EMBEDDED_RETRIEVER.to_vec()),
-        Some(folder) => (read(folder, MANIFEST)?, read(folder, CATALOG)?, read(folder, RETRIEVER)?),
-    };
     let place =
         folder.map_or_else(|| "the embedded bundle".to_owned(), |folder| folder.display().to_string());
     let broken = |file: &str, what: String| {
@@ -54,22 +65,29 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
     };
     let malformed =
         |file: &'static str| move |error: serde_json::Error| broken(file, format!("is malformed: {error}"));
-    let manifest: Manifest = serde_json::from_slice(&manifest).map_err(malformed(MANIFEST))?;
-    let adapter = match (&manifest.adapter, folder) {
-        (Some(_), Some(folder)) => Some(read(folder, ADAPTER)?),
-        (Some(_), None) => Some(EMBEDDED_ADAPTER.to_vec()),
-        (None, _) => None,
+    let bytes = |file: &str| match folder {
+        Some(folder) => read(folder, file),
+        None => EMBEDDED
+            .iter()
+            .find(|(name, _)| *name == file)
+            .map(|(_, bytes)| bytes.to_vec())
+            .ok_or_else(|| broken(file, "is missing".to_owned()).into()),
     };
-    let adapters = manifest.adapter.as_ref().zip(adapter.as_ref());
-    for (expected, bytes) in
-        [(&manifest.catalog, &catalog), (&manifest.retriever, &retriever)].into_iter().chain(adapters)
-    {
-        let found = sha256(bytes);
-        if found != expected.sha256 {
-            let what = format!("has SHA-256 {found}, the manifest says {}", expected.sha256);
-            return Err(broken(&expected.path, what).into());
+    let manifest: Manifest = serde_json::from_slice(&bytes(MANIFEST)?).map_err(malformed(MANIFEST))?;
+    let checked = |file: &str, expected: &FileEntry| {
+        let bytes = bytes(file)?;
+        let found = sha256(&bytes);
+        if found == expected.sha256 {
+            return Ok(bytes);
         }
-    }
+        let what = format!("has SHA-256 {found}, the manifest says {}", expected.sha256);
+        Err(anyhow::Error::from(broken(&expected.path, what)))
+    };
+    let catalog = checked(CATALOG, &manifest.catalog)?;
+    let retriever = checked(RETRIEVER, &manifest.retriever)?;
+    let adapters = [(ADAPTER, &manifest.adapter), (LETTERS, &manifest.letters)];
+    let adapters = adapters.into_iter().filter_map(|(file, entry)| Some(checked(file, entry.as_ref()?)));
+    let adapters = adapters.collect::<anyhow::Result<_>>()?;
     let catalog: Catalog = serde_json::from_slice(&catalog).map_err(malformed(CATALOG))?;
     let retriever = Retriever::from_safetensors(&retriever, &Device::flex())
         .map_err(|error| broken(RETRIEVER, format!("cannot be used: {error}")))?;
@@ -78,11 +96,10 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
         let message = format!("the retriever knows {known} items, the catalogue lists {listed}");
         return Err(UserError::input(message).hint("export the bundle again from one data set").into());
     }
-    Ok(Bundle { recommender: Recommender::new(manifest.name, catalog, retriever), adapter })
+    Ok(Bundle { recommender: Recommender::new(manifest.name, catalog, retriever), adapters })
 }
 
-/// Writes a bundle: the data set's catalogue, these retriever weights, an adapter if there is one, and the
-/// manifest over them.
+/// Writes a bundle: the data set's catalogue, these weights, and the manifest over them.
 ///
 /// `licence` is the data's, for people; the weights and the catalogue are made of it.
 pub fn write(
@@ -90,8 +107,7 @@ pub fn write(
     name: &str,
     licence: &str,
     dataset: &Dataset,
-    retriever: &[u8],
-    adapter: Option<&[u8]>,
+    Weights { retriever, adapter, letters }: Weights,
 ) -> anyhow::Result<Manifest> {
     let model = Retriever::from_safetensors(retriever, &Device::flex()).map_err(|error| {
         UserError::input(format!("the retriever cannot be used: {error}"))
@@ -103,22 +119,15 @@ pub fn write(
         let message = format!("the retriever knows {known} items, the data set has {listed}");
         return Err(UserError::input(message).hint("give the data set it was trained on").into());
     }
-    if let Some(adapter) = adapter {
-        let unusable = |why: String| {
-            UserError::input(format!("the adapter cannot be used: {why}"))
-                .hint("make it with: llamarec train ranker")
-        };
-        Adapter::from_safetensors(adapter, &Device::flex()).map_err(|error| unusable(error.to_string()))?;
-        let tuned_for = TunedFor::of(adapter).map_err(|error| unusable(error.to_string()))?;
-        if tuned_for.base_sha256 != fetch::base_model().sha256 {
-            return Err(
-                unusable(format!("it was tuned on {}, the page loads another", tuned_for.base)).into()
-            );
+    let mode = adapter.map(|adapter| usable(adapter, dataset)).transpose();
+    let mode = mode.map_err(|why| unusable("the adapter", &why))?;
+    if let Some(letters) = letters {
+        let refuse = |why: &str| unusable("the adapter for letters", why);
+        if usable(letters, dataset).map_err(|why| refuse(&why))? != Mode::Letters {
+            return Err(refuse("it was tuned to be asked film by film").into());
         }
-        if tuned_for.data != dataset.name {
-            return Err(
-                unusable(format!("it was tuned on {}, not on {}", tuned_for.data, dataset.name)).into()
-            );
+        if mode == Some(Mode::Letters) {
+            return Err(refuse("the adapter beside it answers by letters itself").into());
         }
     }
     let catalog = serde_json::to_vec(&dataset.catalog)?;
@@ -134,15 +143,38 @@ pub fn write(
             file: base_entry(),
         },
         adapter: adapter.map(|bytes| entry(ADAPTER, bytes)),
+        letters: letters.map(|bytes| entry(LETTERS, bytes)),
         examples: None,
         results: None,
     };
-    let files = [(CATALOG, catalog.as_slice()), (RETRIEVER, retriever)];
-    for (file, bytes) in files.into_iter().chain(adapter.map(|bytes| (ADAPTER, bytes))) {
+    let files = [
+        (CATALOG, Some(catalog.as_slice())),
+        (RETRIEVER, Some(retriever)),
+        (ADAPTER, adapter),
+        (LETTERS, letters),
+    ];
+    for (file, bytes) in files.into_iter().filter_map(|(file, bytes)| Some((file, bytes?))) {
         write_atomic(&folder.join(file), bytes)?;
     }
     write_manifest(folder, &manifest)?;
     Ok(manifest)
+}
+
+/// How an adapter is asked that the page can use with this data set, or why it cannot.
+fn usable(adapter: &[u8], dataset: &Dataset) -> Result<Mode, String> {
+    Adapter::from_safetensors(adapter, &Device::flex()).map_err(|error| error.to_string())?;
+    let tuned_for = TunedFor::of(adapter).map_err(|error| error.to_string())?;
+    if tuned_for.base_sha256 != fetch::base_model().sha256 {
+        return Err(format!("it was tuned on {}, the page loads another", tuned_for.base));
+    }
+    if tuned_for.data != dataset.name {
+        return Err(format!("it was tuned on {}, not on {}", tuned_for.data, dataset.name));
+    }
+    Ok(tuned_for.scoring.mode)
+}
+
+fn unusable(what: &str, why: &str) -> UserError {
+    UserError::input(format!("{what} cannot be used: {why}")).hint("make it with: llamarec train ranker")
 }
 
 /// Adds what the page shows before any model is loaded to a bundle's folder, in place of what was there.

@@ -9,10 +9,11 @@ use toml::{Table, Value};
 use crate::report::UserError;
 
 /// Recipes compiled in, by name.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("movielens", include_str!("../recipes/movielens.toml")),
     ("ml-100k", include_str!("../recipes/ml-100k.toml")),
     ("beauty", include_str!("../recipes/beauty.toml")),
+    ("letters", include_str!("../recipes/letters.toml")),
     ("games", include_str!("../recipes/games.toml")),
 ];
 

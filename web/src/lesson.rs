@@ -153,10 +153,13 @@ pub static LESSON: [Step; STEPS] = [
                 return Some(Answer { choice: 0, because: format!("“{token}”, an index letter.") });
             }
             let is_word = best.token.trim().chars().any(char::is_alphanumeric);
+            let untaught = if trace.provenance.adapter.is_none() {
+                " Nobody has taught it to answer with a letter yet."
+            } else {
+                ""
+            };
             let because = if is_word {
-                format!(
-                    "“{token}”: it would rather begin a sentence. Nobody has taught it to answer with a letter yet."
-                )
+                format!("“{token}”: it would rather begin a sentence.{untaught}")
             } else {
                 format!("“{token}”.")
             };
@@ -206,8 +209,8 @@ pub static LESSON: [Step; STEPS] = [
     },
     Step {
         title: "From letters to a ranking",
-        text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. This \
-               model was never tuned to answer by letters, and is at chance: look at several examples, and the same letters win \
+        text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. A \
+               model that was never tuned to answer by letters is at chance: look at several examples, and the same letters win \
                whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
                it. With the ranker loaded you can shuffle the letters and see the bias yourself.",
         part: Part::Ranking,

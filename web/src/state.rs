@@ -6,7 +6,7 @@ use shared::{
     catalog::ItemId,
     protocol::{
         DeviceChoice, DeviceReport, Effects, Failure, LoadPhase, Race, Request, RequestBody, ShuffleStudy,
-        Walk,
+        TunedWays, Walk,
     },
     ranking::Ordering,
     trace::{Asking, Trace},
@@ -143,8 +143,10 @@ pub struct RankerInfo {
     pub device: DeviceReport,
     /// The base model's name.
     pub base: String,
-    /// The adapter's name; `None` is an untuned base.
+    /// Name of the adapter that decides; `None` is an untuned base.
     pub adapter: Option<String>,
+    /// What adapters were tuned for.
+    pub tuned: TunedWays,
 }
 
 /// A recommendation and the history it was asked for.

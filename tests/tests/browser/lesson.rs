@@ -2,6 +2,7 @@
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
+use shared::scoring::ScoringConfig;
 use tests::{tiny_llama, tuned};
 use web::{ids, view::View};
 
@@ -186,6 +187,33 @@ async fn the_lesson_asks_the_ranker_and_compares_its_answers() {
     let wins: Vec<usize> = wins.iter().filter_map(|text| text.split(' ').nth(1)?.parse().ok()).collect();
     assert_eq!((wins.len(), wins.iter().sum::<usize>()), (20, 8));
     visitor.screenshot("shuffles").await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_with_an_adapter_of_their_own_are_tuned() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let gguf = tiny_llama::gguf(7);
+    let letters = tuned::adapter_for(&gguf, |tuned_for| tuned_for.scoring = ScoringConfig::letters());
+    let site = Served::with_letters(&gguf, &tuned::adapter(&gguf), &letters);
+    visitor.open(&site.url).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
+    load_ranker(&visitor).await;
+    visitor.click(&ids::view(View::Lesson)).await;
+    visitor
+        .wait_for_text(ids::LESSON_NOTE, "Computed here, on CPU (wasm): asked by letters, tuned", COMPUTES)
+        .await;
+    let ways = visitor.texts(&format!("#{} label", ids::ASKED)).await;
+    let expected =
+        ["By letters, tuned", "Film by film, tuned", "Film by film, adapter off", "By letters, adapter off"];
+    assert_eq!(ways, expected);
+    let tuned = percents(&visitor).await;
+    choose(&visitor, ids::ASKED, 3).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "by letters, untuned", COMPUTES).await;
+    assert_ne!(percents(&visitor).await, tuned);
+    choose(&visitor, ids::ASKED, 1).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "film by film, tuned", COMPUTES).await;
     visitor.leave().await;
 }
 

@@ -32,9 +32,16 @@ impl Served {
     /// The page with a base model and an adapter of it.
     pub fn with_tuned(base: &[u8], adapter: &[u8]) -> Self {
         Self::start(base, |site, base| {
-            let file = base.with_file_name("adapter.safetensors");
-            fs::write(&file, adapter).unwrap();
-            site.with_other_base(base).unwrap().with_adapter(&file).unwrap()
+            site.with_other_base(base).unwrap().with_adapter(&beside(base, "adapter", adapter)).unwrap()
+        })
+    }
+
+    /// The page with a base model, an adapter that decides and one that answers by letters.
+    pub fn with_letters(base: &[u8], adapter: &[u8], letters: &[u8]) -> Self {
+        Self::start(base, |site, base| {
+            let (adapter, letters) = (beside(base, "adapter", adapter), beside(base, "letters", letters));
+            let site = site.with_other_base(base).unwrap();
+            site.with_adapter(&adapter).unwrap().with_letters(&letters).unwrap()
         })
     }
 
@@ -114,4 +121,11 @@ pub fn built() -> &'static Path {
         let tools = Tools::ensure(&tools, true, &printer).unwrap();
         page::build(&root, &tools, true, &printer).unwrap()
     })
+}
+
+/// Writes a file of this name beside the base model.
+fn beside(base: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let file = base.with_file_name(name).with_extension("safetensors");
+    fs::write(&file, bytes).unwrap();
+    file
 }

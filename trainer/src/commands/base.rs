@@ -17,26 +17,27 @@ pub struct BaseArgs {
     /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
     #[arg(long, value_name = "PATH")]
     base: Option<PathBuf>,
-    /// Adapter of the ranker or the folder of its run; `none` is the untuned base model (default: the
-    /// bundle's, where there is a bundle that has one)
+    /// Adapter of the ranker or the folder of its run; given twice, the first decides and each is asked as it was tuned; `none`
+    /// is the untuned base model (default: those of the bundle, where there is a bundle that has some)
     #[arg(long, value_name = "PATH|none")]
-    adapter: Option<PathBuf>,
+    adapter: Vec<PathBuf>,
 }
 
 impl BaseArgs {
-    /// Reads the base model and the adapter, by default that of a bundle, and takes them to the device.
-    pub fn load(&self, bundled: Option<&[u8]>, device: DeviceArg) -> anyhow::Result<Ranker> {
+    /// Reads the base model and the adapters, by default those of a bundle, and takes them to the device.
+    pub fn load(&self, bundled: &[Vec<u8>], device: DeviceArg) -> anyhow::Result<Ranker> {
         let (mut ranker, base) = load(self.base.as_deref(), device)?;
-        match (&self.adapter, bundled) {
-            (Some(adapter), _) => tune(&mut ranker, &base, adapter)?,
-            (None, Some(adapter)) => {
-                let sum = sha256(&base)?;
+        for adapter in &self.adapter {
+            tune(&mut ranker, &base, adapter)?;
+        }
+        if self.adapter.is_empty() && !bundled.is_empty() {
+            let sum = sha256(&base)?;
+            for adapter in bundled {
                 // A base model of one's own ranks untuned rather than not at all; the Trace says so.
                 if TunedFor::of(adapter)?.base_sha256 == sum {
                     use_adapter(&mut ranker, &sum, adapter, "of the bundle")?;
                 }
             }
-            (None, None) => {}
         }
         Ok(ranker)
     }

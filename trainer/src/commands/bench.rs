@@ -92,7 +92,7 @@ pub fn run(args: &BenchArgs, common: &Common, printer: &Printer) -> anyhow::Resu
 }
 
 fn figure3(args: &Figure3Args, common: &Common, printer: &Printer) -> anyhow::Result<Figure3> {
-    let ranker = args.base.load(None, common.device)?;
+    let ranker = args.base.load(&[], common.device)?;
     let dataset = data::load(None)?;
     let count = PROMPT_HISTORY + CANDIDATES;
     let titles: Vec<&str> = (1..=count).map(|n| dataset.catalog.title(ItemId(n as u32))).collect();
@@ -122,7 +122,7 @@ fn rank(args: &RankArgs, common: &Common) -> anyhow::Result<RankBench> {
         Some(file) => (read_prompt(file)?, None),
         None => example().map(|(prompt, alike)| (prompt, Some(alike)))?,
     };
-    let ranker = args.base.load(None, common.device)?;
+    let ranker = args.base.load(&[], common.device)?;
     RankBench::run(&ranker, &prompt, alike.as_ref(), args.repeats.into(), common.device.name())
 }
 

@@ -36,6 +36,9 @@ pub struct DemoArgs {
     /// Serve this adapter, or that of this run folder, instead of the bundle's
     #[arg(long, value_name = "PATH")]
     pub adapter: Option<PathBuf>,
+    /// Serve this adapter, or that of this run folder, as the one that answers by index letters
+    #[arg(long, value_name = "PATH")]
+    pub letters: Option<PathBuf>,
 }
 
 /// Runs `llamarec demo`.
@@ -65,6 +68,10 @@ pub fn run(args: &DemoArgs, common: &Common, printer: &Printer) -> anyhow::Resul
 
     let site = match args.adapter.as_deref().map(weights_of) {
         Some(adapter) => site.with_adapter(&adapter)?,
+        None => site,
+    };
+    let site = match args.letters.as_deref().map(weights_of) {
+        Some(letters) => site.with_letters(&letters)?,
         None => site,
     };
 

@@ -85,12 +85,12 @@ type Means = BTreeMap<String, f64>;
 pub fn run(args: &ExhibitArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let tastes = tastes(args.examples.as_deref())?;
     let results = args.measures.as_deref().map(results).transpose()?;
-    let Bundle { mut recommender, adapter } = bundle::load(Some(&args.bundle))?;
+    let Bundle { mut recommender, adapters } = bundle::load(Some(&args.bundle))?;
     let histories = tastes
         .iter()
         .map(|taste| history(taste, &recommender))
         .collect::<anyhow::Result<Vec<Vec<ItemId>>>>()?;
-    let ranker = args.base.load(adapter.as_deref(), common.device)?;
+    let ranker = args.base.load(&adapters, common.device)?;
     recommender.set_ranker(Some(ranker), common.device.name().to_owned());
     let mut examples = Vec::new();
     for (taste, history) in tastes.into_iter().zip(histories) {

@@ -32,7 +32,7 @@ pub struct ExplainArgs {
 /// Runs `llamarec explain`.
 pub fn run(args: &ExplainArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let text = read_prompt(&args.prompt_file)?;
-    let ranker = args.base.load(None, common.device)?;
+    let ranker = args.base.load(&[], common.device)?;
     let explanation = pollster::block_on(ranker.explain(&text, args.top))
         .map_err(|error| UserError::input(format!("{}: {error}", args.prompt_file.display())))?;
     let label_ids = ranker.verbalizer().label_ids();

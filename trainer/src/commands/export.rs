@@ -1,12 +1,15 @@
 //! `llamarec export`: the bundle that the page and `llamarec rank` read.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use serde_json::json;
 
 use crate::{
-    bundle,
+    bundle::{self, Weights},
     cli::Common,
     data,
     report::{Printer, UserError},
@@ -26,6 +29,10 @@ pub struct ExportArgs {
     /// Adapter of the ranker or the folder of its run (default: none, the base model is then untuned)
     #[arg(long, value_name = "PATH")]
     adapter: Option<PathBuf>,
+    /// A second adapter that answers by index letters, or the folder of its run (default: none, letters are then those of
+    /// the untuned base model unless --adapter was tuned for them)
+    #[arg(long, value_name = "PATH")]
+    letters: Option<PathBuf>,
     /// Folder of the data set it was trained on (default: the embedded data set)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -43,18 +50,16 @@ pub struct ExportArgs {
 /// Runs `llamarec export`.
 pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let dataset = data::load(args.data.as_deref())?;
-    let path = weights_of(&args.retriever);
-    let weights = fs::read(&path).map_err(|error| {
-        UserError::input(format!("cannot read {}: {error}", path.display()))
-            .hint("make it with: llamarec train retriever")
-    })?;
-    let adapter = args.adapter.as_deref().map(weights_of).map(|path| {
+    let read = |run: &Path, maker: &str| {
+        let path = weights_of(run);
         fs::read(&path).map_err(|error| {
             UserError::input(format!("cannot read {}: {error}", path.display()))
-                .hint("make it with: llamarec train ranker")
+                .hint(format!("make it with: llamarec train {maker}"))
         })
-    });
-    let adapter = adapter.transpose()?;
+    };
+    let retriever = read(&args.retriever, "retriever")?;
+    let adapter = args.adapter.as_deref().map(|run| read(run, "ranker")).transpose()?;
+    let letters = args.letters.as_deref().map(|run| read(run, "ranker")).transpose()?;
     let (name, licence) = if args.data.is_none() {
         ("movielens".to_owned(), GROUPLENS.to_owned())
     } else {
@@ -62,7 +67,8 @@ pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Res
     };
     let name = args.name.clone().unwrap_or(name);
     let licence = args.licence.clone().unwrap_or(licence);
-    let manifest = bundle::write(&args.out, &name, &licence, &dataset, &weights, adapter.as_deref())?;
+    let weights = Weights { retriever: &retriever, adapter: adapter.as_deref(), letters: letters.as_deref() };
+    let manifest = bundle::write(&args.out, &name, &licence, &dataset, weights)?;
     if common.json {
         printer.result(&json!({ "out": args.out, "manifest": manifest }).to_string());
     } else {

@@ -27,8 +27,9 @@ const MANIFEST: &str = "/models/movielens/manifest.json";
 /// Where a base model of one's own is served, relative to the bundle: its own name could hold anything, a
 /// route cannot.
 const OTHER_BASE: &str = "../base/custom.gguf";
-/// The same for an adapter.
+/// The same for adapters.
 const OTHER_ADAPTER: &str = "custom-adapter.safetensors";
+const OTHER_LETTERS: &str = "custom-letters.safetensors";
 /// The page's own policy, for the worker too: a worker does not inherit the page's `meta`.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
@@ -42,8 +43,8 @@ pub struct Site {
     manifest: Manifest,
     /// The base model's file, served under the path that the manifest names.
     base: Option<PathBuf>,
-    /// An adapter in place of the page's own.
-    adapter: Option<PathBuf>,
+    /// Adapters in place of the page's own: path relative to the bundle, file.
+    adapters: Vec<(&'static str, PathBuf)>,
 }
 
 impl Site {
@@ -56,7 +57,7 @@ impl Site {
         let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let manifest =
             serde_json::from_slice(&text).with_context(|| format!("{} is no manifest", file.display()))?;
-        Ok(Self { page: page.to_owned(), manifest, base: None, adapter: None })
+        Ok(Self { page: page.to_owned(), manifest, base: None, adapters: Vec::new() })
     }
 
     /// The manifest, as it is served.
@@ -72,7 +73,7 @@ impl Site {
     }
 
     /// Serves `base` under a fixed path and announces it in the manifest, with its own name, size and sum. The page's
-    /// adapter is of no use to it.
+    /// adapters are of no use to it.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -81,18 +82,29 @@ impl Site {
         if file.sha256 != self.manifest.base.file.sha256 {
             let name = base.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             self.manifest.base = BaseModel { name, licence: "of your own file".into(), file };
-            self.manifest.adapter = None;
+            (self.manifest.adapter, self.manifest.letters) = (None, None);
         }
         Ok(self.with_base(base))
     }
 
-    /// Serves this adapter in place of the page's own.
+    /// Serves this adapter in place of the page's own, all of them.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn with_adapter(mut self, adapter: &Path) -> anyhow::Result<Self> {
         self.manifest.adapter = Some(entry(adapter, OTHER_ADAPTER)?);
-        self.adapter = Some(adapter.to_owned());
+        self.manifest.letters = None;
+        self.adapters = vec![(OTHER_ADAPTER, adapter.to_owned())];
+        Ok(self)
+    }
+
+    /// Serves this adapter as the one that answers by index letters.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn with_letters(mut self, letters: &Path) -> anyhow::Result<Self> {
+        self.manifest.letters = Some(entry(letters, OTHER_LETTERS)?);
+        self.adapters.push((OTHER_LETTERS, letters.to_owned()));
         Ok(self)
     }
 
@@ -118,8 +130,8 @@ impl Site {
         if let Some(base) = &self.base {
             router = router.route_service(&resolve(&self.manifest.base.file.path), ServeFile::new(base));
         }
-        if let Some(adapter) = &self.adapter {
-            router = router.route_service(&resolve(OTHER_ADAPTER), ServeFile::new(adapter));
+        for (path, adapter) in &self.adapters {
+            router = router.route_service(&resolve(path), ServeFile::new(adapter));
         }
         let files = ServeDir::new(&self.page).precompressed_br();
         Ok(router.fallback_service(files).layer(middleware::from_fn(headers)))

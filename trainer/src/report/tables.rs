@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::metrics::Summary;
 
 use crate::{
-    paper::{COLUMNS, PaperRow, PaperSet, SETS, TABLE_1, TABLE_3},
+    paper::{COLUMNS, PaperRow, PaperSet, SETS, TABLE_1, TABLE_3, TABLE_4},
     train::{Loss, RunReport, TrainConfig},
 };
 
@@ -101,7 +101,7 @@ impl System {
     }
 }
 
-/// Tables 2, 1 and 3 with our rows beside the paper's. For each data set and network the settings with the best
+/// Tables 2, 1, 3 and 4 with our rows beside the paper's. For each data set and network the settings with the best
 /// validation Recall@10 are shown.
 pub fn markdown(systems: &[System]) -> String {
     let mut text = String::new();
@@ -118,6 +118,7 @@ pub fn markdown(systems: &[System]) -> String {
         let of_set: Vec<&System> = chosen.iter().copied().filter(same).collect();
         results(&mut text, &set.data, &of_set);
         subset(&mut text, &of_set);
+        reported(&mut text, &of_set);
     }
     text
 }
@@ -233,6 +234,30 @@ fn subset(text: &mut String, systems: &[&System]) {
     }
 }
 
+/// Our rows, then what others reported.
+fn reported(text: &mut String, systems: &[&System]) {
+    let Some(set) = systems.first().and_then(|system| system.set()) else { return };
+    let mut rows = TABLE_4.iter().filter(|row| row.set == set.name).peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    text.push_str("\nSystems built on a language model, as reported on data like this (Table 4)\n\n");
+    text.push_str("| system | NDCG@5 | NDCG@10 | from |\n| --- | ---: | ---: | --- |\n");
+    for system in systems {
+        let _ = writeln!(
+            text,
+            "| **{}** | {:.4} | {:.4} | measured |",
+            system.label(),
+            system.test[1],
+            system.test[4]
+        );
+    }
+    for row in rows {
+        let five = row.ndcg_5.map_or("—".to_owned(), |ndcg| format!("{ndcg:.4}"));
+        let _ = writeln!(text, "| {} | {five} | {:.4} | reported: {} |", row.system, row.ndcg_10, row.source);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use shared::retriever::{Architecture, RetrieverConfig};
@@ -298,6 +323,19 @@ mod tests {
         assert!(text.contains("-29.9 % | |"), "{text}");
         assert!(text.contains("| paper: LlamaRec | 0.0440"), "{text}");
         assert!(text.contains("| paper: LlamaRec | 0.2016 | 0.4228 | 0.7561 |"), "{text}");
+    }
+
+    #[test]
+    fn what_others_reported_is_marked_as_reported() {
+        let mut run = report(Architecture::LruRec, 1, 61);
+        assert!(!markdown(&systems(&[run.clone()])).contains("Table 4"), "none is known for ML-100k");
+        (run.data.users, run.data.items) = (22_332, 12_086);
+        let text = markdown(&systems(&[run]));
+        let at = text.find("(Table 4)").expect("the table");
+        let rows: Vec<&str> = text[at..].lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+        assert_eq!((rows.len(), rows[0].contains("| measured |")), (7, true), "{rows:?}");
+        assert!(rows[1..].iter().all(|row| row.contains("| reported: ")), "{rows:?}");
+        assert!(text.contains("| POD (T5-small) | — | 0.0443 | reported: its authors |"), "{text}");
     }
 
     #[test]

@@ -8,11 +8,12 @@ use shared::{
     manifest::Manifest,
     protocol::{
         DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, RequestBody,
-        ShuffleStudy,
+        ShuffleStudy, TunedWays,
     },
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
     retriever::Retriever,
+    scoring::Mode,
     trace::Asking,
 };
 
@@ -113,9 +114,14 @@ impl Session {
             Err(Stop::Failed(failure)) => return Err(failure),
         };
         let adapter = ranker.tuned().map(|tuned| tuned.tuned_for.name());
+        let tuned = TunedWays {
+            letters: ranker.tuned_by(Mode::Letters).is_some(),
+            film_by_film: ranker.tuned_by(Mode::Pointwise).is_some(),
+        };
         let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
-        Ok(EventBody::RankerReady { device: report, base: bundle.manifest.base.name.clone(), adapter })
+        let base = bundle.manifest.base.name.clone();
+        Ok(EventBody::RankerReady { device: report, base, adapter, tuned })
     }
 
     /// Takes the base model with its adapter to a device that passes the self-test.
@@ -130,7 +136,7 @@ impl Session {
         let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
         let mut ranker = Ranker::from_gguf(bytes, &device)
             .map_err(|error| format_failure(&base.name, &error.to_string()))?;
-        if let Some(file) = &bundle.manifest.adapter {
+        for file in [&bundle.manifest.adapter, &bundle.manifest.letters].into_iter().flatten() {
             let weights = fetch::file(&bundle.folder, file).await?;
             ranker
                 .tune(&weights, &base.file.sha256)

@@ -5,7 +5,7 @@ use shared::{
     prompt::Prompt,
     protocol::{
         DeviceChoice, DeviceReport, Effects, Event, EventBody, Failure, FailureCode, LoadPhase, Race,
-        RaceEnd, Request, RequestBody, ShuffleStudy, Walk, Without,
+        RaceEnd, Request, RequestBody, ShuffleStudy, TunedWays, Walk, Without,
     },
     ranking::{Ordering, Ranked},
     trace::{Asking, HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
@@ -78,7 +78,11 @@ fn device() -> DeviceReport {
 }
 
 fn ranker_ready(seq: u64) -> Event {
-    Event { seq, body: EventBody::RankerReady { device: device(), base: "tiny".into(), adapter: None } }
+    let tuned = TunedWays::default();
+    Event {
+        seq,
+        body: EventBody::RankerReady { device: device(), base: "tiny".into(), adapter: None, tuned },
+    }
 }
 
 fn failed(seq: u64) -> Event {
@@ -194,8 +198,7 @@ fn a_race_goes_on_until_its_end_and_keeps_the_engine_busy() {
     let mut state = ready();
     assert_eq!(act(&mut state, Action::Race, &catalog()), None, "there is no ranker yet");
     let load = act(&mut state, Action::LoadModel, &catalog()).unwrap();
-    let body = EventBody::RankerReady { device: device(), base: "tiny".into(), adapter: None };
-    apply(&mut state, Event { seq: load.seq, body });
+    apply(&mut state, ranker_ready(load.seq));
 
     let Request { seq, body } = act(&mut state, Action::Race, &catalog()).unwrap();
     assert_eq!(body, RequestBody::Race { history: state.history.items().to_vec() });

@@ -42,12 +42,15 @@ pub(super) struct RankerArgs {
     /// Folder for settings, adapter, checkpoint and measures
     #[arg(long, value_name = "DIR", default_value = "runs/ranker")]
     out: PathBuf,
-    /// Settings to start from: movielens, ml-100k, beauty, games, or a TOML file
+    /// Settings to start from: movielens, ml-100k, beauty, games, letters, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
     /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
     #[arg(long, value_name = "PATH")]
     base: Option<PathBuf>,
+    /// An adapter or the folder of its run: what it says about the candidates is learnt, not only which was chosen
+    #[arg(long, value_name = "PATH")]
+    teacher: Option<PathBuf>,
     #[command(flatten)]
     settings: RankerSettings,
     /// Stop after so many minutes; go on with --resume
@@ -102,6 +105,9 @@ struct RankerSettings {
     /// Share of the others that is drawn from the whole catalogue [default: 0.25]
     #[arg(long, value_name = "SHARE")]
     random_share: Option<f64>,
+    /// Steps at the beginning that teach what letters mean: the answer is the candidate that stands in the history [default: 0]
+    #[arg(long, value_name = "N")]
+    binding_steps: Option<usize>,
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
@@ -162,8 +168,11 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     }
     let dataset = data::load(args.data.as_deref())?;
     let candidates = Candidates::load(&args.candidates, &dataset)?;
-    let (ranker, base) = base::load(args.base.as_deref(), common.device)?;
+    let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
     let base_sha256 = base::sha256(&base)?;
+    if let Some(teacher) = &args.teacher {
+        base::tune(&mut ranker, &base, teacher)?;
+    }
     let folder = RunDir::open(&args.out)?;
     let parts =
         Parts { dataset: &dataset, candidates: &candidates, ranker: &ranker, base_sha256: &base_sha256 };

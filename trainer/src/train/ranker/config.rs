@@ -34,6 +34,8 @@ pub struct RankerConfig {
     pub candidates: usize,
     /// Share of the others that is drawn from the whole catalogue instead of the retriever's best.
     pub random_share: f64,
+    /// Steps at the beginning that teach what letters mean: the answer is the one candidate that stands in the history.
+    pub binding_steps: usize,
     /// Histories a step.
     pub batch_size: usize,
     /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time.
@@ -72,6 +74,7 @@ impl Default for RankerConfig {
             examples: 0,
             candidates: 8,
             random_share: 0.25,
+            binding_steps: 0,
             batch_size: 8,
             parts: 2,
             learning_rate: 1e-3,
@@ -109,6 +112,11 @@ impl RankerConfig {
             let message = format!("--question-candidates is {}", self.candidates);
             return Err(UserError::usage(message)
                 .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
+        }
+        if self.binding_steps > 0 && self.mode != Mode::Letters {
+            let message =
+                format!("--binding-steps is {}, but nothing is asked by letters", self.binding_steps);
+            return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
         }
         for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
             let most = if name == "--dropout" { 0.99 } else { 1.0 };
@@ -176,6 +184,7 @@ mod tests {
             RankerConfig { random_share: 1.5, ..RankerConfig::default() },
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },
+            RankerConfig { binding_steps: 9, ..RankerConfig::default() },
         ] {
             wrong.validate().expect_err("cannot train");
         }

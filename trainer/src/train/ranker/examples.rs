@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use shared::catalog::ItemId;
 
-use super::RankerConfig;
+use super::{RankerConfig, binding::Binding};
 use crate::{
     candidates::{CandidateTable, Prefix},
     data::Dataset,
@@ -29,8 +29,10 @@ pub struct Choice {
     pub length: usize,
     /// The item chosen and others, shuffled.
     pub candidates: Vec<ItemId>,
-    /// Place of the item chosen.
+    /// Place of the right answer.
     pub chosen: usize,
+    /// Whether that is an item of the history ([`super::binding`]), not the one chosen next.
+    pub binding: bool,
 }
 
 /// Draws examples; which ones a step gets depends on its number and the seed only.
@@ -108,7 +110,7 @@ impl<'a> Examples<'a> {
                 if epoch.0 != n / self.len() {
                     epoch = (n / self.len(), self.shuffled(n / self.len()));
                 }
-                self.example(epoch.1[n % self.len()], config, &mut rng)
+                self.example(epoch.1[n % self.len()], config, Binding::at(step, config), &mut rng)
             })
             .collect()
     }
@@ -121,7 +123,13 @@ impl<'a> Examples<'a> {
         order
     }
 
-    fn example(&self, group: usize, config: &RankerConfig, rng: &mut ChaCha8Rng) -> Example<'a> {
+    fn example(
+        &self,
+        group: usize,
+        config: &RankerConfig,
+        binding: Binding,
+        rng: &mut ChaCha8Rng,
+    ) -> Example<'a> {
         let rows = &self.groups[group];
         let train = self.dataset.split(self.prefixes[rows[0]].user).train;
         // What the user chose at another time is no example of what the user does not choose.
@@ -129,26 +137,33 @@ impl<'a> Examples<'a> {
         let questions: Vec<Choice> = rows
             .iter()
             .map(|&row| {
-                let mut candidates = self.candidates(row, &chosen, config, rng);
-                let target = candidates[0];
+                let length = self.prefixes[row].length;
+                let mut candidates = self.candidates(row, &chosen, binding.candidates, config, rng);
+                // Nothing is drawn where there are none, so that such runs stay what they were.
+                let binding = binding.share > 0.0 && rng.random_bool(binding.share);
+                if binding {
+                    candidates[0] = train[rng.random_range(length.saturating_sub(config.history)..length)];
+                }
+                let answer = candidates[0];
                 candidates.shuffle(rng);
-                let chosen = candidates.iter().position(|&item| item == target).unwrap_or(0);
-                Choice { length: self.prefixes[row].length, candidates, chosen }
+                let chosen = candidates.iter().position(|&item| item == answer).unwrap_or(0);
+                Choice { length, candidates, chosen, binding }
             })
             .collect();
         let longest = questions.iter().map(|question| question.length).max().unwrap_or(0);
         Example { history: &train[..longest], questions }
     }
 
-    /// The item chosen behind a prefix, then others.
+    /// The item chosen behind a prefix, then others, so many in all.
     fn candidates(
         &self,
         row: usize,
         chosen: &HashSet<ItemId>,
+        count: usize,
         config: &RankerConfig,
         rng: &mut ChaCha8Rng,
     ) -> Vec<ItemId> {
-        let others = config.candidates - 1;
+        let others = count - 1;
         let random = (others as f64 * config.random_share).round() as usize;
         let mut hard: Vec<ItemId> =
             self.table.row(row).map(|(item, _)| item).filter(|item| !chosen.contains(item)).collect();
@@ -218,7 +233,8 @@ mod tests {
         for step in 0..20 {
             for example in examples.batch(step, &config) {
                 *seen.entry(example.history.to_vec()).or_default() += 1;
-                for Choice { length, candidates, chosen } in &example.questions {
+                for Choice { length, candidates, chosen, binding } in &example.questions {
+                    assert!(!binding);
                     let user = dataset.sequences.iter().find(|user| user.starts_with(example.history));
                     let user = user.expect("a user's history");
                     assert_eq!(candidates[*chosen], user[*length]);
@@ -235,6 +251,36 @@ mod tests {
         assert_eq!(seen.values().copied().collect::<Vec<_>>(), [20, 20, 20]);
         assert_eq!(examples.batch(7, &config), examples.batch(7, &config));
         assert_ne!(examples.batch(7, &config), examples.batch(8, &config));
+    }
+
+    #[test]
+    fn a_binding_question_has_one_candidate_of_the_history() {
+        let (dataset, (prefixes, table)) = (dataset(), retrieved());
+        let config = RankerConfig {
+            candidates: 4,
+            questions: 2,
+            batch_size: 3,
+            history: 2,
+            binding_steps: 4,
+            ..RankerConfig::default()
+        };
+        let examples = Examples::new(&dataset, &prefixes, &table, &config);
+        let mut answers = HashSet::new();
+        for example in (0..4).flat_map(|step| examples.batch(step, &config)) {
+            for Choice { length, candidates, chosen, binding } in &example.questions {
+                let shown = &example.history[length.saturating_sub(2)..*length];
+                let of_history: Vec<&ItemId> =
+                    candidates.iter().filter(|item| example.history.contains(item)).collect();
+                assert!(*binding && shown.contains(&candidates[*chosen]), "{candidates:?}");
+                assert_eq!((of_history.len(), candidates.len()), (1, 4));
+                answers.insert(*chosen);
+            }
+        }
+        assert_eq!(answers.len(), 4, "at every place");
+        let later: Vec<Example> = (4..60).flat_map(|step| examples.batch(step, &config)).collect();
+        let (binding, others): (Vec<_>, Vec<_>) =
+            later.iter().flat_map(|example| &example.questions).partition(|question| question.binding);
+        assert!(!binding.is_empty() && binding.len() * 4 < others.len(), "{} of them", binding.len());
     }
 
     #[test]

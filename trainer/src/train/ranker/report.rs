@@ -13,7 +13,7 @@ pub struct RankerValidation {
     pub step: usize,
     /// Mean training loss since the last validation; 0 before training.
     pub loss: f64,
-    /// Share of the training questions since then in which the item chosen got the best score.
+    /// Share of the training questions since then in which the right answer, or the teacher's first, got the best score.
     #[serde(default)]
     pub accuracy: f64,
     /// Cross entropy over the candidates of the ranker alone.
@@ -37,6 +37,9 @@ pub struct RankerReport {
     pub candidates: Source,
     /// The adapter's file says the same.
     pub tuned_for: TunedFor,
+    /// What taught, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TunedFor>,
     /// The settings.
     pub training: RankerConfig,
     /// Numbers trained.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     llama::{Adapter, AdapterConfig},
     scoring::Scorer,
+    tuned::TunedFor,
 };
 
 use super::{
@@ -26,6 +27,9 @@ pub(super) struct Progress {
     pub config: RankerConfig,
     pub candidates: Source,
     pub base_sha256: String,
+    /// What teaches.
+    #[serde(default)]
+    pub teacher: Option<TunedFor>,
     pub step: usize,
     pub seconds: f64,
     pub best_step: usize,
@@ -129,6 +133,7 @@ impl<'a> Run<'a> {
             config: config.clone(),
             candidates: parts.candidates.source.clone(),
             base_sha256: parts.base_sha256.to_owned(),
+            teacher: taught_by(parts),
             step: 0,
             seconds: 0.0,
             best_step: 0,
@@ -153,10 +158,18 @@ impl<'a> Run<'a> {
                 format!("checkpoint {} belongs to other candidates or another base model", path.display());
             return refuse(message, "give the --candidates and the --base of the run");
         }
+        if progress.teacher != taught_by(parts) {
+            let message = format!("checkpoint {} belongs to a run with another teacher", path.display());
+            return refuse(message, "give the --teacher of the run, or none if it had none");
+        }
         let adapter = Adapter::from_safetensors(&model, &device.autodiff())?;
         let adam = adam(config).resumed(progress.step, moments);
         Self::new(parts, config, adapter, adam, progress, best)
     }
+}
+
+fn taught_by(parts: Parts) -> Option<TunedFor> {
+    parts.ranker.tuned().map(|teacher| teacher.tuned_for.clone())
 }
 
 fn adam(config: &RankerConfig) -> AdamW {

@@ -17,7 +17,7 @@ use shared::{
 };
 
 use super::{
-    Examples, RankerConfig, RankerReport, RankerValidation,
+    Example, Examples, RankerConfig, RankerReport, RankerValidation,
     judge::{Judge, Orders, Verdict},
     resume::Progress,
     step::{Lesson, Pupil, Taught},
@@ -37,7 +37,7 @@ pub struct Parts<'a> {
     pub dataset: &'a Dataset,
     /// The retriever's best, with those of training prefixes.
     pub candidates: &'a Candidates,
-    /// The base model.
+    /// The base model; if it is tuned, it teaches.
     pub ranker: &'a Ranker,
     /// SHA-256 of its file.
     pub base_sha256: &'a str,
@@ -126,17 +126,21 @@ impl Run<'_> {
     /// Takes one step; gives the questions asked and the tokens read.
     fn step(&mut self) -> anyhow::Result<(usize, usize)> {
         let (step, config) = (self.progress.step, self.config);
-        let judge = self.judge(None);
+        let Parts { dataset, ranker, .. } = self.parts;
+        let (judge, teacher) = (self.judge(None), ranker.tuned());
         let batch = self.examples.batch(step, config);
         let lessons: Vec<Lesson> = batch
             .iter()
-            .map(|example| {
-                let questions = example.questions.iter().map(|one| (one.length, one.candidates.as_slice()));
-                let asked = judge.ask(self.parts.dataset, example.history, questions)?;
-                Ok(Lesson { asked, choices: &example.questions })
+            .map(|Example { history, questions: choices }| {
+                let ask = |judge: Judge| {
+                    let questions = choices.iter().map(|one| (one.length, one.candidates.as_slice()));
+                    judge.ask(dataset, history, questions)
+                };
+                let of_teacher = teacher.map(|teacher| ask(Judge { scorer: &teacher.scorer, ..judge }));
+                Ok(Lesson { asked: ask(judge)?, of_teacher: of_teacher.transpose()?, choices })
             })
             .collect::<anyhow::Result<_>>()?;
-        let pupil = Pupil { llama: self.parts.ranker.llama(), scorer: &self.scorer, adapter: &self.adapter };
+        let pupil = Pupil { llama: ranker.llama(), scorer: &self.scorer, adapter: &self.adapter, teacher };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);
         let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, config.parts, seed)?;
@@ -257,6 +261,7 @@ impl Run<'_> {
             data: DataUsed::of(self.parts.dataset),
             candidates: self.parts.candidates.source.clone(),
             tuned_for: self.tuned_for(),
+            teacher: self.progress.teacher.clone(),
             training: self.config.clone(),
             parameters: self.adapter.num_params(),
             questions: self.examples.questions(),

@@ -8,12 +8,14 @@ use std::thread;
 use burn::{
     module::{Module, ModuleMapper, Param},
     optim::{GradientsAccumulator, GradientsParams},
-    tensor::{Tensor, activation::log_softmax},
+    tensor::{Tensor, TensorData, activation::log_softmax},
 };
 use shared::{
     llama::{Adapter, Llama},
     ranking,
     scoring::{Asked, Scorer},
+    tuned::Tuned,
+    verbalizer::softmax,
 };
 
 use super::Choice;
@@ -22,6 +24,8 @@ use super::Choice;
 pub(super) struct Lesson<'a> {
     /// What is read.
     pub asked: Asked,
+    /// The same as the teacher reads it.
+    pub of_teacher: Option<Asked>,
     /// What is asked, in the same order.
     pub choices: &'a [Choice],
 }
@@ -32,7 +36,7 @@ pub(super) struct Taught {
     pub gradients: GradientsParams,
     /// Mean cross entropy.
     pub loss: f64,
-    /// Questions in which the item chosen got the best score.
+    /// Questions in which the right answer got the best score.
     pub right: usize,
     /// Questions.
     pub questions: usize,
@@ -47,6 +51,8 @@ pub(super) struct Pupil<'a> {
     pub scorer: &'a Scorer,
     /// What learns.
     pub adapter: &'a Adapter,
+    /// Who says what is right, instead of the item chosen.
+    pub teacher: Option<&'a Tuned>,
 }
 
 impl Pupil<'_> {
@@ -81,6 +87,15 @@ impl Pupil<'_> {
         Ok(Taught { gradients: sum.grads(), loss, right, questions })
     }
 
+    /// The teacher's scores of all candidates, if any are of use.
+    fn opinion(self, lessons: &[Lesson]) -> anyhow::Result<Option<Vec<f32>>> {
+        let of_use = lessons.iter().flat_map(|lesson| lesson.choices).any(|choice| !choice.binding);
+        let Some(teacher) = self.teacher.filter(|_| of_use) else { return Ok(None) };
+        let asked: Vec<Asked> = lessons.iter().filter_map(|lesson| lesson.of_teacher.clone()).collect();
+        let scores = teacher.scorer.pass(self.llama, &asked, Some(&teacher.adapter));
+        Ok(Some(scores.try_into_vec_as()?))
+    }
+
     /// The share of some lessons in the loss and gradients of a batch with so many questions.
     fn part(self, lessons: &[Lesson], questions: usize, seed: u64) -> anyhow::Result<Taught> {
         let adapter = self.adapter.clone().map(&mut Fresh).seeded(seed);
@@ -88,18 +103,32 @@ impl Pupil<'_> {
         let scores = self.scorer.pass(self.llama, &asked, Some(&adapter));
         let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
         let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
+        let opinion = self.opinion(lessons)?;
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
             let own = first..first + choice.candidates.len();
             let logs = log_softmax(scores.clone().narrow(0, own.start, own.len()), 0);
-            losses.push(logs.narrow(0, choice.chosen, 1).neg());
+            // What a letter means the teacher does not know.
+            let opinion = opinion.as_ref().filter(|_| !choice.binding).map(|opinion| &opinion[own.clone()]);
+            let (loss, answer) = match opinion {
+                Some(opinion) => (against(logs, opinion), ranking::order(opinion)[0]),
+                None => (logs.narrow(0, choice.chosen, 1).neg(), choice.chosen),
+            };
+            losses.push(loss);
             first = own.end;
-            right += usize::from(ranking::order(&values[own])[0] == choice.chosen);
+            right += usize::from(ranking::order(&values[own])[0] == answer);
         }
         let loss = Tensor::cat(losses, 0).sum().div_scalar(questions as f32);
         let value: f32 = loss.clone().inner().try_into_scalar()?;
         let gradients = GradientsParams::from_grads(loss.backward(), &adapter);
         Ok(Taught { gradients, loss: f64::from(value), right, questions })
     }
+}
+
+/// Cross entropy of log-probabilities under the softmax of a teacher's scores.
+fn against(logs: Tensor<1>, opinion: &[f32]) -> Tensor<1> {
+    let shares = TensorData::new(softmax(opinion, 1.0), [opinion.len()]);
+    let shares = Tensor::from_data(shares, &logs.device());
+    (logs * shares).sum().neg()
 }
 
 /// Gives every parameter a place of its own in autodiff's graph, so that threads do not wait for one
@@ -110,5 +139,25 @@ impl ModuleMapper for Fresh {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, value, mapper) = param.consume();
         Param::from_mapped_value(id, Tensor::from_inner(value.inner()).require_grad(), mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_teacher_is_met_where_its_shares_are() {
+        let loss = |student: [f32; 3], teacher: [f32; 3]| -> f32 {
+            let logs = log_softmax(Tensor::<1>::from_data(TensorData::from(student), &Device::flex()), 0);
+            against(logs, &teacher).try_into_scalar().expect("a number")
+        };
+        // Shares 1/2, 1/4, 1/4: their entropy is 1.5 ln 2, and nothing is closer to them than they are.
+        let half = [2f32.ln(), 0.0, 0.0];
+        assert!((loss(half, half) - 1.5 * 2f32.ln()).abs() < 1e-6);
+        assert!((loss([0.0; 3], half) - 3f32.ln()).abs() < 1e-6);
+        assert!(loss([0.0, 1.0, 0.0], half) > loss([0.0; 3], half));
     }
 }

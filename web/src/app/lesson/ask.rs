@@ -10,12 +10,25 @@ use crate::{
     update::Action,
 };
 
-/// The ways of asking.
-const WAYS: [(&str, bool, bool); 3] = [
-    ("By letters", true, false),
-    ("Film by film, tuned", false, false),
-    ("Film by film, adapter off", false, true),
-];
+/// A way of asking: its name, by letters or not, without the adapter or not.
+type Way = (&'static str, bool, bool);
+
+const FILM_BY_FILM: Way = ("Film by film, tuned", false, false);
+
+/// Those that there are with a ranker; without one there are two kinds of records.
+fn ways(ranker: &Ranker) -> Vec<Way> {
+    let Ranker::Ready(RankerInfo { tuned, .. }) = ranker else {
+        return vec![("By letters", true, false), FILM_BY_FILM];
+    };
+    let mut ways = vec![(if tuned.letters { "By letters, tuned" } else { "By letters" }, true, false)];
+    if tuned.film_by_film {
+        ways.extend([FILM_BY_FILM, ("Film by film, adapter off", false, true)]);
+    }
+    if tuned.letters {
+        ways.push(("By letters, adapter off", true, true));
+    }
+    ways
+}
 
 /// Way, order, and the button that asks.
 #[component]
@@ -26,17 +39,17 @@ pub fn Ask(
     let page = expect_context::<Page>();
     let asking = Memo::new(move |_| page.state.with(|state| state.asking.clone()));
     let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
-    let tuned = Memo::new(move |_| {
-        page.state.with(|state| matches!(&state.ranker, Ranker::Ready(RankerInfo { adapter: Some(_), .. })))
-    });
+    let ways = Memo::new(move |_| page.state.with(|state| ways(&state.ranker)));
     let loaded = Memo::new(move |_| page.state.with(State::has_ranker));
     let chosen = Signal::derive(move || {
         let asking = asking.get();
-        WAYS.iter().position(|&(_, letters, untuned)| (letters, untuned) == (asking.letters, asking.untuned))
+        let asked = |&(_, letters, untuned): &Way| (letters, untuned) == (asking.letters, asking.untuned);
+        ways.with(|ways| ways.iter().position(asked))
     });
     let choose = move |n: usize| {
-        let (_, letters, untuned) = WAYS[n];
-        page.act(Action::Ask(Asking { letters, untuned, order: Vec::new() }));
+        if let Some((_, letters, untuned)) = ways.with_untracked(|ways| ways.get(n).copied()) {
+            page.act(Action::Ask(Asking { letters, untuned, order: Vec::new() }));
+        }
     };
     let shuffle = move |_| {
         let candidates =
@@ -47,13 +60,7 @@ pub fn Ask(
     view! {
         <div class="ask">
             {move || {
-                // Of records there are two kinds; a base model without an adapter can be asked by letters only.
-                let ways = match (loaded.get(), tuned.get()) {
-                    (false, _) => 2,
-                    (true, false) => 1,
-                    (true, true) => WAYS.len(),
-                };
-                let choices = WAYS[..ways].iter().map(|way| way.0.to_owned()).collect();
+                let choices = ways.get().iter().map(|way| way.0.to_owned()).collect();
                 let disabled = Signal::derive(move || loaded.get() && !can_ask.get());
                 view! { <Radios id=ids::ASKED legend="Ask" choices chosen disabled choose/> }
             }}
