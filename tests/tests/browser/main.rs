@@ -138,8 +138,9 @@ async fn an_unknown_title_and_a_foreign_link_are_said() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
     let site = Served::without_base();
     visitor.open(&format!("{}/#history=no-such-film", site.url)).await;
-    visitor.wait_for_text(ids::ALERT, "not in the catalogue", SOON).await;
+    // The search comes last: what is said by then was not wiped away by anything that came meanwhile.
     visitor.click(ids::SEARCH).await;
+    visitor.wait_for_text(ids::ALERT, "not in the catalogue", SOON).await;
     visitor.type_text("zzqqxxjj").await;
     visitor.wait_for_text(ids::SEARCH_STATUS, "Nothing like “zzqqxxjj”", SOON).await;
     visitor.press(Key::Enter).await;

@@ -134,13 +134,16 @@ impl Page {
                 self.state.update(|state| {
                     state.history = History::new(history);
                     state.display = display;
-                    if unknown > 0 {
-                        state.failure = Some(unknown_in_link(unknown));
-                    }
                 });
                 let bundle = Arc::new(bundle);
                 self.bundle.set(Some(Arc::clone(&bundle)));
-                self.fetch_exhibits(&bundle).await;
+                self.fetch_examples(&bundle).await;
+                // After the example, because opening one closes the alert.
+                if unknown > 0 {
+                    self.state.update(|state| state.failure = Some(unknown_in_link(unknown)));
+                }
+                self.ready.set(true);
+                self.results.set(bundle.results().await.map(Arc::new));
                 self.count_stored().await;
             }
             Err(failure) => {
@@ -153,8 +156,8 @@ impl Page {
         }
     }
 
-    /// Fetches what is shown before any model is loaded. A bundle without it works too.
-    async fn fetch_exhibits(self, bundle: &Bundle) {
+    /// Fetches and shows what can be seen before any model is loaded. A bundle without it works too.
+    async fn fetch_examples(self, bundle: &Bundle) {
         let examples = bundle.examples().await.unwrap_or_default();
         let history = self.state.with_untracked(|state| state.history.items().to_vec());
         let linked = examples.iter().position(|example| {
@@ -165,8 +168,6 @@ impl Page {
             self.open_example(n);
             self.state.update(|state| state.history = History::new(state.history.items().to_vec()));
         }
-        self.ready.set(true);
-        self.results.set(bundle.results().await.map(Arc::new));
     }
 
     async fn count_stored(self) {
