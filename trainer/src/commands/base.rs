@@ -27,27 +27,28 @@ impl BaseArgs {
     /// Reads the base model and the adapters, by default those of a bundle, and takes them to the device.
     pub fn load(&self, bundled: &[Vec<u8>], device: DeviceArg) -> anyhow::Result<Ranker> {
         let (mut ranker, base) = load(self.base.as_deref(), device)?;
-        for adapter in &self.adapter {
-            tune(&mut ranker, &base, adapter)?;
+        if self.adapter.is_empty() && bundled.is_empty() {
+            return Ok(ranker);
         }
-        if self.adapter.is_empty() && !bundled.is_empty() {
-            let sum = sha256(&base)?;
-            for adapter in bundled {
-                // A base model of one's own ranks untuned rather than not at all; the Trace says so.
-                if TunedFor::of(adapter)?.base_sha256 == sum {
-                    use_adapter(&mut ranker, &sum, adapter, "of the bundle")?;
-                }
+        let sum = sha256(&base)?;
+        for adapter in &self.adapter {
+            tune(&mut ranker, &sum, adapter)?;
+        }
+        for adapter in bundled.iter().filter(|_| self.adapter.is_empty()) {
+            // A base model of one's own ranks untuned rather than not at all; the Trace says so.
+            if TunedFor::of(adapter)?.base_sha256 == sum {
+                use_adapter(&mut ranker, &sum, adapter, "of the bundle")?;
             }
         }
         Ok(ranker)
     }
 }
 
-/// Uses the adapter of this file or run folder, unless it is `none`; `base` is the base model's file.
+/// Uses the adapter of this file or run folder, unless it is `none`.
 ///
 /// # Errors
 /// A file that is no adapter, or one of another base model.
-pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<()> {
+pub fn tune(ranker: &mut Ranker, base_sha256: &str, adapter: &Path) -> anyhow::Result<()> {
     if adapter.as_os_str() == "none" {
         return Ok(());
     }
@@ -56,7 +57,7 @@ pub fn tune(ranker: &mut Ranker, base: &Path, adapter: &Path) -> anyhow::Result<
         UserError::input(format!("cannot read adapter {}: {error}", path.display()))
             .hint("give the folder of a run of llamarec train ranker, or: --adapter none")
     })?;
-    use_adapter(ranker, &sha256(base)?, &bytes, &path.display().to_string())
+    use_adapter(ranker, base_sha256, &bytes, &path.display().to_string())
 }
 
 fn use_adapter(ranker: &mut Ranker, base_sha256: &str, adapter: &[u8], name: &str) -> anyhow::Result<()> {

@@ -109,7 +109,7 @@ pub(super) fn run(
     if like_reference {
         ranker.read_like_the_reference()?;
     }
-    base::tune(&mut ranker, &base, adapter)?;
+    base::tune(&mut ranker, &base::sha256(&base)?, adapter)?;
     let tuned = ranker.tuned();
     if let (Some(_), Some(_)) = (args.mode, tuned) {
         let message = "--mode is given beside an adapter, which is asked as it was tuned".to_owned();

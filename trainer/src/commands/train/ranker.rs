@@ -111,7 +111,7 @@ struct RankerSettings {
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time [default: 2]
+    /// Parts of a batch, whose gradients are summed; one runs on each core, more parts than cores take less memory [default: 2]
     #[arg(long, value_name = "N")]
     parts: Option<usize>,
     /// Learning rate after the warm-up; it falls to 0 [default: 0.001]
@@ -171,7 +171,7 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
     let base_sha256 = base::sha256(&base)?;
     if let Some(teacher) = &args.teacher {
-        base::tune(&mut ranker, &base, teacher)?;
+        base::tune(&mut ranker, &base_sha256, teacher)?;
     }
     let folder = RunDir::open(&args.out)?;
     let parts =

@@ -38,7 +38,7 @@ pub struct RankerConfig {
     pub binding_steps: usize,
     /// Histories a step.
     pub batch_size: usize,
-    /// Parts of a batch, whose gradients are summed; on a CPU they run at the same time.
+    /// Parts of a batch, whose gradients are summed: more parts than cores take less memory.
     pub parts: usize,
     /// Step size of `AdamW` after the warm-up; falls to 0 in a straight line.
     pub learning_rate: f64,

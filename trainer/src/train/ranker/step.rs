@@ -1,9 +1,13 @@
 //! One step: the questions of a batch in parts, the gradients of all parts summed.
 //!
-//! Parts bound the memory of a step. On a CPU they also run at the same time: much of a pass is work that
-//! Burn does on one thread. The result depends on their number, never on their timing.
+//! Parts bound the memory of a step: what the way back needs is kept for as many as run at the same time, on a CPU one
+//! on each core, because much of a pass is work that Burn does on one thread. The result depends on their number, never
+//! on their timing.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -63,19 +67,14 @@ impl Pupil<'_> {
     pub fn learn(self, lessons: &[Lesson], parts: usize, seed: u64) -> anyhow::Result<Taught> {
         let questions: usize = lessons.iter().map(|lesson| lesson.choices.len()).sum();
         let size = lessons.len().div_ceil(parts).max(1);
-        let part =
-            |(n, lessons): (usize, &[Lesson])| self.part(lessons, questions, seed.wrapping_add(n as u64));
-        let parts = lessons.chunks(size).enumerate();
+        let parts: Vec<&[Lesson]> = lessons.chunks(size).collect();
+        let part = |n: usize| self.part(parts[n], questions, seed.wrapping_add(n as u64));
         // Dropout on a GPU draws from one stream of the device, whose order must not depend on timing.
         let taught: anyhow::Result<Vec<Taught>> = if self.llama.on_cpu() {
-            thread::scope(|scope| {
-                let running: Vec<_> = parts.map(|one| scope.spawn(move || part(one))).collect();
-                let joined = running.into_iter().map(thread::ScopedJoinHandle::join);
-                joined.map(|taught| taught.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-            })
+            on_all_cores(parts.len(), part)
         } else {
             self.llama.device().seed(seed);
-            parts.map(part).collect()
+            (0..parts.len()).map(part).collect()
         };
         let mut sum = GradientsAccumulator::new();
         let (mut loss, mut right) = (0.0, 0);
@@ -124,6 +123,26 @@ impl Pupil<'_> {
     }
 }
 
+/// The results of so many pieces of work in their order, one piece on each core at a time.
+fn on_all_cores<T: Send>(
+    count: usize,
+    work: impl Fn(usize) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Vec<T>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from).min(count);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mine = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&n| n < count);
+        std::iter::from_fn(mine).map(|n| (n, work(n))).collect::<Vec<_>>()
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        let joined = running.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    done.sort_by_key(|(n, _)| *n);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
 /// Cross entropy of log-probabilities under the softmax of a teacher's scores.
 fn against(logs: Tensor<1>, opinion: &[f32]) -> Tensor<1> {
     let shares = TensorData::new(softmax(opinion, 1.0), [opinion.len()]);
@@ -147,6 +166,14 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+
+    #[test]
+    fn work_is_done_once_and_kept_in_order() {
+        assert_eq!(on_all_cores(50, |n| Ok(n * n)).unwrap(), (0..50).map(|n| n * n).collect::<Vec<_>>());
+        assert!(on_all_cores(0, |_| Ok(())).unwrap().is_empty());
+        let failing = |n: usize| if n == 3 { anyhow::bail!("part {n} failed") } else { Ok(n) };
+        assert_eq!(on_all_cores(5, failing).unwrap_err().to_string(), "part 3 failed");
+    }
 
     #[test]
     fn a_teacher_is_met_where_its_shares_are() {
