@@ -48,6 +48,21 @@ impl Target {
         unsafe { std::slice::from_raw_parts_mut(self.start, len) }
     }
 
+    /// Writes these numbers to the first places, or adds them to what is there.
+    ///
+    /// # Safety
+    /// There are so many places, initialized if `add`, and nobody else uses them meanwhile.
+    pub unsafe fn put(self, numbers: &[f32], add: bool) {
+        if add {
+            // SAFETY: the caller's promise.
+            let places = unsafe { self.slice(numbers.len()) };
+            places.iter_mut().zip(numbers).for_each(|(place, number)| *place += number);
+        } else {
+            // SAFETY: the caller's promise; what is written to cannot be borrowed by the caller.
+            unsafe { self.start.copy_from_nonoverlapping(numbers.as_ptr(), numbers.len()) };
+        }
+    }
+
     /// The same from another number on.
     pub fn from(self, number: usize) -> Self {
         Self { start: self.start.wrapping_add(number), ..self }

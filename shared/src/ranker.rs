@@ -1,5 +1,7 @@
 //! The ranker: tokenizer, Llama and verbalizer behind one forward pass (paper section 3.2).
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
@@ -13,7 +15,7 @@ use crate::{
     trace::VocabularyEntry,
     tuned::{Tuned, TunedError, TunedFor},
     verbalizer::{Verbalizer, VerbalizerError},
-    weights::{WeightError, gguf::Gguf},
+    weights::{File, WeightError, gguf::Gguf},
 };
 
 /// What the prompt ends with; the label token is what follows it.
@@ -100,7 +102,15 @@ pub struct Scores {
 impl Ranker {
     /// Loads a GGUF file's bytes onto a device.
     pub fn from_gguf(bytes: Vec<u8>, device: &Device) -> Result<Self, RankerError> {
-        let gguf = Gguf::parse(bytes)?;
+        Self::from_file(Box::new(Arc::new(bytes)), device)
+    }
+
+    /// Loads a GGUF file of which a tensor at a time is read.
+    ///
+    /// # Errors
+    /// A file that is no such model, or cannot be read.
+    pub fn from_file(file: Box<dyn File>, device: &Device) -> Result<Self, RankerError> {
+        let gguf = Gguf::open(file)?;
         let tokens = Tokens::from_gguf(&gguf)?;
         let verbalizer = verbalizer(&tokens, |encode| Verbalizer::derive(RESPONSE, encode))?;
         let config = LlamaConfig::from_gguf(&gguf)?;

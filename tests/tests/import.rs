@@ -186,7 +186,7 @@ fn an_imported_model_computes_what_an_independent_one_does() {
     // These weights lose nothing in 16 bits.
     assert!(distance(import(&folder, "f16")) < 1e-5);
     assert!(distance(import(&folder, "q8_0")) < 0.02);
-    for (format, bits) in [("q4_1", 0.6), ("q4_0", 0.6)] {
+    for (format, bits) in [("q4_1", 0.6), ("q4_0", 0.6), ("nf4", 0.6)] {
         let bytes = import(&folder, format);
         let share = bytes.len() as f64 / size as f64;
         assert!(share < bits, "{format} takes {share} of the space");

@@ -69,7 +69,8 @@ fn without_its_adapter_a_ranker_answers_otherwise_and_decides_nothing() {
     // What one of them remembers of the history is not used by the other.
     let again = ask(&recommender, Asking::default()).unwrap().pointwise.unwrap();
     for (first, second) in tuned.scores.iter().zip(again.scores) {
-        assert!((first - second).abs() < 1e-4, "{first} {second}");
+        // Products of few rows are of floats, those of many of 16-bit whole numbers.
+        assert!((first - second).abs() < 1e-3, "{first} {second}");
     }
 }
 

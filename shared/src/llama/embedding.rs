@@ -62,6 +62,6 @@ impl Embedding {
     fn row(&self, id: u32, out: &mut [f32]) {
         let start = id as usize * self.row_bytes;
         let bytes = &self.table.bytes()[start..start + self.row_bytes];
-        self.table.format.dequantize(bytes, out);
+        self.table.format.dequantize(bytes, 0, out);
     }
 }

@@ -1,8 +1,12 @@
-//! Block formats of ggml (`ggml-common.h`, `ggml-quants.c`): 32 numbers share a scale.
+//! Block formats: those of ggml (`ggml-common.h`, `ggml-quants.c`), where 32 numbers share a scale, and NF4.
+
+use std::array;
 
 use half::f16;
 
-/// Numbers in a block.
+use super::nf4;
+
+/// Numbers in a block of ggml's.
 pub const BLOCK: usize = 32;
 
 /// How the numbers of a tensor are stored.
@@ -18,7 +22,12 @@ pub enum Format {
     Q4_1,
     /// f16 scale d, 32 signed bytes q: `d * q`.
     Q8_0,
+    /// 64 4-bit codes of normal quantiles under an 8-bit maximum, which is a share of the row's f32 (`nf4`).
+    Nf4,
 }
+
+/// Our own type number in GGUF files: ggml has no NF4, and its numbers are small.
+const NF4: u32 = 0x4e46_3400;
 
 impl Format {
     /// The format of ggml's type number.
@@ -29,6 +38,7 @@ impl Format {
             2 => Self::Q4_0,
             3 => Self::Q4_1,
             8 => Self::Q8_0,
+            NF4 => Self::Nf4,
             _ => return None,
         })
     }
@@ -41,6 +51,7 @@ impl Format {
             Self::Q4_0 => 2,
             Self::Q4_1 => 3,
             Self::Q8_0 => 8,
+            Self::Nf4 => NF4,
         }
     }
 
@@ -52,6 +63,15 @@ impl Format {
             Self::Q4_0 => (BLOCK, 18),
             Self::Q4_1 => (BLOCK, 20),
             Self::Q8_0 => (BLOCK, 34),
+            Self::Nf4 => (nf4::BLOCK, nf4::BYTES),
+        }
+    }
+
+    /// Bytes of a row before its units.
+    const fn header(self) -> usize {
+        match self {
+            Self::Nf4 => nf4::HEADER,
+            _ => 0,
         }
     }
 
@@ -61,19 +81,55 @@ impl Format {
         if !cols.is_multiple_of(numbers) {
             return None;
         }
-        (cols / numbers).checked_mul(bytes)?.checked_mul(rows)
+        (cols / numbers).checked_mul(bytes)?.checked_add(self.header())?.checked_mul(rows)
     }
 
-    /// Writes the numbers of `bytes` to `out`, whose length is the count of numbers.
+    /// Whether a block is whole numbers under one scale ([`Self::whole`]).
+    pub(super) fn is_whole(self) -> bool {
+        matches!(self, Self::Q4_0 | Self::Q4_1 | Self::Q8_0)
+    }
+
+    /// A block as `scale * codes + minimum`: scale, minimum, and codes `i` and `i + 16` as the low and high 16 bits of word `i`.
+    /// Codes of 4 bits lie around zero, so that less is to be multiplied.
     ///
     /// # Panics
-    /// Panics if the lengths do not belong together.
+    /// If a block is something else.
     #[inline(always)]
-    pub fn dequantize(self, bytes: &[u8], out: &mut [f32]) {
-        let (numbers, unit) = self.unit();
-        assert_eq!(bytes.len() / unit * numbers, out.len(), "bytes and numbers of {self:?} do not match");
-        let blocks = bytes.chunks_exact(unit).zip(out.chunks_exact_mut(numbers));
+    pub(super) fn whole(self, block: &[u8]) -> (f32, f32, [u32; BLOCK / 2]) {
+        const MIDDLE: u32 = 8;
+        let pair = |low: u32, high: u32| low & 0xffff | high << 16;
+        let nibbles = |codes: &[u8]| {
+            array::from_fn(|i| {
+                let code = u32::from(codes[i]);
+                pair((code & 15).wrapping_sub(MIDDLE), (code >> 4).wrapping_sub(MIDDLE))
+            })
+        };
+        let scale = f16_at(block, 0);
         match self {
+            Self::Q4_0 => (scale, 0.0, nibbles(&block[2..18])),
+            Self::Q4_1 => (scale, f16_at(block, 2) + MIDDLE as f32 * scale, nibbles(&block[4..20])),
+            Self::Q8_0 => {
+                let code = |i: usize| i32::from(block[2 + i] as i8) as u32;
+                (scale, 0.0, array::from_fn(|i| pair(code(i), code(i + BLOCK / 2))))
+            }
+            _ => panic!("{self:?} is not of whole numbers"),
+        }
+    }
+
+    /// Writes the numbers of a row from the one at `from` on to `out`, as many as it holds.
+    ///
+    /// # Panics
+    /// Panics if these are not whole units of the row.
+    #[inline(always)]
+    pub fn dequantize(self, row: &[u8], from: usize, out: &mut [f32]) {
+        let (numbers, unit) = self.unit();
+        let whole = from.is_multiple_of(numbers) && out.len().is_multiple_of(numbers);
+        let (first, units) = (from / numbers, out.len() / numbers);
+        assert!(whole, "{} numbers from {from} on are not whole units of {self:?}", out.len());
+        let start = self.header() + first * unit;
+        let blocks = row[start..start + units * unit].chunks_exact(unit).zip(out.chunks_exact_mut(numbers));
+        match self {
+            Self::Nf4 => nf4::expand(row, first, out),
             Self::F32 => {
                 for (block, out) in blocks {
                     out[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]]);
@@ -152,11 +208,11 @@ mod tests {
         let mut out = [0.0; BLOCK];
         // Byte i holds number i in its low nibble and number i + 16 in its high nibble.
         let codes = || (0..16u8).map(|i| i | ((15 - i) << 4));
-        Format::Q4_0.dequantize(&block(&[0.5], codes()), &mut out);
+        Format::Q4_0.dequantize(&block(&[0.5], codes()), 0, &mut out);
         assert_eq!((out[0], out[3], out[16], out[31]), (-4.0, -2.5, 3.5, -4.0));
-        Format::Q4_1.dequantize(&block(&[0.5, -1.0], codes()), &mut out);
+        Format::Q4_1.dequantize(&block(&[0.5, -1.0], codes()), 0, &mut out);
         assert_eq!((out[0], out[3], out[16], out[31]), (-1.0, 0.5, 6.5, -1.0));
-        Format::Q8_0.dequantize(&block(&[0.25], (0..32).map(|i: u8| i.wrapping_sub(4))), &mut out);
+        Format::Q8_0.dequantize(&block(&[0.25], (0..32).map(|i: u8| i.wrapping_sub(4))), 0, &mut out);
         assert_eq!((out[0], out[4], out[31]), (-1.0, 0.0, 6.75));
     }
 
@@ -173,14 +229,39 @@ mod tests {
         assert_eq!(Format::Q4_1.bytes(3, 64), Some(120));
         assert_eq!(Format::Q4_1.bytes(3, 65), None);
         assert_eq!(Format::F32.bytes(usize::MAX, 2), None);
+        // 4.125 bits a number and 4 bytes a row.
+        assert_eq!(Format::Nf4.bytes(3, 128), Some(3 * (4 + 66)));
+        assert_eq!(Format::Nf4.bytes(3, 96), None);
+    }
+
+    #[test]
+    fn blocks_in_whole_numbers_are_the_same_blocks() {
+        let codes = || (0..32u8).map(|i| i.wrapping_mul(37));
+        for (format, block) in [
+            (Format::Q4_0, block(&[0.125], codes().take(16))),
+            (Format::Q4_1, block(&[0.125, -0.75], codes().take(16))),
+            (Format::Q8_0, block(&[0.25], codes())),
+        ] {
+            let mut expected = [0.0; BLOCK];
+            format.dequantize(&block, 0, &mut expected);
+            let (scale, minimum, pairs) = format.whole(&block);
+            let number = |code: u32| scale * f32::from(code as i16) + minimum;
+            for (i, pair) in pairs.into_iter().enumerate() {
+                assert_eq!(
+                    (number(pair), number(pair >> 16)),
+                    (expected[i], expected[i + 16]),
+                    "{format:?} {i}"
+                );
+            }
+        }
     }
 
     #[test]
     fn q4_0_becomes_q4_1_without_loss() {
         let q4_0 = block(&[0.123], (0..16).map(|i| i * 13));
         let (mut before, mut after) = ([0.0; BLOCK], [0.0; BLOCK]);
-        Format::Q4_0.dequantize(&q4_0, &mut before);
-        Format::Q4_1.dequantize(&q4_0_to_q4_1(&q4_0), &mut after);
+        Format::Q4_0.dequantize(&q4_0, 0, &mut before);
+        Format::Q4_1.dequantize(&q4_0_to_q4_1(&q4_0), 0, &mut after);
         assert_eq!(before, after);
     }
 }

@@ -28,10 +28,9 @@ pub(super) fn few_rows(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
 #[inline(always)]
 fn multiply(x: &[f32], weight: &TensorBytes, d_in: usize, out: &mut [f32]) {
     let d_out = weight.shape[0];
-    let bytes = weight.bytes();
     let mut numbers = vec![0.0; d_in];
-    for (n, row) in bytes.chunks_exact(bytes.len() / d_out).enumerate() {
-        weight.format.dequantize(row, &mut numbers);
+    for (n, row) in weight.rows().enumerate() {
+        weight.format.dequantize(row, 0, &mut numbers);
         for (x, out) in x.chunks_exact(d_in).zip(out.chunks_exact_mut(d_out)) {
             out[n] = dot(x, &numbers);
         }

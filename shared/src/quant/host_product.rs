@@ -14,7 +14,7 @@ use crate::{
     weights::TensorBytes,
 };
 
-/// Outputs of a tile: whole blocks.
+/// Outputs of a tile, or inputs on the way back: whole blocks of every format.
 const TILE: usize = 2 * BLOCK;
 /// Numbers between the rows of an expanded tile, so that rows a multiple of 4 KB long do not fight for the same cache lines.
 const GAP: usize = 16;
@@ -33,7 +33,7 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
         |outputs: Range<usize>, tile: &mut [f32]| {
             let blocks = weight.bytes()[outputs.start * row..outputs.end * row].chunks_exact(row);
             for (numbers, blocks) in tile.chunks_mut(d_in + GAP).zip(blocks) {
-                weight.format.dequantize(blocks, &mut numbers[..d_in]);
+                weight.format.dequantize(blocks, 0, &mut numbers[..d_in]);
             }
         },
     )
@@ -43,7 +43,6 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
 #[cfg(feature = "train")]
 pub(super) fn product_back(y: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
     let [d_out, d_in] = weight.shape;
-    let (row, (numbers, unit)) = (weight.bytes().len() / d_out, weight.format.unit());
     let (len, strides) = (d_out * (TILE + GAP), (TILE + GAP, 1)); // The tile is `[d_out, inputs]`.
     multiply(
         y,
@@ -52,10 +51,8 @@ pub(super) fn product_back(y: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
         strides,
         #[inline(always)]
         |inputs: Range<usize>, tile: &mut [f32]| {
-            let part = inputs.start / numbers * unit..inputs.end / numbers * unit;
-            let blocks = weight.bytes().chunks_exact(row);
-            for (expanded, blocks) in tile.chunks_mut(TILE + GAP).zip(blocks) {
-                weight.format.dequantize(&blocks[part.clone()], &mut expanded[..inputs.len()]);
+            for (expanded, row) in tile.chunks_mut(TILE + GAP).zip(weight.rows()) {
+                weight.format.dequantize(row, inputs.start, &mut expanded[..inputs.len()]);
             }
         },
     )
@@ -116,10 +113,12 @@ mod tests {
             (Format::Q4_1, [130, 576]),
             (Format::Q8_0, [64, 64]),
             (Format::Q4_1, [65, 1536]),
+            (Format::Nf4, [70, 192]),
+            (Format::Nf4, [3, 1536]),
         ] {
             let numbers: Vec<f32> = wave([d_out, d_in], &device).into_data().try_to_vec().unwrap();
             let mut blocks = Vec::new();
-            format.quantize(&numbers, &mut blocks);
+            format.quantize(&numbers, d_in, &mut blocks);
             let all = 0..blocks.len();
             let weight = TensorBytes::new(blocks.into(), all, format, [d_out, d_in]);
             let expanded = Linear::load(weight.clone(), &device).expanded(&device);

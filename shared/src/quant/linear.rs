@@ -1,7 +1,7 @@
 //! A linear layer whose weight stays quantized: `y = x Wᵀ` with W `[d_out, d_in]` in blocks.
 //!
-//! On the CPU the blocks are read where they lie in the file and expanded a tile at a time (`host_product`), or row by row
-//! for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
+//! On the CPU the blocks are read where they lie in the file, a tile at a time: multiplied in whole numbers (`integer_product`)
+//! or expanded (`host_product`), and row by row for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -9,6 +9,7 @@ use super::{
     Format,
     few_rows::{FEW, few_rows},
     host_product::product,
+    integer_product,
 };
 use crate::weights::TensorBytes;
 
@@ -46,7 +47,9 @@ impl Linear {
         }
         match &self.weight {
             Weight::Host(blocks) if x.dims()[0] <= FEW => few_rows(&x, blocks),
-            Weight::Host(blocks) => product(&x, blocks),
+            Weight::Host(blocks) => {
+                integer_product::product(&x, blocks).unwrap_or_else(|| product(&x, blocks))
+            }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
             Weight::Dense(weight) => x.matmul(weight.clone()),

@@ -4,9 +4,12 @@ mod blocks;
 mod dense;
 mod few_rows;
 mod host_product;
+mod integer_product;
+mod integer_unit;
 mod linear;
 #[cfg(feature = "train")]
 mod linear_gradient;
+mod nf4;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod q4_weight;

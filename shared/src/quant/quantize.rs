@@ -3,19 +3,31 @@
 
 use half::f16;
 
-use super::{BLOCK, Format};
+use super::{BLOCK, Format, nf4};
 
 impl Format {
-    /// Appends `values` in this format to `out`.
+    /// Appends the rows of a matrix with so many columns in this format to `out`.
     ///
     /// # Panics
-    /// Panics if the values are not whole blocks ([`Format::unit`]).
-    pub fn quantize(self, values: &[f32], out: &mut Vec<u8>) {
-        let (numbers, bytes) = self.unit();
-        assert!(values.len().is_multiple_of(numbers), "{} numbers are not whole blocks", values.len());
-        out.reserve(values.len() / numbers * bytes);
-        for block in values.chunks_exact(numbers) {
+    /// Panics if the rows are not whole blocks ([`Format::unit`]).
+    pub fn quantize(self, values: &[f32], cols: usize, out: &mut Vec<u8>) {
+        let bytes = self.bytes(values.len() / cols, cols).filter(|_| values.len().is_multiple_of(cols));
+        let Some(bytes) = bytes else {
+            panic!("{} numbers in rows of {cols} are not whole blocks", values.len());
+        };
+        out.reserve(bytes);
+        for row in values.chunks_exact(cols) {
+            self.quantize_row(row, out);
+        }
+    }
+
+    fn quantize_row(self, row: &[f32], out: &mut Vec<u8>) {
+        if self == Self::Nf4 {
+            return nf4::quantize(row, out);
+        }
+        for block in row.chunks_exact(self.unit().0) {
             match self {
+                Self::Nf4 => unreachable!("a row of it is more than its blocks"),
                 Self::F32 => out.extend(block[0].to_le_bytes()),
                 Self::F16 => out.extend(f16::from_f32(block[0]).to_le_bytes()),
                 Self::Q4_0 => q4_0(block, out),
@@ -71,8 +83,8 @@ mod tests {
 
     fn back(format: Format, values: &[f32]) -> Vec<f32> {
         let (mut bytes, mut out) = (Vec::new(), vec![0.0; values.len()]);
-        format.quantize(values, &mut bytes);
-        format.dequantize(&bytes, &mut out);
+        format.quantize(values, values.len(), &mut bytes);
+        format.dequantize(&bytes, 0, &mut out);
         out
     }
 

@@ -1,9 +1,9 @@
 //! GGUF, the file format of llama.cpp (ggml `docs/gguf.md`, versions 2 and 3), read with every length
 //! checked against the file before it is used.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use super::{TensorBytes, TensorSource, WeightError};
+use super::{File, TensorBytes, TensorSource, WeightError};
 use crate::quant::Format;
 
 /// A metadata value.
@@ -21,10 +21,18 @@ pub enum Value {
     Array(Vec<Value>),
 }
 
-/// A parsed file: metadata and tensor table; tensor bytes stay in place.
+/// A parsed file: metadata and tensor table; tensor bytes stay where they are until a tensor is asked for.
 pub struct Gguf {
     metadata: BTreeMap<String, Value>,
-    tensors: BTreeMap<String, TensorBytes>,
+    tensors: BTreeMap<String, Place>,
+    file: Box<dyn File>,
+}
+
+/// Where a tensor lies; within the file.
+struct Place {
+    range: Range<usize>,
+    format: Format,
+    shape: [usize; 2],
 }
 
 impl std::fmt::Debug for Gguf {
@@ -38,62 +46,30 @@ const MAGIC: &[u8; 4] = b"GGUF";
 pub(super) const DEFAULT_ALIGNMENT: usize = 32;
 /// Deepest nesting of metadata arrays; real files have one level.
 const MAX_DEPTH: usize = 4;
+/// Bytes in which the header, with a usual vocabulary, is looked for first.
+const HEADER: usize = 4 << 20;
 
 impl Gguf {
-    /// Parses a whole file. Fails on anything that does not fit the format or the file's length.
+    /// Parses a file in memory. Fails on anything that does not fit the format or the file's length.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, WeightError> {
-        let file = Arc::new(bytes);
-        let mut reader = Reader { bytes: &file, at: 0 };
-        if reader.take(4, "magic")? != MAGIC {
-            return Err(WeightError::Format("not a GGUF file: it does not begin with \"GGUF\"".to_owned()));
-        }
-        let version = reader.u32("version")?;
-        if !(2..=3).contains(&version) {
-            return Err(WeightError::Format(format!(
-                "GGUF version {version} is not supported, only 2 and 3"
-            )));
-        }
-        let tensor_count = reader.count("tensor count", 24)?;
-        let metadata_count = reader.count("metadata count", 12)?;
+        Self::open(Box::new(Arc::new(bytes)))
+    }
 
-        let mut metadata = BTreeMap::new();
-        for _ in 0..metadata_count {
-            let key = reader.text("metadata key")?;
-            let kind = reader.u32(&key)?;
-            let value = reader.value(kind, &key, 0)?;
-            metadata.insert(key, value);
-        }
-
-        let mut infos = Vec::with_capacity(tensor_count);
-        for _ in 0..tensor_count {
-            infos.push(TensorInfo::read(&mut reader)?);
-        }
-        let alignment = match metadata.get("general.alignment") {
-            Some(&Value::Int(alignment)) if (1..=1 << 20).contains(&alignment) => alignment as usize,
-            Some(_) => return Err(missing("general.alignment", "between 1 and 1048576")),
-            None => DEFAULT_ALIGNMENT,
-        };
-        let data = reader.at.next_multiple_of(alignment);
-
-        let mut tensors = BTreeMap::new();
-        for info in infos {
-            let [rows, cols] = info.shape;
-            let size = info.format.bytes(rows, cols).ok_or_else(|| {
-                WeightError::Format(format!(
-                    "tensor {}: shape {:?} does not fit format {:?}",
-                    info.name, info.shape, info.format
-                ))
-            })?;
-            let start = data.saturating_add(info.offset);
-            let end = start.saturating_add(size);
-            if end > file.len() {
-                let what = format!("tensor {}", info.name);
-                return Err(WeightError::Truncated { what, start, end, len: file.len() });
+    /// Parses the header of a file of which nothing else is read yet.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and what the file says when it is read.
+    pub fn open(file: Box<dyn File>) -> Result<Self, WeightError> {
+        let len = file.len();
+        let mut taken = len.min(HEADER);
+        let (metadata, tensors) = loop {
+            let (bytes, range) = file.part(0..taken)?;
+            match header(&bytes[range], len) {
+                Err(WeightError::Truncated { .. }) if taken < len => taken = len.min(2 * taken),
+                header => break header?,
             }
-            let tensor = TensorBytes::new(Arc::clone(&file), start..end, info.format, info.shape);
-            tensors.insert(info.name, tensor);
-        }
-        Ok(Self { metadata, tensors })
+        };
+        Ok(Self { metadata, tensors, file })
     }
 
     /// An integer metadata entry.
@@ -169,9 +145,66 @@ impl Gguf {
     }
 }
 
+type Metadata = BTreeMap<String, Value>;
+
+/// Metadata and tensor table at the beginning of a file that is `len` bytes long.
+fn header(bytes: &[u8], len: usize) -> Result<(Metadata, BTreeMap<String, Place>), WeightError> {
+    let mut reader = Reader { bytes, at: 0 };
+    if reader.take(4, "magic")? != MAGIC {
+        return Err(WeightError::Format("not a GGUF file: it does not begin with \"GGUF\"".to_owned()));
+    }
+    let version = reader.u32("version")?;
+    if !(2..=3).contains(&version) {
+        return Err(WeightError::Format(format!("GGUF version {version} is not supported, only 2 and 3")));
+    }
+    let tensor_count = reader.count("tensor count", 24)?;
+    let metadata_count = reader.count("metadata count", 12)?;
+
+    let mut metadata = BTreeMap::new();
+    for _ in 0..metadata_count {
+        let key = reader.text("metadata key")?;
+        let kind = reader.u32(&key)?;
+        let value = reader.value(kind, &key, 0)?;
+        metadata.insert(key, value);
+    }
+
+    let mut infos = Vec::with_capacity(tensor_count);
+    for _ in 0..tensor_count {
+        infos.push(TensorInfo::read(&mut reader)?);
+    }
+    let alignment = match metadata.get("general.alignment") {
+        Some(&Value::Int(alignment)) if (1..=1 << 20).contains(&alignment) => alignment as usize,
+        Some(_) => return Err(missing("general.alignment", "between 1 and 1048576")),
+        None => DEFAULT_ALIGNMENT,
+    };
+    let data = reader.at.next_multiple_of(alignment);
+
+    let mut tensors = BTreeMap::new();
+    for info in infos {
+        let [rows, cols] = info.shape;
+        let size = info.format.bytes(rows, cols).ok_or_else(|| {
+            WeightError::Format(format!(
+                "tensor {}: shape {:?} does not fit format {:?}",
+                info.name, info.shape, info.format
+            ))
+        })?;
+        let start = data.saturating_add(info.offset);
+        let end = start.saturating_add(size);
+        if end > len {
+            let what = format!("tensor {}", info.name);
+            return Err(WeightError::Truncated { what, start, end, len });
+        }
+        let place = Place { range: start..end, format: info.format, shape: info.shape };
+        tensors.insert(info.name, place);
+    }
+    Ok((metadata, tensors))
+}
+
 impl TensorSource for Gguf {
     fn tensor(&self, name: &str) -> Result<TensorBytes, WeightError> {
-        self.tensors.get(name).cloned().ok_or_else(|| WeightError::Missing(name.to_owned()))
+        let place = self.tensors.get(name).ok_or_else(|| WeightError::Missing(name.to_owned()))?;
+        let (file, range) = self.file.part(place.range.clone())?;
+        Ok(TensorBytes::new(file, range, place.format, place.shape))
     }
 }
 
@@ -206,7 +239,7 @@ impl TensorInfo {
         let code = reader.u32(&name)?;
         let format = Format::from_ggml(code).ok_or_else(|| {
             WeightError::Format(format!(
-                "tensor {name} has ggml type {code}; supported are F32, F16, Q4_0, Q4_1 and Q8_0"
+                "tensor {name} has ggml type {code}; supported are F32, F16, Q4_0, Q4_1, Q8_0 and our NF4"
             ))
         })?;
         let offset = reader.size(&name)?;
@@ -299,6 +332,8 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, rc::Rc};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -355,6 +390,51 @@ mod tests {
         assert!(matches!(gguf.shaped("w", [32, 2]), Err(WeightError::Shape { .. })));
         assert!(matches!(gguf.tensor("absent"), Err(WeightError::Missing(_))));
         assert!(matches!(gguf.int("general.architecture"), Err(WeightError::Metadata { .. })));
+    }
+
+    /// A file that gives copies of its parts, and counts them.
+    struct Elsewhere(Vec<u8>, Rc<Cell<usize>>);
+
+    impl File for Elsewhere {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn part(&self, range: Range<usize>) -> Result<(Arc<Vec<u8>>, Range<usize>), WeightError> {
+            self.1.set(self.1.get() + range.len());
+            Ok((Arc::new(self.0[range.clone()].to_vec()), 0..range.len()))
+        }
+    }
+
+    #[test]
+    fn of_a_file_elsewhere_only_what_is_asked_for_is_read() {
+        let mut file = sample();
+        file.resize(file.len() + 3 * HEADER, 0);
+        let read = Rc::new(Cell::new(0));
+        let gguf = Gguf::open(Box::new(Elsewhere(file, Rc::clone(&read)))).unwrap();
+        assert_eq!(read.get(), HEADER);
+        assert_eq!(
+            gguf.tensor("w").unwrap().to_f32(),
+            Gguf::parse(sample()).unwrap().tensor("w").unwrap().to_f32()
+        );
+        assert_eq!(read.get(), HEADER + 68);
+    }
+
+    #[test]
+    fn a_long_header_is_read_on() {
+        let mut file = b"GGUF".to_vec();
+        file.extend(3u32.to_le_bytes());
+        file.extend(0u64.to_le_bytes());
+        file.extend(1u64.to_le_bytes());
+        text(&mut file, "long");
+        file.extend(8u32.to_le_bytes());
+        text(&mut file, &"x".repeat(2 * HEADER));
+        let len = file.len();
+        let gguf = Gguf::open(Box::new(Elsewhere(file.clone(), Rc::default()))).unwrap();
+        assert_eq!(gguf.text("long").unwrap().len(), 2 * HEADER);
+        file.truncate(len - 1);
+        let error = Gguf::open(Box::new(Elsewhere(file, Rc::default()))).unwrap_err();
+        assert!(matches!(error, WeightError::Truncated { len: found, .. } if found == len - 1), "{error}");
     }
 
     #[test]

@@ -137,7 +137,7 @@ mod tests {
             [vec![1.0, -2.0, 3.0], (0..64).map(|n| f32::from(n as u8 % 16)).collect(), vec![0.5; 4]];
         let mut file = header(&metadata, &tensors).unwrap();
         for (tensor, values) in tensors.iter().zip(&values) {
-            tensor.format.quantize(values, &mut file);
+            tensor.format.quantize(values, tensor.shape[1], &mut file);
             file.resize(file.len() + padding(file.len()), 0);
         }
         let gguf = Gguf::parse(file).unwrap();

@@ -6,11 +6,7 @@ use super::{
     gguf_writer::Entry,
     names::{GGUF, HUGGING_FACE, Names},
 };
-use crate::{
-    llama::LlamaConfig,
-    quant::{BLOCK, Format},
-    tokens::TOKENIZER_JSON,
-};
+use crate::{llama::LlamaConfig, quant::Format, tokens::TOKENIZER_JSON};
 
 /// One tensor's way.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +27,7 @@ impl Step {
             None => values,
         };
         let mut out = Vec::new();
-        self.to.format.quantize(&values, &mut out);
+        self.to.format.quantize(&values, self.to.shape[1], &mut out);
         out
     }
 }
@@ -45,12 +41,12 @@ type Role = (fn(&Names) -> &'static str, [usize; 2], Option<usize>);
 /// is a token, so 4-bit files keep 8 bits there. A width that is not whole blocks stays at 16 bits.
 pub fn plan(config: &LlamaConfig, tied: bool, format: Format) -> Vec<Step> {
     let table = match format {
-        Format::Q4_0 | Format::Q4_1 => Format::Q8_0,
+        Format::Q4_0 | Format::Q4_1 | Format::Nf4 => Format::Q8_0,
         format => format,
     };
     let step = |from: String, to: String, shape: [usize; 2], format: Format, heads| {
-        let whole = shape[1].is_multiple_of(BLOCK);
-        let format = if whole || format == Format::F32 { format } else { Format::F16 };
+        let whole = shape[1].is_multiple_of(format.unit().0);
+        let format = if whole { format } else { Format::F16 };
         Step { from, to: Entry { name: to, shape, format }, heads }
     };
     let outside = |role: fn(&Names) -> &'static str, shape, format| {

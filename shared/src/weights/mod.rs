@@ -13,6 +13,33 @@ use thiserror::Error;
 
 use crate::{lanes::vectorized, quant::Format};
 
+/// A file of which parts are read: one in memory, or one somewhere else of which never all is.
+pub trait File {
+    /// Number of bytes.
+    fn len(&self) -> usize;
+
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// These bytes, which are within the file: some bytes in memory, and where among them they are.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    fn part(&self, range: Range<usize>) -> Result<(Arc<Vec<u8>>, Range<usize>), WeightError>;
+}
+
+impl File for Arc<Vec<u8>> {
+    fn len(&self) -> usize {
+        Vec::len(self)
+    }
+
+    fn part(&self, range: Range<usize>) -> Result<(Arc<Vec<u8>>, Range<usize>), WeightError> {
+        Ok((Self::clone(self), range))
+    }
+}
+
 /// One tensor's bytes inside a file that is kept in memory once.
 #[derive(Clone)]
 pub struct TensorBytes {
@@ -42,9 +69,19 @@ impl TensorBytes {
         &self.file[self.range.clone()]
     }
 
+    /// The stored bytes of each row.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        // A file may hold rows of nothing.
+        let row = (self.range.len() / self.shape[0].max(1)).max(1);
+        self.bytes().chunks_exact(row)
+    }
+
     /// A copy that no longer keeps the whole file alive.
     #[must_use]
     pub fn detached(&self) -> Self {
+        if self.range.len() == self.file.len() {
+            return self.clone();
+        }
         let bytes = self.bytes().to_vec();
         let range = 0..bytes.len();
         Self { file: Arc::new(bytes), range, ..*self }
@@ -52,10 +89,15 @@ impl TensorBytes {
 
     /// All numbers as f32, row-major; for norms and other small tensors.
     pub fn to_f32(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.shape[0] * self.shape[1]];
+        let [rows, cols] = self.shape;
+        let mut out = vec![0.0; rows * cols];
         vectorized(
             #[inline(always)]
-            || self.format.dequantize(self.bytes(), &mut out),
+            || {
+                for (row, out) in self.rows().zip(out.chunks_exact_mut(cols)) {
+                    self.format.dequantize(row, 0, out);
+                }
+            },
         );
         out
     }

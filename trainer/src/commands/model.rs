@@ -65,6 +65,8 @@ enum Matrices {
     /// 8.5 bits
     #[value(name = "q8_0")]
     Q8_0,
+    /// 4.1 bits: QLoRA's normal quantiles, blocks of 64 whose maxima take 8 bits
+    Nf4,
     /// 16 bits, exact for a checkpoint of that type
     F16,
     /// 32 bits, exact
@@ -77,6 +79,7 @@ impl From<Matrices> for Format {
             Matrices::Q4_1 => Self::Q4_1,
             Matrices::Q4_0 => Self::Q4_0,
             Matrices::Q8_0 => Self::Q8_0,
+            Matrices::Nf4 => Self::Nf4,
             Matrices::F16 => Self::F16,
             Matrices::F32 => Self::F32,
         }

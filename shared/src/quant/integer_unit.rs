@@ -1,0 +1,178 @@
+//! Vector units that multiply 16-bit whole numbers: the few instructions that `integer_product` needs of each.
+#![allow(unsafe_code, reason = "instructions of one machine, loads by pointer")]
+
+/// A vector of 32-bit lanes, of which any bits are valid numbers.
+///
+/// # Safety
+/// Only for types that are this and nothing else.
+pub(super) unsafe trait Lanes: Copy + Send + Sync {}
+
+/// Number of lanes.
+pub(super) const fn lanes<T: Lanes>() -> usize {
+    size_of::<T>() / size_of::<u32>()
+}
+
+/// The numbers of some vectors, as words or as floats.
+pub(super) fn numbers<T: Lanes, N: Number>(vectors: &mut [T]) -> &mut [N] {
+    let count = vectors.len() * lanes::<T>();
+    // SAFETY: vectors are nothing but lanes of 32 bits, which are valid as either, and no less aligned.
+    unsafe { std::slice::from_raw_parts_mut(vectors.as_mut_ptr().cast(), count) }
+}
+
+/// What a lane may hold.
+///
+/// # Safety
+/// Only for numbers of 32 bits of which all bits are valid.
+pub(super) unsafe trait Number {}
+// SAFETY: they are that.
+unsafe impl Number for u32 {}
+unsafe impl Number for f32 {}
+
+/// A vector unit. Every operation is to be inlined into code that was compiled for it.
+///
+/// # Safety
+/// All operations: the machine has this unit; what is loaded or stored lies there, as many as there are lanes.
+pub(super) trait Unit {
+    /// Lanes of 32 bits, each two 16-bit numbers before a product.
+    type Whole: Lanes;
+    /// As many floats.
+    type Float: Lanes;
+
+    /// The same pair in all lanes.
+    unsafe fn splat(pair: u32) -> Self::Whole;
+    /// `sum + a₀ b₀ + a₁ b₁` in each lane.
+    unsafe fn add_products(sum: Self::Whole, a: Self::Whole, b: Self::Whole) -> Self::Whole;
+    unsafe fn to_float(whole: Self::Whole) -> Self::Float;
+    unsafe fn splat_float(value: f32) -> Self::Float;
+    unsafe fn multiply(a: Self::Float, b: Self::Float) -> Self::Float;
+    /// `a b + sum`
+    unsafe fn multiply_add(a: Self::Float, b: Self::Float, sum: Self::Float) -> Self::Float;
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86 {
+    use std::arch::x86_64::{
+        __m256, __m256i, __m512, __m512i, _mm256_add_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps,
+        _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm512_add_epi32,
+        _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_madd_epi16, _mm512_mul_ps, _mm512_set1_epi32,
+        _mm512_set1_ps,
+    };
+
+    use super::{Lanes, Unit};
+
+    /// AVX2 with FMA.
+    pub(in super::super) struct Avx2;
+    /// AVX-512 with 16-bit numbers (BW).
+    pub(in super::super) struct Avx512;
+
+    // SAFETY: they are nothing but lanes.
+    unsafe impl Lanes for __m256i {}
+    unsafe impl Lanes for __m256 {}
+    unsafe impl Lanes for __m512i {}
+    unsafe impl Lanes for __m512 {}
+
+    impl Unit for Avx2 {
+        type Whole = __m256i;
+        type Float = __m256;
+
+        #[inline(always)]
+        unsafe fn splat(pair: u32) -> __m256i {
+            unsafe { _mm256_set1_epi32(pair as i32) }
+        }
+        #[inline(always)]
+        unsafe fn add_products(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
+            unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn to_float(whole: __m256i) -> __m256 {
+            unsafe { _mm256_cvtepi32_ps(whole) }
+        }
+        #[inline(always)]
+        unsafe fn splat_float(value: f32) -> __m256 {
+            unsafe { _mm256_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn multiply(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn multiply_add(a: __m256, b: __m256, sum: __m256) -> __m256 {
+            unsafe { _mm256_fmadd_ps(a, b, sum) }
+        }
+    }
+
+    impl Unit for Avx512 {
+        type Whole = __m512i;
+        type Float = __m512;
+
+        #[inline(always)]
+        unsafe fn splat(pair: u32) -> __m512i {
+            unsafe { _mm512_set1_epi32(pair as i32) }
+        }
+        #[inline(always)]
+        unsafe fn add_products(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+            unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn to_float(whole: __m512i) -> __m512 {
+            unsafe { _mm512_cvtepi32_ps(whole) }
+        }
+        #[inline(always)]
+        unsafe fn splat_float(value: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn multiply(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn multiply_add(a: __m512, b: __m512, sum: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(a, b, sum) }
+        }
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(super) mod wasm {
+    use std::arch::wasm32::{
+        f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_splat, i32x4_add, i32x4_dot_i16x8, u32x4_splat, v128,
+    };
+
+    use super::{Lanes, Unit};
+
+    /// 128-bit vectors of WebAssembly.
+    pub(in super::super) struct Simd128;
+
+    // SAFETY: it is nothing but lanes.
+    unsafe impl Lanes for v128 {}
+
+    impl Unit for Simd128 {
+        type Whole = v128;
+        type Float = v128;
+
+        #[inline(always)]
+        unsafe fn splat(pair: u32) -> v128 {
+            u32x4_splat(pair)
+        }
+        #[inline(always)]
+        unsafe fn add_products(sum: v128, a: v128, b: v128) -> v128 {
+            i32x4_add(sum, i32x4_dot_i16x8(a, b))
+        }
+        #[inline(always)]
+        unsafe fn to_float(whole: v128) -> v128 {
+            f32x4_convert_i32x4(whole)
+        }
+        #[inline(always)]
+        unsafe fn splat_float(value: f32) -> v128 {
+            f32x4_splat(value)
+        }
+        #[inline(always)]
+        unsafe fn multiply(a: v128, b: v128) -> v128 {
+            f32x4_mul(a, b)
+        }
+        #[inline(always)]
+        unsafe fn multiply_add(a: v128, b: v128, sum: v128) -> v128 {
+            f32x4_add(f32x4_mul(a, b), sum)
+        }
+    }
+}
