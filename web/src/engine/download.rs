@@ -1,18 +1,19 @@
 //! A large file: from the device if it is stored, else from the server, with progress, stop and resumption.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ops::Range, sync::Arc};
 
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Array, Reflect, Uint8Array};
 use shared::{
     manifest::FileEntry,
     protocol::{EventBody, Failure, LoadPhase},
+    weights::{File, WeightError},
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
+use web_sys::{AbortController, Blob, FileReaderSync, ReadableStreamDefaultReader, Response};
 
 use super::{digest, fetch, message, post, store::Store};
-use crate::stored::{CHUNK, chunks};
+use crate::stored::{CHUNK, chunk_len, chunks};
 
 /// The way to stop the running download.
 #[derive(Default)]
@@ -50,14 +51,16 @@ impl From<Failure> for Stop {
     }
 }
 
-/// The whole file, checked; progress is told as answer to request `seq`.
-pub async fn download(seq: u64, url: &str, file: &FileEntry, cancel: &Cancel) -> Result<Vec<u8>, Stop> {
+/// The whole file, checked; progress is told as answer to request `seq`. Its bytes stay with the browser, which keeps what is
+/// stored on the disk: this module's memory never holds more than it reads.
+pub async fn download(seq: u64, url: &str, file: &FileEntry, cancel: &Cancel) -> Result<Blob, Stop> {
     let controller = cancel.arm();
     let mut download = Download {
-        bytes: Vec::with_capacity(file.bytes as usize),
+        chunks: Array::new(),
+        pieces: Array::new(),
+        arrived: 0,
         store: Store::open(file).await,
         file,
-        stored: 0,
         told: 0,
         seq,
     };
@@ -71,83 +74,122 @@ pub async fn download(seq: u64, url: &str, file: &FileEntry, cancel: &Cancel) ->
     }
     let bytes = file.bytes;
     post(seq, EventBody::Loading { phase: LoadPhase::Verify, done: bytes, total: bytes });
-    if let Err(failure) = digest::check(&download.bytes, file).await {
+    let whole = download.whole()?;
+    if let Err(failure) = digest::check_blob(&whole, file).await {
         download.store.clear().await;
         return Err(failure.into());
     }
-    Ok(download.bytes)
+    Ok(whole)
 }
 
 struct Download<'a> {
     file: &'a FileEntry,
     store: Store<'a>,
-    bytes: Vec<u8>,
-    /// Chunks that need not be stored any more.
-    stored: u64,
+    /// The whole chunks so far, as blobs.
+    chunks: Array,
+    /// What has arrived of the next one, as arrays of bytes.
+    pieces: Array,
+    /// Bytes of all of these.
+    arrived: u64,
     /// Bytes at the last word of progress.
-    told: usize,
+    told: u64,
     seq: u64,
 }
 
 impl Download<'_> {
     fn is_complete(&self) -> bool {
-        self.bytes.len() as u64 >= self.file.bytes
+        self.arrived >= self.file.bytes
     }
 
     async fn take_stored(&mut self) {
-        while self.stored < chunks(self.file.bytes) {
-            let Some(chunk) = self.store.get(self.stored).await else { break };
-            self.bytes.extend(chunk);
-            self.stored += 1;
+        for n in 0..chunks(self.file.bytes) {
+            let Some(chunk) = self.store.get(n).await else { break };
+            self.arrived += chunk_len(self.file.bytes, n);
+            self.chunks.push(&chunk);
             self.tell();
         }
     }
 
     async fn stream(&mut self, url: &str, controller: Option<&AbortController>) -> Result<(), Failure> {
         let signal = controller.map(AbortController::signal);
-        let response = fetch::request(url, self.bytes.len() as u64, signal.as_ref()).await?;
+        let response = fetch::request(url, self.arrived, signal.as_ref()).await?;
         if response.status() != 206 {
             // The server does not resume and begins with the first byte.
-            self.bytes.clear();
-            self.stored = 0;
+            self.chunks = Array::new();
+            self.arrived = 0;
         }
         let lost = |error: JsValue| fetch::unreachable(url, &message(&error));
         let reader = reader(&response).map_err(lost)?;
         while let Some(piece) = read(&reader).await.map_err(lost)? {
-            let start = self.bytes.len();
-            let end = start + piece.length() as usize;
-            if end as u64 > self.file.bytes {
+            self.take(&piece).await.map_err(lost)?;
+            self.tell();
+            if self.arrived > self.file.bytes {
                 // Longer than announced: the check says so.
-                self.bytes.resize(end, 0);
                 break;
             }
-            self.bytes.resize(end, 0);
-            piece.copy_to(&mut self.bytes[start..]);
-            self.keep().await;
-            self.tell();
         }
         Ok(())
     }
 
-    /// Stores every chunk that is complete.
-    async fn keep(&mut self) {
-        while self.stored < chunks(self.file.bytes) {
-            let start = self.stored * CHUNK;
-            let end = (start + CHUNK).min(self.file.bytes);
-            let Some(chunk) = self.bytes.get(start as usize..end as usize) else { break };
-            self.store.put(self.stored, chunk).await;
-            self.stored += 1;
+    /// Adds a piece; chunks that it completes are stored.
+    async fn take(&mut self, piece: &Uint8Array) -> Result<(), JsValue> {
+        let mut taken = 0;
+        while taken < piece.length() {
+            let n = u64::from(self.chunks.length());
+            let end = if n < chunks(self.file.bytes) {
+                n * CHUNK + chunk_len(self.file.bytes, n)
+            } else {
+                u64::MAX
+            };
+            let some = piece.length().min(taken.saturating_add((end - self.arrived).min(CHUNK) as u32));
+            self.pieces.push(&piece.subarray(taken, some));
+            self.arrived += u64::from(some - taken);
+            taken = some;
+            if self.arrived == end {
+                let chunk = Blob::new_with_u8_array_sequence(&std::mem::take(&mut self.pieces))?;
+                self.store.put(n, &chunk).await;
+                self.chunks.push(&chunk);
+            }
         }
+        Ok(())
+    }
+
+    /// All that has arrived.
+    fn whole(&self) -> Result<Blob, Failure> {
+        let parts = self.chunks.concat(&self.pieces);
+        Blob::new_with_blob_sequence(&parts)
+            .map_err(|error| fetch::unreachable(&self.file.path, &message(&error)))
     }
 
     /// Tells the page, at most a few hundred times.
     fn tell(&mut self) {
-        let done = self.bytes.len();
-        if done - self.told.min(done) >= self.file.bytes as usize / 200 {
+        let (done, total) = (self.arrived, self.file.bytes);
+        if done - self.told.min(done) >= total / 200 {
             self.told = done;
-            let (done, total) = (done as u64, self.file.bytes);
             post(self.seq, EventBody::Loading { phase: LoadPhase::Download, done, total });
         }
+    }
+}
+
+/// A file that the browser holds, read a part at a time. Only a worker may wait for that.
+pub struct InBrowser(pub Blob);
+
+impl File for InBrowser {
+    fn len(&self) -> usize {
+        self.0.size() as usize
+    }
+
+    fn part(&self, range: Range<usize>) -> Result<(Arc<Vec<u8>>, Range<usize>), WeightError> {
+        let len = range.len();
+        let read = || -> Result<Vec<u8>, JsValue> {
+            let part = self.0.slice_with_f64_and_f64(range.start as f64, range.end as f64)?;
+            let buffer = FileReaderSync::new()?.read_as_array_buffer(&part)?;
+            Ok(Uint8Array::new(&buffer).to_vec())
+        };
+        let bytes = read().map_err(|error| {
+            WeightError::Format(format!("the browser no longer gives the file: {}", message(&error)))
+        })?;
+        Ok((Arc::new(bytes), 0..len))
     }
 }
 

@@ -19,7 +19,7 @@ use shared::{
 
 use super::{
     adapter, breathe,
-    download::{Cancel, Stop, download},
+    download::{Cancel, InBrowser, Stop, download},
     fetch, message, now, post, race, store,
 };
 use crate::device::{WEBGPU, badge, decide, fallback};
@@ -129,12 +129,12 @@ impl Session {
         let bundle = self.bundle.as_ref().ok_or_else(not_ready)?;
         let base = &bundle.manifest.base;
         let url = fetch::resolve(&bundle.folder, &base.file.path)?;
-        let bytes = download(seq, &url, &base.file, cancel).await?;
+        let file = download(seq, &url, &base.file, cancel).await?;
 
         let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
         step(LoadPhase::Upload);
         let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
-        let mut ranker = Ranker::from_gguf(bytes, &device)
+        let mut ranker = Ranker::from_file(Box::new(InBrowser(file)), &device)
             .map_err(|error| format_failure(&base.name, &error.to_string()))?;
         for file in [&bundle.manifest.adapter, &bundle.manifest.letters].into_iter().flatten() {
             let weights = fetch::file(&bundle.folder, file).await?;

@@ -4,7 +4,7 @@
 use shared::manifest::FileEntry;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, Response};
+use web_sys::{Blob, Cache, Response};
 
 use super::{message, scope};
 use crate::stored::{CACHE, chunk_address, chunk_len, chunks};
@@ -22,21 +22,20 @@ impl<'a> Store<'a> {
         Self { file, cache }
     }
 
-    /// Chunk `n`, if it is there in full length.
-    pub async fn get(&self, n: u64) -> Option<Vec<u8>> {
+    /// Chunk `n`, if it is there in full length; its bytes stay where they are.
+    pub async fn get(&self, n: u64) -> Option<Blob> {
         let address = chunk_address(&self.file.sha256, n);
         let found = JsFuture::from(self.cache.as_ref()?.match_with_str(&address)).await.ok()?;
         let response: Response = found.dyn_into().ok()?;
-        let buffer = JsFuture::from(response.array_buffer().ok()?).await.ok()?;
-        let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
-        (bytes.len() as u64 == chunk_len(self.file.bytes, n)).then_some(bytes)
+        let chunk: Blob = JsFuture::from(response.blob().ok()?).await.ok()?.unchecked_into();
+        (chunk.size() as u64 == chunk_len(self.file.bytes, n)).then_some(chunk)
     }
 
     /// Keeps chunk `n`; a full disk only means that nothing more is kept.
-    pub async fn put(&mut self, n: u64, bytes: &[u8]) {
+    pub async fn put(&mut self, n: u64, chunk: &Blob) {
         if let Some(cache) = &self.cache {
             let address = chunk_address(&self.file.sha256, n);
-            if let Err(error) = put(cache, &address, bytes).await {
+            if let Err(error) = put(cache, &address, chunk).await {
                 note("write", &error);
                 self.cache = None;
             }
@@ -63,10 +62,8 @@ async fn open() -> Result<Cache, JsValue> {
     JsFuture::from(scope().caches()?.open(CACHE)).await.map(JsCast::unchecked_into)
 }
 
-async fn put(cache: &Cache, address: &str, bytes: &[u8]) -> Result<(), JsValue> {
-    // A copy: the memory of the module may move while the browser writes.
-    let copy = js_sys::Uint8Array::from(bytes);
-    let response = Response::new_with_opt_buffer_source(Some(copy.as_ref()))?;
+async fn put(cache: &Cache, address: &str, chunk: &Blob) -> Result<(), JsValue> {
+    let response = Response::new_with_opt_blob(Some(chunk))?;
     JsFuture::from(cache.put_with_str(address, &response)).await.map(drop)
 }
 
