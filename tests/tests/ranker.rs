@@ -7,6 +7,8 @@ use serde_json::Value;
 use shared::ranker::{Explanation, Ranker};
 use tests::{shared_data, skip_without_base_model};
 
+/// Bytes of the matrices in 4 bits: 30 blocks of 3,538,944 numbers, 20 bytes for 32.
+const PACKED: usize = 30 * 3_538_944 / 32 * 20;
 /// Largest distance of a logit from the frozen one (f32 paths).
 const TOLERANCE: f32 = 0.02;
 
@@ -86,8 +88,14 @@ fn golden_logits_through_wgpu() {
         let text = case["prompt"].as_str().unwrap();
         let explanation = pollster::block_on(ranker.explain(text, 20)).unwrap();
         let worst = compare(case, &explanation);
-        println!("wgpu: {} tokens, largest distance {worst}", explanation.encoded.ids.len());
+        let tokens = explanation.encoded.ids.len();
+        println!("wgpu: {tokens} tokens, largest distance {worst}");
         assert!(worst < TOLERANCE, "largest distance {worst}");
+        let config = ranker.llama().config();
+        let kept = 2 * config.n_layers * tokens * config.n_kv_heads * config.d_head * size_of::<f32>();
+        let reserved = device.memory_pool_usage().expect("a GPU tells").bytes_reserved as f64;
+        let share = reserved / (PACKED + kept) as f64;
+        println!("{:.0} MB reserved, {share:.2} of weights, keys and values", reserved / 1e6);
     }
 }
 

@@ -39,6 +39,8 @@ pub struct RankBench {
     /// The same history again, with other candidates.
     #[serde(flatten)]
     pub again: Option<Again>,
+    /// Bytes that a GPU has reserved after all of it; nothing for the CPU.
+    pub gpu_bytes: Option<u64>,
     /// Logits of the twenty index letters.
     pub logits: Vec<f32>,
 }
@@ -107,6 +109,7 @@ impl RankBench {
             peak_gflop_per_second: peak / 1e9,
             share_of_peak: work / peak / (median_ms / 1e3),
             again,
+            gpu_bytes: llama.device().memory_pool_usage().map(|usage| usage.bytes_reserved),
             logits: explanation.letter_logits,
         })
     }
@@ -165,6 +168,9 @@ impl fmt::Display for RankBench {
             "floor        {floor:>9.1} ms at {peak:.0} GFLOP/s, as large products run here: {:.0} % of it reached",
             share_of_peak * 100.0
         )?;
+        if let Some(bytes) = self.gpu_bytes {
+            writeln!(f, "GPU memory   {:>9.1} MB", bytes as f64 / 1e6)?;
+        }
         let Some(Again { reused_tokens, second_ms, second_speedup, orders, orders_ms, orders_cost }) =
             &self.again
         else {
