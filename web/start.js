@@ -11,3 +11,8 @@ try {
   }
   throw error;
 }
+// Afterwards, as nothing on the screen needs it.
+if ("serviceWorker" in navigator) {
+  const { start } = await import("./offline.js");
+  start().catch((error) => console.info(`The page is not kept for use without its server: ${error}`));
+}

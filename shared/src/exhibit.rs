@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{metrics::Interval, trace::Trace};
+use crate::{
+    metrics::Interval,
+    protocol::{Race, ShuffleStudy, TunedWays},
+    trace::Trace,
+};
 
 /// A taste to try, with what the models said of it when it was recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,8 +15,29 @@ pub struct Example {
     pub name: String,
     /// Asked as the shipped adapter was tuned for.
     pub shipped: Trace,
-    /// Asked by index letters.
-    pub letters: Trace,
+    /// Asked in the other ways that the shipped models know, index letters first.
+    pub others: Vec<Trace>,
+    /// Asked by index letters with the candidates in several orders.
+    pub study: ShuffleStudy,
+    /// One pass against writing the ranking out.
+    pub race: Race,
+}
+
+impl Example {
+    /// The answer to being asked in this way: by letters or not, without the adapter or not.
+    pub fn answer(&self, letters: bool, untuned: bool) -> Option<&Trace> {
+        let asked = |trace: &&Trace| (trace.asking.letters, trace.asking.untuned) == (letters, untuned);
+        std::iter::once(&self.shipped).chain(&self.others).find(asked)
+    }
+
+    /// What the adapters it was recorded with were tuned for.
+    pub fn tuned(&self) -> TunedWays {
+        let by_letters = self.answer(true, false);
+        TunedWays {
+            letters: by_letters.is_some_and(|trace| trace.provenance.adapter.is_some()),
+            film_by_film: self.shipped.pointwise.is_some(),
+        }
+    }
 }
 
 /// Measures of the bundle's models beside the paper's.

@@ -2,7 +2,7 @@
 //! model, the same kernels, keys and values kept; for comparison only (paper section 4.3, Figure 3).
 
 use crate::{
-    llama::{KvCache, Layout},
+    llama::{Layout, Memory},
     ranker::{Ranker, RankerError, read},
     ranking::top_k,
 };
@@ -12,7 +12,7 @@ pub struct Generation<'a> {
     ranker: &'a Ranker,
     ids: Vec<u32>,
     prompt: usize,
-    cache: KvCache,
+    memory: Memory,
 }
 
 impl Ranker {
@@ -25,7 +25,7 @@ impl Ranker {
         if ids.is_empty() {
             return Err(RankerError::Empty);
         }
-        Ok(Generation { ranker: self, prompt: ids.len(), ids, cache: KvCache::default() })
+        Ok(Generation { ranker: self, prompt: ids.len(), ids, memory: Memory::default() })
     }
 }
 
@@ -33,15 +33,19 @@ impl Generation<'_> {
     /// Writes the likeliest next token. The first call reads the prompt.
     ///
     /// # Errors
-    /// A text that fills the model's context, or a device that fails.
+    /// A text that fills the model's context, a device that fails, or a stop while the prompt is read.
     pub async fn next(&mut self) -> Result<u32, RankerError> {
         let llama = self.ranker.llama();
         let (tokens, limit) = (self.ids.len(), llama.config().max_len);
         if tokens > limit {
             return Err(RankerError::TooLong { tokens, limit });
         }
-        let hidden = llama.hidden_after(&mut self.cache, &Layout::prompt(&self.ids), None);
-        let hidden = read(hidden).await?;
+        let layout = Layout::prompt(&self.ids);
+        if tokens == self.prompt {
+            self.ranker.approach(&self.memory, &layout, None).await?;
+        }
+        let pass = async |cache: &mut _| read(llama.hidden_after(cache, &layout, None)).await;
+        let (hidden, _) = self.memory.during(&layout, pass).await?;
         let head = llama.head();
         let logits = head.logits(&hidden, 0..head.n_vocab() as u32);
         let best = top_k(&logits, 1, |_| false).first().map_or(0, |&(id, _)| id as u32);

@@ -22,6 +22,8 @@ pub mod verbalizer;
 #[cfg(feature = "model")]
 mod dropout;
 #[cfg(feature = "model")]
+mod experiments;
+#[cfg(feature = "model")]
 mod explore;
 #[cfg(feature = "model")]
 pub mod generation;
@@ -35,6 +37,8 @@ mod lanes;
 pub mod llama;
 #[cfg(feature = "model")]
 mod matmul;
+#[cfg(feature = "model")]
+pub mod pieces;
 #[cfg(feature = "model")]
 pub mod quant;
 #[cfg(feature = "model")]

@@ -41,6 +41,20 @@ pub struct Manifest {
     pub results: Option<FileEntry>,
 }
 
+impl Manifest {
+    /// The files that lie in the bundle's own folder: all but the base model.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        let more = [&self.adapter, &self.letters, &self.examples, &self.results];
+        [&self.catalog, &self.retriever].into_iter().chain(more.into_iter().flatten())
+    }
+
+    /// The same, to be changed.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut FileEntry> {
+        let more = [&mut self.adapter, &mut self.letters, &mut self.examples, &mut self.results];
+        [&mut self.catalog, &mut self.retriever].into_iter().chain(more.into_iter().flatten())
+    }
+}
+
 /// The base model a bundle ranks with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseModel {

@@ -61,7 +61,7 @@ pub enum RequestBody {
         /// The orders, as places in the retriever's order.
         orders: Vec<Vec<usize>>,
     },
-    /// Stop what takes several passes: a race, leaving films out, shuffling.
+    /// Stop what was asked for before and can be stopped: whatever the ranker reads for.
     Stop,
     /// Read a history film by film with the retriever.
     Walk {
@@ -127,6 +127,13 @@ pub enum EventBody {
         /// What adapters were tuned for.
         tuned: TunedWays,
     },
+    /// The ranker reads a long text in pieces.
+    Reading {
+        /// Tokens that it has read or knows from before.
+        read: usize,
+        /// Tokens of the text.
+        of: usize,
+    },
     /// A recommendation: without the ranker's part first, then whole.
     Recommended {
         /// The record.
@@ -161,7 +168,7 @@ pub enum EventBody {
     },
     /// The stored model is gone.
     Deleted,
-    /// A download was stopped on request.
+    /// It was stopped on request; what had arrived or was read is kept.
     Cancelled,
     /// It did not work.
     Failed(Failure),

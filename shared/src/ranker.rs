@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     llama::{Layout, Llama, LlamaConfig, Memory},
+    pieces::Pause,
     quant::is_cpu,
     ranking,
     scoring::{Mode, Question},
@@ -35,6 +36,7 @@ pub struct Ranker {
     memory: Memory,
     /// For a device that is not the CPU.
     self_test: Option<SelfTest>,
+    pause: Option<Pause>,
 }
 
 /// Why a ranker cannot be loaded or run.
@@ -68,6 +70,9 @@ pub enum RankerError {
         /// Largest distance from the CPU's numbers, of the largest of them.
         percent: f32,
     },
+    /// Whoever waited did not want to any longer ([`Ranker::pause_between_pieces`]).
+    #[error("the pass was stopped; what was read is kept")]
+    Stopped,
     /// The device failed.
     #[error("the device could not finish the forward pass: {0}")]
     Device(String),
@@ -127,6 +132,7 @@ impl Ranker {
             tuned: Vec::new(),
             memory: Memory::default(),
             self_test,
+            pause: None,
         })
     }
 
@@ -186,6 +192,15 @@ impl Ranker {
     /// The model.
     pub fn llama(&self) -> &Llama {
         &self.llama
+    }
+
+    /// Reads long texts in pieces from now on, and calls this before each; see [`crate::pieces`].
+    pub fn pause_between_pieces(&mut self, pause: Pause) {
+        self.pause = Some(pause);
+    }
+
+    pub(crate) fn pause(&self) -> Option<&Pause> {
+        self.pause.as_ref()
     }
 
     /// Forgets what was read, so that the next pass computes every token.
@@ -251,8 +266,10 @@ impl Ranker {
             [only] => Layout::prompt(only),
             several => Layout::sharing(several),
         };
+        let reused = self.approach(memory, &layout, adapter).await?;
         let pass = async |cache: &mut _| read(self.llama.hidden_after(cache, &layout, adapter)).await;
-        memory.during(&layout, pass).await
+        let (hidden, _) = memory.during(&layout, pass).await?;
+        Ok((hidden, reused))
     }
 
     /// What an adapter of this model says about candidates behind a history, titles oldest first; what the base model says to
@@ -274,12 +291,13 @@ impl Ranker {
             return Err(RankerError::TooLong { tokens: asked.layout.depth(), limit });
         }
         let (adapter, memory) = if adapted { (Some(adapter), memory) } else { (None, &self.memory) };
+        let reused = self.approach(memory, &asked.layout, adapter).await?;
         let pass = async |cache: &mut _| {
             let hidden = self.llama.hidden_after(cache, &asked.layout, adapter);
             let scores = scorer.scores(self.llama.head(), hidden, &asked.candidates);
             read(scores.unsqueeze::<2>()).await
         };
-        let (scores, reused) = memory.during(&asked.layout, pass).await?;
+        let (scores, _) = memory.during(&asked.layout, pass).await?;
         Ok(Scores { tokens: asked.layout.tokens(), reused, scores })
     }
 

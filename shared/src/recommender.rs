@@ -69,6 +69,9 @@ pub enum RecommendError {
     /// The history holds every item of the catalogue.
     #[error("there is nothing left to recommend: the history holds the whole catalogue")]
     NothingLeft,
+    /// Only a ranker can answer this.
+    #[error("no ranker is loaded")]
+    NoRanker,
     /// The retriever could not run.
     #[error("the retriever failed: {0}")]
     Retriever(String),

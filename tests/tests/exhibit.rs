@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     exhibit::{Example, Results},
     manifest::Manifest,
+    protocol::TunedWays,
 };
 use tempfile::TempDir;
 use tests::{llamarec, refused, tiny_llama, workspace};
@@ -56,11 +57,18 @@ fn examples_and_measures_are_added_to_the_bundle() {
         assert_eq!((entry.bytes, entry.sha256), (bytes.len() as u64, sha256(&bytes[..], |_| ()).unwrap()));
     }
     let examples: Vec<Example> = serde_json::from_slice(&file("examples.json")).unwrap();
-    let [Example { name, shipped, letters }] = examples.as_slice() else { panic!("one example") };
+    let [example] = examples.as_slice() else { panic!("one example") };
+    let Example { name, shipped, others, study, race } = example;
     assert_eq!((name.as_str(), shipped.history.len(), shipped.candidates.len()), ("Two", 2, 20));
-    let read = letters.ranker.as_ref().unwrap();
+    let read = example.answer(true, false).unwrap().ranker.as_ref().unwrap();
     assert_eq!((read.letter_logits.len(), read.top.len()), (20, 20));
     assert!(read.letter_mass.is_some());
+    // Without adapters there are no other ways of asking.
+    assert_eq!((others.len(), example.tuned()), (1, TunedWays::default()));
+    assert_eq!((study.orders, study.answers.len(), study.titles.len()), (8, 8, 20));
+    let places = |answer: &[(usize, f32)]| answer.iter().map(|&(place, _)| place).collect::<Vec<_>>();
+    assert_ne!(places(&study.answers[0]), places(&study.answers[1]));
+    assert!(race.end.is_some() && race.tokens > 0 && race.pass_ms > 0.0, "{race:?}");
 
     let results: Results = serde_json::from_slice(&file("results.json")).unwrap();
     let measured: Value = serde_json::from_slice(&fs::read(measures).unwrap()).unwrap();
@@ -78,12 +86,21 @@ fn the_shipped_records_are_of_the_shipped_models() {
     let examples: Vec<Example> = serde_json::from_slice(&read("examples.json")).unwrap();
     assert_eq!(examples.len(), 5);
     let adapter = shared::tuned::TunedFor::of(&read("adapter.safetensors")).unwrap();
-    for Example { name, shipped, letters } in examples {
+    for example in examples {
+        let (name, shipped) = (&example.name, &example.shipped);
         assert_eq!(shipped.provenance.adapter, Some(adapter.name()), "{name}");
         assert_eq!(shipped.provenance.bundle, manifest.name);
+        let letters = example.answer(true, false).unwrap();
         assert!(shipped.fused.is_some() && letters.ranker.is_some(), "{name}");
         assert_eq!(shipped.history, letters.history);
+        // The lesson's every step can be seen without a model.
+        let untuned = example.answer(false, true).unwrap();
+        assert!(untuned.provenance.adapter.is_none() && untuned.pointwise != shipped.pointwise, "{name}");
+        assert_eq!(example.study.answers.len(), 8, "{name}");
+        assert!(example.race.writing_ms > example.race.pass_ms, "{name}");
     }
+    // It is fetched before anything else is shown.
+    assert!(manifest.examples.unwrap().bytes < 300_000);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! What was read before is not read again, and changes nothing, on every device there is.
 
+use std::sync::{Arc, Mutex};
+
 use burn::tensor::Device;
 use shared::{
     llama::{Adapter, AdapterConfig, Branch, KvCache, Layout, Memory},
-    ranker::Ranker,
+    pieces::{PIECE, Pause},
+    ranker::{Ranker, RankerError},
 };
-use tests::tiny_llama;
+use tests::{tiny_llama, tuned};
+use trainer::fetch::sha256;
 
 /// Largest distance of a state: sums may be made in another order.
 const TOLERANCE: f32 = 2e-3;
@@ -96,6 +100,61 @@ fn a_pass_that_fails_leaves_nothing() {
     assert_eq!(read(false), Ok(((), 4)));
     assert_eq!(read(true), Err("no device"));
     assert_eq!(read(false), Ok(((), 0)));
+}
+
+/// Says after how many pieces to stop, and notes what it heard.
+fn pause(heard: &Arc<Mutex<Vec<(usize, usize)>>>, pieces: usize) -> Pause {
+    let heard = Arc::clone(heard);
+    Box::new(move |read, of| {
+        let mut heard = heard.lock().unwrap();
+        heard.push((read, of));
+        Box::pin(std::future::ready(heard.len() <= pieces))
+    })
+}
+
+#[test]
+fn a_text_in_pieces_is_read_as_in_one() {
+    let gguf = tiny_llama::gguf(7);
+    let text = "(A) Heat (1995) (B) Alien (1979)\n".repeat(16);
+    for device in devices() {
+        let mut ranker = Ranker::from_gguf(gguf.clone(), &device).unwrap();
+        ranker.tune(&tuned::adapter(&gguf), &sha256(&gguf[..], |_| ()).unwrap()).unwrap();
+        let history = vec!["Crouching Tiger, Hidden Dragon (2000)"; 12];
+        let explain = |ranker: &Ranker| pollster::block_on(ranker.explain(&text, 0));
+        let score = |ranker: &Ranker| {
+            let adapter = ranker.tuned().unwrap();
+            pollster::block_on(ranker.score(adapter, true, &history, &["Heat (1995)", "Up (2009)"]))
+        };
+        let (whole, scores) = (explain(&ranker).unwrap(), score(&ranker).unwrap());
+        let tokens = whole.encoded.ids.len();
+        assert!(tokens > 3 * PIECE && scores.tokens > 2 * PIECE, "{tokens} {}", scores.tokens);
+
+        let heard = Arc::default();
+        ranker.pause_between_pieces(pause(&heard, usize::MAX));
+        ranker.forget();
+        let pieces = explain(&ranker).unwrap();
+        assert!(distance(&pieces.letter_logits, &whole.letter_logits) < TOLERANCE);
+        assert_eq!(pieces.reused, 0, "what this pass itself has read was not known before");
+        let expected: Vec<_> = (0..tokens).step_by(PIECE).map(|read| (read, tokens)).collect();
+        assert_eq!(*heard.lock().unwrap(), expected);
+        assert!(distance(&score(&ranker).unwrap().scores, &scores.scores) < TOLERANCE);
+
+        // Stopped before its third piece, it knows two and goes on there.
+        heard.lock().unwrap().clear();
+        ranker.pause_between_pieces(pause(&heard, 2));
+        ranker.forget();
+        assert!(matches!(explain(&ranker), Err(RankerError::Stopped)));
+        assert!(matches!(score(&ranker), Err(RankerError::Stopped)));
+        ranker.pause_between_pieces(pause(&heard, usize::MAX));
+        let resumed = explain(&ranker).unwrap();
+        assert_eq!(resumed.reused, 2 * PIECE);
+        assert!(distance(&resumed.letter_logits, &whole.letter_logits) < TOLERANCE);
+        assert!(distance(&score(&ranker).unwrap().scores, &scores.scores) < TOLERANCE);
+        // Known but for its end, it is read at once.
+        heard.lock().unwrap().clear();
+        assert_eq!(explain(&ranker).unwrap().reused, tokens - 1);
+        assert_eq!(*heard.lock().unwrap(), [(tokens - 1, tokens)]);
+    }
 }
 
 #[test]

@@ -59,6 +59,20 @@ pub fn chips(trace: &Trace, grain: Grain) -> Vec<Chip> {
     }
 }
 
+/// Titles of candidates that the ranker read only the beginning of; with it goes a closing bracket.
+pub fn cut(trace: &Trace) -> Vec<&str> {
+    let read = |place: usize| match (&trace.ranker, &trace.pointwise) {
+        (Some(ranker), _) => Some(ranker.prompt.text.as_str()),
+        (None, Some(ranker)) => ranker.questions.get(place).map(String::as_str),
+        (None, None) => None,
+    };
+    let titles = trace.candidates.iter().map(|candidate| candidate.title.as_str()).enumerate();
+    titles
+        .filter(|&(place, title)| read(place).is_some_and(|text| !text.contains(title)))
+        .map(|(_, title)| title)
+        .collect()
+}
+
 fn slice(ranker: &RankerTrace, start: usize, end: usize) -> &str {
     // A piece may end within a character that takes several tokens.
     ranker.prompt.text.get(start..end).unwrap_or("�")
@@ -72,6 +86,8 @@ fn kind_at(spans: &[Span], byte: usize) -> SpanKind {
 
 #[cfg(test)]
 mod tests {
+    use shared::trace::PointwiseTrace;
+
     use super::*;
     use crate::letters::tests::trace;
 
@@ -88,6 +104,21 @@ mod tests {
             })
             .collect();
         assert_eq!(named, [(2, true), (0, true), (1, true)]);
+    }
+
+    #[test]
+    fn titles_that_were_cut_are_found() {
+        let mut trace = trace();
+        assert!(cut(&trace).is_empty());
+        trace.candidates[1].title = "Toy Story (1995) and how it came about (2000)".into();
+        assert_eq!(cut(&trace), ["Toy Story (1995) and how it came about (2000)"]);
+        let questions =
+            ["Heat (1995)?", "Toy Story (1995) and?", "Fargo (1996)?"].map(str::to_owned).to_vec();
+        trace.ranker = None;
+        assert!(cut(&trace).is_empty(), "nothing was read");
+        let (text, scores, probabilities) = (String::new(), vec![0.0; 3], vec![0.0; 3]);
+        trace.pointwise = Some(PointwiseTrace { text, questions, tokens: 9, scores, probabilities });
+        assert_eq!(cut(&trace).len(), 1);
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub const TIMINGS: &str = "timings";
 pub const ORDER_NOTE: &str = "order-note";
 /// The disclosure with the exact prompt.
 pub const PROMPT: &str = "prompt";
+/// How far the ranker has read.
+pub const READING: &str = "reading";
+/// Button: stops the ranker.
+pub const STOP: &str = "stop";
 /// The prompt's text.
 pub const PROMPT_TEXT: &str = "prompt-text";
 /// Radio group: the prompt as text, tokens or ids.
@@ -74,8 +78,6 @@ pub const COMPARISON: &str = "comparison";
 pub const SAVE: &str = "save-record";
 /// Button: copies the ranking as Markdown.
 pub const COPY: &str = "copy-markdown";
-/// Button: saves the picture of the letters.
-pub const PICTURE: &str = "save-picture";
 /// File input: opens a record.
 pub const OPEN: &str = "open-record";
 /// Checkbox: large type.
@@ -94,6 +96,16 @@ pub const BIAS: &str = "bias";
 pub const IMPORT: &str = "import-list";
 /// What came of the list.
 pub const IMPORTED: &str = "imported";
+/// Which bundle is in use, if it is not the page's own.
+pub const BUNDLE: &str = "bundle";
+/// Button: goes back to the page's own bundle.
+pub const BUNDLE_BACK: &str = "bundle-back";
+/// File input: the files of another bundle.
+pub const BUNDLE_FILES: &str = "bundle-files";
+/// Text input: the folder of another bundle on the page's server.
+pub const BUNDLE_FOLDER: &str = "bundle-folder";
+/// Button: uses the bundle of that folder.
+pub const BUNDLE_GO: &str = "bundle-go";
 /// The table of the films that the retriever read.
 pub const WALK: &str = "walk";
 /// The histogram of its scores.
@@ -134,6 +146,8 @@ pub const DEVICE: &str = "device";
 pub const DEVICE_BADGE: &str = "device-badge";
 /// Why it runs there.
 pub const DEVICE_REASON: &str = "device-reason";
+/// The bar that offers a newer version; it stands in the page's own text.
+pub const UPDATE: &str = "update";
 /// The alert.
 pub const ALERT: &str = "alert";
 /// The polite live region.
@@ -147,6 +161,11 @@ pub fn search_option(n: usize) -> String {
 /// Id of the button that goes to a view.
 pub fn view(view: View) -> String {
     format!("view-{}", view.slug())
+}
+
+/// Id of the button that saves a figure, the element with this id, as a file with this ending.
+pub fn picture(figure: &str, ending: &str) -> String {
+    format!("save-{figure}-{}", ending.to_lowercase())
 }
 
 /// Id of the n-th choice of a radio group.

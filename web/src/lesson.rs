@@ -212,7 +212,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. A \
                model that was never tuned to answer by letters is at chance: look at several examples, and the same letters win \
                whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
-               it. With the ranker loaded you can shuffle the letters and see the bias yourself.",
+               it. Further down the same films were asked about in eight orders: do the films keep their places, or the letters?",
         part: Part::Ranking,
         question: "How far did the retriever’s first candidate move?",
         choices: &["it is still first", "a few places", "ten places or more"],
@@ -235,7 +235,8 @@ pub static LESSON: [Step; STEPS] = [
     Step {
         title: "Why not simply ask?",
         text: "Most language models are used by letting them write. They would write twenty titles, token by token, one pass \
-               each, and may write titles that are not among the candidates. With the ranker loaded, both can race on your device.",
+               each, and may write titles that are not among the candidates. Below is a race of both; with the ranker loaded, they race \
+               on your device.",
         part: Part::Race,
         question: "In the paper, how much longer does writing take for titles of 20 tokens?",
         choices: &["twice as long", "ten times", "more than fifty times"],

@@ -16,6 +16,8 @@ pub mod import;
 pub mod lesson;
 pub mod letters;
 pub mod link;
+pub mod own_bundle;
+pub mod picture;
 pub mod record;
 pub mod rows;
 pub mod shuffle;
@@ -26,5 +28,7 @@ pub mod view;
 
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod app;
+#[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "engine")))]
+mod digest;
 #[cfg(all(target_arch = "wasm32", feature = "engine"))]
 pub mod engine;

@@ -1,4 +1,4 @@
-//! The state in the address, after `#`: `history=32,50,318&view=lesson&step=4&t=0.5`.
+//! The state in the address, after `#`: `bundle=models/mine&history=32,50,318&view=lesson&step=4&t=0.5`.
 //!
 //! Items are named by the ids of the raw data, so a link survives a new catalogue. Opening a link never downloads a model.
 
@@ -17,12 +17,13 @@ pub struct Link {
     pub display: Display,
 }
 
-/// The part of the address after `#`; empty for a page as it is at first.
-pub fn write(history: &[ItemId], display: &Display, catalog: &Catalog) -> String {
+/// The part of the address after `#`; empty for a page as it is at first. `bundle` is one in the place of the page's own.
+pub fn write(bundle: Option<&str>, history: &[ItemId], display: &Display, catalog: &Catalog) -> String {
     let raw: Vec<&str> =
         history.iter().filter_map(|&item| catalog.get(item)).map(|item| item.raw.as_str()).collect();
     let first = Display::default();
     let mut fields = Vec::new();
+    fields.extend(bundle.map(|bundle| format!("bundle={bundle}")));
     if !raw.is_empty() {
         fields.push(format!("history={}", raw.join(",")));
     }
@@ -41,6 +42,12 @@ pub fn write(history: &[ItemId], display: &Display, catalog: &Catalog) -> String
         }
     }
     fields.join("&")
+}
+
+/// The bundle that a link names in the place of the page's own.
+pub fn bundle(hash: &str) -> Option<&str> {
+    let named = hash.trim_start_matches('#').split('&').find_map(|field| field.strip_prefix("bundle="));
+    named.filter(|named| !named.is_empty())
 }
 
 /// Reads what [`write`] wrote, with or without the `#`. What cannot be read is as at first.
@@ -83,12 +90,21 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let history = vec![ItemId(3), ItemId(1)];
-        assert_eq!(write(&history, &Display::default(), &catalog()), "history=B000X,50");
-        assert_eq!(write(&[], &Display::default(), &catalog()), "");
+        assert_eq!(write(None, &history, &Display::default(), &catalog()), "history=B000X,50");
+        assert_eq!(write(None, &[], &Display::default(), &catalog()), "");
         let display = Display { view: View::Lesson, step: 3, temperature: 0.25, large: true, guided: true };
-        let hash = write(&history, &display, &catalog());
+        let hash = write(None, &history, &display, &catalog());
         assert_eq!(hash, "history=B000X,50&view=lesson&step=4&t=0.25&large=1&guided=1");
         assert_eq!(read(&format!("#{hash}"), &catalog()), Link { history, unknown: 0, display });
+    }
+
+    #[test]
+    fn another_bundle_is_named_first() {
+        let hash = write(Some("models/mine"), &[ItemId(2)], &Display::default(), &catalog());
+        assert_eq!(hash, "bundle=models/mine&history=318");
+        assert_eq!(bundle(&format!("#{hash}")), Some("models/mine"));
+        assert_eq!(read(&hash, &catalog()).history, [ItemId(2)]);
+        assert_eq!((bundle("#history=3"), bundle("#bundle=&step=2")), (None, None));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Records as files: out as JSON, Markdown and SVG, in as JSON.
+//! Records as files: out as JSON and Markdown, in as JSON.
 
 use std::fmt::Write;
 
@@ -7,13 +7,10 @@ use shared::{
     trace::{TRACE_VERSION, Trace},
 };
 
-use crate::{compare, format::percent, letters::LetterBar};
+use crate::{compare, format::percent};
 
 /// Name of the file that a record is saved in.
 pub const FILE: &str = "llamarec-record.json";
-/// Name of the file of the letters' picture.
-pub const PICTURE: &str = "llamarec-letters.svg";
-
 /// Largest file that is read, in bytes: a record takes some 30 KB.
 pub const LARGEST: usize = 4 << 20;
 
@@ -77,43 +74,10 @@ pub fn markdown(trace: &Trace) -> String {
     text
 }
 
-/// The letters' probabilities as a picture of its own.
-pub fn picture(bars: &[LetterBar], temperature: f32) -> String {
-    let longest = bars.iter().map(|bar| bar.title.chars().count()).max().unwrap_or(0);
-    let (row, left, width) = (22, 44 + 7 * longest, 320.0);
-    let height = row * bars.len() + 40;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" font-family=\"sans-serif\" \
-         font-size=\"13\"><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text x=\"10\" y=\"20\">Softmax over the \
-         index letters, temperature {temperature}</text>",
-        left + 400
-    );
-    for (n, bar) in bars.iter().enumerate() {
-        let y = 34 + n * row;
-        let _ = write!(
-            svg,
-            "<text x=\"10\" y=\"{0}\">{1}  {2}</text><rect x=\"{left}\" y=\"{y}\" width=\"{3:.1}\" height=\"14\" \
-             fill=\"#3b4cca\"/><text x=\"{4:.1}\" y=\"{0}\">{5}</text>",
-            y + 12,
-            bar.letter,
-            escape(&bar.title),
-            width * bar.bar,
-            left as f32 + width * bar.bar + 6.0,
-            percent(bar.probability),
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::letters::{letter_bars, tests::trace};
+    use crate::letters::tests::trace;
 
     #[test]
     fn what_is_written_is_read() {
@@ -137,9 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn markdown_and_picture_hold_every_film() {
+    fn markdown_holds_every_film() {
         let mut trace = trace();
-        trace.candidates[0].title = "Fast & <Furious> (2001)".into();
         trace.ranking[0].title = "A|B (2001)".into();
         let text = markdown(&trace);
         assert!(
@@ -147,8 +110,5 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("History: Alien (1979)."));
-        let svg = picture(&letter_bars(&trace, 1.0), 1.0);
-        assert!(svg.contains("Fast &amp; &lt;Furious&gt; (2001)") && svg.ends_with("</svg>\n"));
-        assert_eq!(svg.matches("<rect").count(), 1 + 3);
     }
 }

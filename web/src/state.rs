@@ -194,7 +194,7 @@ impl Raced {
 }
 
 /// The recommendation that is being computed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pending {
     /// Its request.
     pub seq: u64,
@@ -204,6 +204,19 @@ pub(crate) struct Pending {
     pub rank: bool,
     /// Whether the lesson asked.
     pub lesson: bool,
+    /// How far the ranker has read.
+    pub reading: Option<Reading>,
+    /// What was shown before the retriever's part came.
+    pub before: Option<Outcome>,
+}
+
+/// How far the ranker has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Tokens read, or known from before.
+    pub read: usize,
+    /// Tokens of the text.
+    pub of: usize,
 }
 
 /// Which order of the candidates the table shows.
@@ -266,6 +279,11 @@ impl State {
     /// Whether the ranker's answer is being awaited while the retriever's is shown.
     pub fn awaits_ranker(&self) -> bool {
         self.pending.as_ref().is_some_and(|pending| pending.rank && !pending.lesson)
+    }
+
+    /// How far the ranker has read for the answer that is awaited.
+    pub fn reading(&self) -> Option<Reading> {
+        self.pending.as_ref()?.reading
     }
 
     /// Whether there is a ranker to ask.

@@ -78,6 +78,11 @@ impl Memory {
         Ok((result, known))
     }
 
+    /// How many of the first tokens of `layout` are known.
+    pub fn known(&self, layout: &Layout) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).known(layout)
+    }
+
     /// Forgets what was read.
     pub fn forget(&self) {
         self.replace(KvCache::default());

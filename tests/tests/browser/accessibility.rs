@@ -13,7 +13,7 @@ use web::{ids, view::View};
 
 use super::{
     add_films,
-    driver::{SOON, Settings, Visitor},
+    driver::{Look, SOON, Settings, Visitor},
     load_ranker, recommend,
     site::Served,
 };
@@ -73,7 +73,7 @@ async fn views_are_clean(settings: Settings, name: &str) {
         assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{name}, {}: {wide} too wide", view.name());
         visitor.screenshot(&format!("view-{}-{name}", view.slug())).await;
     }
-    if !settings.narrow {
+    if settings.look != Look::Narrow {
         visitor.click(&ids::view(View::Recommend)).await;
         add_films(&visitor).await;
         recommend(&visitor).await;
@@ -95,10 +95,10 @@ async fn axe_finds_nothing_in_the_light() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn axe_finds_nothing_in_the_dark() {
-    views_are_clean(Settings { dark: true, ..Settings::default() }, "dark").await;
+    views_are_clean(Settings { look: Look::Dark, ..Settings::default() }, "dark").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn axe_finds_nothing_on_a_phone() {
-    views_are_clean(Settings { narrow: true, ..Settings::default() }, "narrow").await;
+    views_are_clean(Settings { look: Look::Narrow, ..Settings::default() }, "narrow").await;
 }

@@ -50,10 +50,40 @@ fn find(program: &str) -> Option<PathBuf> {
 pub struct Settings {
     /// WebGPU on SwiftShader, a software adapter; without it there is no WebGPU at all.
     pub webgpu: bool,
+    /// On what, and how, the visitor sees the page.
+    pub look: Look,
+}
+
+/// How the visitor sees the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// On a screen 1280 pixels wide.
+    #[default]
+    Plain,
     /// The system prefers dark colours.
-    pub dark: bool,
-    /// A phone 320 CSS pixels wide.
-    pub narrow: bool,
+    Dark,
+    /// On a phone 320 CSS pixels wide.
+    Narrow,
+    /// On that screen, magnified to 200 %.
+    Zoomed,
+    /// The system's own colours replace the page's.
+    ForcedColours,
+    /// The system prefers that nothing moves.
+    Still,
+}
+
+impl Look {
+    /// What the browser is started with.
+    fn args(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain | Self::Narrow => &["--window-size=1280,1000"],
+            Self::Dark => &["--window-size=1280,1000", "--blink-settings=preferredColorScheme=0"],
+            // Magnified, a screen has as many pixels for half as many CSS pixels.
+            Self::Zoomed => &["--window-size=640,500", "--force-device-scale-factor=2"],
+            Self::ForcedColours => &["--window-size=1280,1000", "--force-high-contrast"],
+            Self::Still => &["--window-size=1280,1000", "--force-prefers-reduced-motion"],
+        }
+    }
 }
 
 /// A running chromedriver; it and its browsers end with this.
@@ -123,18 +153,15 @@ impl Visitor {
             "--no-sandbox",
             "--disable-background-networking",
             "--disable-dev-shm-usage",
-            "--window-size=1280,1000",
         ];
+        args.extend(settings.look.args());
         if settings.webgpu {
             args.extend(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
         } else {
             args.push("--disable-features=WebGPU");
         }
-        if settings.dark {
-            args.push("--blink-settings=preferredColorScheme=0");
-        }
         let mut options = json!({ "binary": browser, "args": args });
-        if settings.narrow {
+        if settings.look == Look::Narrow {
             options["mobileEmulation"] =
                 json!({ "deviceMetrics": { "width": 320, "height": 800, "pixelRatio": 2.0 } });
         }

@@ -36,7 +36,7 @@ pub const CONVERSATION: &str = "
       worker.postMessage(JSON.stringify({ seq, body }));
       for (;;) {
         const event = await next();
-        if (event.body.type === 'loading') continue;
+        if (event.body.type === 'loading' || event.body.type === 'reading') continue;
         // The retriever's part comes first, then the whole.
         const ranked = trace => trace.ranker || trace.pointwise;
         if (event.body.type === 'recommended' && body.rank && !ranked(event.body.trace)) continue;
@@ -151,7 +151,7 @@ async fn a_gpu_that_computes_nonsense_is_not_used() {
     };
     let script = |to: &str| format!("const BREAK = ['u32(15)', '{to}'];{BROKEN}");
     let scripts = [("whole.js", script("u32(15)")), ("broken.js", script("u32(7)"))];
-    let site = Served::with_scripts(&tiny_llama::gguf(11), &scripts);
+    let site = Served::with_files(&tiny_llama::gguf(11), &scripts);
     visitor.open(&site.url).await;
     let load = async |script: &str, device: &str| {
         let requests = [

@@ -79,6 +79,26 @@ async fn the_lesson_needs_no_model() {
     choose(&visitor, ids::ASKED, 0).await;
     visitor.wait("the vocabulary again", &count(ids::VOCABULARY), SOON).await;
 
+    choose(&visitor, ids::ASKED, 2).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, untuned", SOON).await;
+    choose(&visitor, ids::ASKED, 0).await;
+    // So are the shuffled letters and the race.
+    visitor.wait_for_text(ids::RACE, "Recorded for “Space adventures”", SOON).await;
+    visitor.wait_for_text(ids::RACE_RESULT, "of the 20 candidates", SOON).await;
+    assert!(visitor.text(ids::RACE_WRITING).await.contains("tokens"));
+    let wins = format!(
+        "[...document.querySelectorAll('#{} .hint')].map(e => Number(e.textContent.split(' ')[1])).reduce((a, b) => a + b)",
+        ids::BIAS
+    );
+    assert_eq!(visitor.value(&wins).await, json!(8), "one best letter an order");
+    assert_eq!(
+        visitor.value(&format!("document.querySelectorAll('#{} tbody tr').length", ids::AVERAGE)).await,
+        json!(20)
+    );
+    let marks =
+        visitor.value("[...document.querySelectorAll('.lesson .recorded')].map(e => e.textContent)").await;
+    assert_eq!(marks.as_array().map(Vec::len), Some(2), "{marks}");
+
     // The slider changes confidence and nothing else.
     let warm = percents(&visitor).await;
     heat(&visitor, -1.0).await;
@@ -228,6 +248,17 @@ const OPEN_FILE: &str = "
     return true;
 ";
 
+/// Drops a file with this text on a file input, and one beside it; whether the page kept the browser from opening them.
+const DROP_FILE: &str = "
+    const [id, text] = args;
+    const drop = (place, text) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([text], 'list.txt', { type: 'text/plain' }));
+      return !place.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+    };
+    return [drop(document.getElementById(id), text), drop(document.body, 'nothing')];
+";
+
 /// Presses a button and catches the file that it offers.
 const CATCH_FILE: &str = "
     const [id] = args;
@@ -237,6 +268,25 @@ const CATCH_FILE: &str = "
     document.getElementById(id).click();
     URL.createObjectURL = create;
     return await blob.text();
+";
+
+/// Presses a button, catches the picture that it offers and looks at its pixels.
+const CATCH_PICTURE: &str = "
+    const [id] = args;
+    const create = URL.createObjectURL;
+    const blob = await new Promise(resolve => {
+      URL.createObjectURL = given => { resolve(given); return create.call(URL, given); };
+      document.getElementById(id).click();
+    });
+    URL.createObjectURL = create;
+    const image = await createImageBitmap(blob);
+    const { width, height } = image;
+    const context = new OffscreenCanvas(width, height).getContext('2d');
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
+    let blue = 0;
+    for (let n = 0; n < data.length; n += 4) if (data[n] === 0x3b && data[n + 1] === 0x4c && data[n + 2] === 0xca) blue += 1;
+    return { kind: blob.type, width, height, blue };
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -249,8 +299,19 @@ async fn records_go_out_and_come_in() {
     let text = record.as_str().expect("a text").to_owned();
     let trace: shared::trace::Trace = serde_json::from_str(&text).expect("a record");
     assert_eq!(trace.candidates.len(), 20);
-    let picture = visitor.resolve(CATCH_FILE, vec![json!(ids::PICTURE)]).await;
+    let save = async |figure: &str, ending: &str| {
+        visitor.resolve(CATCH_FILE, vec![json!(ids::picture(figure, ending))]).await
+    };
+    let picture = save(ids::LETTERS, "svg").await;
     assert!(picture.as_str().expect("a text").contains(&trace.candidates[3].title.replace('&', "&amp;")));
+    let picture = save(ids::VOCABULARY, "svg").await;
+    assert_eq!(picture.as_str().expect("a text").matches("<rect").count(), 21);
+    for figure in [ids::LETTERS, ids::VOCABULARY] {
+        let drawn = visitor.resolve(CATCH_PICTURE, vec![json!(ids::picture(figure, "png"))]).await;
+        assert!(drawn["width"].as_u64().is_some_and(|width| width > 800), "{drawn}");
+        // Bars are drawn in the page's blue.
+        assert!(drawn["blue"].as_u64().is_some_and(|pixels| pixels > 1000), "{drawn}");
+    }
 
     let open = async |text: &str| {
         visitor.resolve(OPEN_FILE, vec![json!(ids::OPEN), json!(text)]).await;
@@ -325,6 +386,13 @@ async fn a_list_of_ones_own_becomes_the_history() {
     assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, ["Heat (1995)", "Fargo (1996)"]);
     visitor.resolve(OPEN_FILE, vec![json!(ids::IMPORT), json!("")]).await;
     visitor.wait_for_text(ids::ALERT, "no film in this list", SOON).await;
+
+    // A file can be dropped, and one that falls beside its place does not replace the page.
+    let dropped =
+        visitor.resolve(DROP_FILE, vec![json!(ids::IMPORT), json!("Fargo (1996)\nHeat (1995)\n")]).await;
+    assert_eq!(dropped, json!([true, true]), "the browser itself does nothing with them");
+    visitor.wait_for_text(ids::IMPORTED, "2 films taken", SOON).await;
+    assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, ["Fargo (1996)", "Heat (1995)"]);
     visitor.leave().await;
 }
 

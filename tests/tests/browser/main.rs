@@ -4,12 +4,16 @@
 //! every run; the real one is a test of its own.
 
 mod accessibility;
+mod display;
 mod driver;
 mod engine;
 mod lesson;
+mod offline;
+mod own_bundle;
 mod site;
+mod stop;
 
-use driver::{COMPUTES, SOON, Settings, Visitor};
+use driver::{COMPUTES, Look, SOON, Settings, Visitor};
 use fantoccini::key::Key;
 use serde_json::{Value, json};
 use site::Served;
@@ -208,8 +212,7 @@ async fn a_tuned_ranker_decides_with_the_retriever() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_software_adapter_is_passed_over_with_a_reason() {
-    let Some(visitor) = Visitor::start(Settings { webgpu: true, narrow: true, ..Settings::default() }).await
-    else {
+    let Some(visitor) = Visitor::start(Settings { webgpu: true, look: Look::Narrow }).await else {
         return;
     };
     let site = Served::with_base(&tiny_llama::gguf(7));
@@ -229,7 +232,9 @@ async fn a_software_adapter_is_passed_over_with_a_reason() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_webgpu_the_cpu_ranks_and_a_second_visit_downloads_nothing() {
-    let Some(visitor) = Visitor::start(Settings { dark: true, ..Settings::default() }).await else { return };
+    let Some(visitor) = Visitor::start(Settings { look: Look::Dark, ..Settings::default() }).await else {
+        return;
+    };
     let site = Served::with_base(&tiny_llama::gguf(7));
     visitor.open(&site.url).await;
     add_films(&visitor).await;

@@ -2,11 +2,14 @@
 
 use std::{
     env, fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::OnceLock,
+    time::Duration,
 };
 
 use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle};
 use trainer::{
     demo::{
         page,
@@ -16,11 +19,14 @@ use trainer::{
     report::{Printer, Verbosity},
 };
 
-/// A served page; it ends with the test's runtime.
+/// A served page; it ends with the test's runtime, or when it is stopped.
 pub struct Served {
     /// Its address, without a slash at the end.
     pub url: String,
-    _files: Vec<TempDir>,
+    site: Site,
+    port: u16,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    files: Vec<TempDir>,
 }
 
 impl Served {
@@ -60,15 +66,53 @@ impl Served {
         Self::start(&[], |site, _| site.with_base(path))
     }
 
-    /// The page with a base model, and with scripts beside its own.
-    pub fn with_scripts(bytes: &[u8], scripts: &[(&str, String)]) -> Self {
+    /// The page with a base model, and with files beside its own or in their place.
+    pub fn with_files(bytes: &[u8], files: &[(&str, String)]) -> Self {
         let page = tempfile::tempdir().unwrap();
         copy(built(), page.path());
-        for (name, text) in scripts {
-            fs::write(page.path().join(name), text).unwrap();
+        for (name, text) in files {
+            let path = page.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            // The compressed copy is of what was there before.
+            let _ = fs::remove_file(path.with_added_extension("br"));
         }
         let path = page.path().to_owned();
         Self::of_page(&path, vec![page], bytes, |site, base| site.with_other_base(base).unwrap())
+    }
+
+    /// The folder of the page, a copy made by [`Self::with_files`].
+    pub fn folder(&self) -> &Path {
+        self.files[0].path()
+    }
+
+    /// Stops the server, as if the device had lost its network.
+    pub async fn stop(&mut self) {
+        if let Some((stop, task)) = self.running.take() {
+            stop.send(()).unwrap();
+            // Connections that the browser keeps open are of no use any more.
+            let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
+        }
+    }
+
+    /// Serves again, at the same address.
+    pub fn start_again(&mut self) {
+        self.listen(server::listen(self.port).unwrap());
+    }
+
+    fn listen(&mut self, listener: TcpListener) {
+        let (stop, stopped) = oneshot::channel();
+        let site = self.site.clone();
+        let task = tokio::spawn(async move {
+            // Without a sender nobody stops it.
+            let stopped = async {
+                if stopped.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            site.serve(listener, stopped).await.unwrap();
+        });
+        self.running = Some((stop, task));
     }
 
     fn start(bytes: &[u8], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
@@ -87,10 +131,11 @@ impl Served {
         fs::write(&base, bytes).unwrap();
         let site = complete(Site::new(page).unwrap(), &base);
         let listener = server::listen(0).unwrap();
-        let url = server::url(&listener).unwrap();
-        tokio::spawn(site.serve(listener, std::future::pending()));
+        let (url, port) = (server::url(&listener).unwrap(), listener.local_addr().unwrap().port());
         files.push(folder);
-        Self { url, _files: files }
+        let mut served = Self { url, site, port, running: None, files };
+        served.listen(listener);
+        served
     }
 }
 

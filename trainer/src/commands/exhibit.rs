@@ -7,13 +7,18 @@ use std::{
     time::Instant,
 };
 
+use anyhow::Context;
 use clap::Args;
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use shared::{
+    CANDIDATES,
     catalog::ItemId,
     exhibit::{Example, Gain, Measured, Results},
     metrics::Interval,
     recommender::{Options, Recommender},
+    scoring::Mode,
     trace::{Asking, Trace},
 };
 
@@ -31,6 +36,8 @@ const EXAMPLES: &str = include_str!("../../recipes/examples.toml");
 const COMMAND: &str = "llamarec evaluate --stage ranker";
 /// How many of the vocabulary's tokens a record keeps.
 const TOP: usize = 20;
+/// In how many orders the candidates are asked about.
+const ORDERS: usize = 8;
 
 /// Arguments of `llamarec exhibit`.
 #[derive(Debug, Args)]
@@ -94,10 +101,10 @@ pub fn run(args: &ExhibitArgs, common: &Common, printer: &Printer) -> anyhow::Re
     recommender.set_ranker(Some(ranker), common.device.name().to_owned());
     let mut examples = Vec::new();
     for (taste, history) in tastes.into_iter().zip(histories) {
-        let shipped = record(&recommender, &history, false)?;
-        let letters = record(&recommender, &history, true)?;
-        printer.note(&format!("{}: {} films, first {}", taste.name, history.len(), shipped.ranking[0].title));
-        examples.push(Example { name: taste.name, shipped, letters });
+        let example = record(taste.name, &recommender, &history)?;
+        let first = &example.shipped.ranking[0].title;
+        printer.note(&format!("{}: {} films, first {first}", example.name, history.len()));
+        examples.push(example);
     }
     bundle::add_exhibits(&args.bundle, &examples, results.as_ref())?;
     let rows = results.map_or(0, |results| results.rows.len());
@@ -136,16 +143,35 @@ fn history(taste: &Taste, recommender: &Recommender) -> anyhow::Result<Vec<ItemI
     taste.titles.iter().map(find).collect()
 }
 
-fn record(recommender: &Recommender, history: &[ItemId], letters: bool) -> anyhow::Result<Trace> {
+/// Everything that the page can show of a taste.
+fn record(name: String, recommender: &Recommender, history: &[ItemId]) -> anyhow::Result<Example> {
+    let ranker = recommender.ranker().context("a record needs a ranker")?;
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64() * 1000.0;
-    // A record shows what a first ranking takes.
-    if let Some(ranker) = recommender.ranker() {
+    let ask = |letters: bool, untuned: bool| -> anyhow::Result<Trace> {
+        // A record shows what a first ranking takes.
         ranker.forget();
+        let asking = Asking { letters, untuned, order: Vec::new() };
+        let options = Options { rank: true, asking, top: TOP };
+        Ok(pollster::block_on(recommender.recommend(history, &options, &clock))?)
+    };
+    let shipped = ask(false, false)?;
+    let mut others = vec![ask(true, false)?];
+    for (mode, letters) in [(Mode::Pointwise, false), (Mode::Letters, true)] {
+        if ranker.tuned_by(mode).is_some() {
+            others.push(ask(letters, true)?);
+        }
     }
-    let asking = Asking { letters, ..Asking::default() };
-    let options = Options { rank: true, asking, top: TOP };
-    Ok(pollster::block_on(recommender.recommend(history, &options, &clock))?)
+    // The same orders for all tastes, and in every run.
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let mut order: Vec<usize> = (0..CANDIDATES.min(shipped.candidates.len())).collect();
+    let orders = (0..ORDERS).map(|_| {
+        order.shuffle(&mut random);
+        order.clone()
+    });
+    let study = pollster::block_on(recommender.shuffle(history, orders.collect(), async |_| true))?;
+    let race = pollster::block_on(recommender.race(history, &clock, async |_| true))?;
+    Ok(Example { name, shipped, others, study, race })
 }
 
 /// Our measures beside the paper's MovieLens rows.

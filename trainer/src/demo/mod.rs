@@ -3,6 +3,7 @@
 pub mod base;
 pub(crate) mod children;
 mod compress;
+mod offline;
 pub mod page;
 pub mod server;
 pub mod tools;

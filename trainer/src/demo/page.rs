@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::{children::run, compress, tools::Tools};
+use super::{children::run, compress, offline, tools::Tools};
 use crate::{fetch::hex, report::Printer};
 
 /// Everything that the page is built from, relative to the workspace.
@@ -41,7 +41,7 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
     lock.lock().context("cannot lock Trunk.toml")?;
     let sources = fingerprint(root, tools)?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) && page.join("index.html").is_file() {
-        copy_models(root, &page)?;
+        complete(root, &page)?;
         return Ok(page);
     }
     printer.note("building the page: about 8 minutes on two cores the first time, 3 when something changed");
@@ -62,16 +62,17 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
         }
     }
     run("build the page", &mut trunk, quiet)?;
-    compress::folder(&page)?;
-    copy_models(root, &page)?;
+    complete(root, &page)?;
     fs::write(&stamp, sources).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(page)
 }
 
-fn copy_models(root: &Path, page: &Path) -> anyhow::Result<()> {
+/// Adds to what trunk built: models, the list of all files, compressed copies.
+fn complete(root: &Path, page: &Path) -> anyhow::Result<()> {
     let (from, to) = (root.join(MODELS.0), page.join(MODELS.1));
     copy(&from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    compress::folder(&to)
+    offline::write(page)?;
+    compress::folder(page)
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -123,6 +124,7 @@ mod tests {
 
     fn workspace() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
+        let manifest = format!("{}/movielens/manifest.json", MODELS.0);
         for source in SOURCES.into_iter().chain([MODELS.0]) {
             let path = root.path().join(source);
             let is_file =
@@ -131,6 +133,9 @@ mod tests {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, source).unwrap();
         }
+        let shipped = include_str!("../../../public/models/movielens/manifest.json");
+        fs::create_dir(root.path().join(&manifest).parent().unwrap()).unwrap();
+        fs::write(root.path().join(manifest), shipped).unwrap();
         root
     }
 
@@ -152,6 +157,7 @@ mod tests {
         let page = root.path().join("dist");
         fs::create_dir(&page).unwrap();
         fs::write(page.join("index.html"), "").unwrap();
+        fs::write(page.join("sw.js"), "").unwrap();
         fs::write(page.join(STAMP), fingerprint(root.path(), &tools).unwrap()).unwrap();
         let printer = Printer::new(crate::report::Verbosity::Quiet);
         // With an empty search path there is no trunk: only a build that is not made can succeed.

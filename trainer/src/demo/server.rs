@@ -19,11 +19,13 @@ use axum::{
 use shared::manifest::{BaseModel, FileEntry, Manifest};
 use tower_http::services::{ServeDir, ServeFile};
 
+use super::offline;
 use crate::{fetch::sha256, report::UserError};
 
 /// Folder of the bundle's manifest, as the browser sees it.
 const BUNDLE: &str = "/models/movielens/";
 const MANIFEST: &str = "/models/movielens/manifest.json";
+const WORKER: &str = "/sw.js";
 /// Where a base model of one's own is served, relative to the bundle: its own name could hold anything, a
 /// route cannot.
 const OTHER_BASE: &str = "../base/custom.gguf";
@@ -32,7 +34,7 @@ const OTHER_ADAPTER: &str = "custom-adapter.safetensors";
 const OTHER_LETTERS: &str = "custom-letters.safetensors";
 /// The page's own policy, for the worker too: a worker does not inherit the page's `meta`.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-    style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+    style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// What is served: the page and a base model.
 #[derive(Clone, Debug)]
@@ -123,10 +125,20 @@ impl Site {
         axum::serve(listener, router).with_graceful_shutdown(stop).await.context("the server failed")
     }
 
+    /// The service worker for what is served now, with this site's manifest.
+    fn worker(&self) -> Response {
+        match offline::worker(&self.page, &self.manifest) {
+            Ok(text) => ([(header::CONTENT_TYPE, "text/javascript")], text).into_response(),
+            Err(error) => (StatusCode::NOT_FOUND, format!("{error:#}\n")).into_response(),
+        }
+    }
+
     fn router(self) -> anyhow::Result<Router> {
         let manifest = serde_json::to_string_pretty(&self.manifest)?;
         let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], manifest) };
-        let mut router = Router::new().route(MANIFEST, get(answer));
+        let site = self.clone();
+        let worker = move || async move { site.worker() };
+        let mut router = Router::new().route(MANIFEST, get(answer)).route(WORKER, get(worker));
         if let Some(base) = &self.base {
             router = router.route_service(&resolve(&self.manifest.base.file.path), ServeFile::new(base));
         }

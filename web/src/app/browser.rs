@@ -8,7 +8,10 @@ use leptos::{
 use shared::protocol::{Failure, FailureCode};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlElement};
+use web_sys::{
+    Blob, BlobPropertyBag, CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, HtmlElement,
+    HtmlImageElement,
+};
 
 /// Removes the text that stands in the page until it starts.
 pub fn remove_placeholder() {
@@ -45,6 +48,20 @@ pub fn absolute(path: &str) -> String {
     web_sys::Url::new_with_base(path, &base).map_or_else(|_| path.to_owned(), |url| url.href())
 }
 
+/// The absolute address of a folder relative to the page, if it lies on the page's own server.
+pub fn same_origin(path: &str) -> Option<String> {
+    let base = document().base_uri().ok().flatten()?;
+    let url = web_sys::Url::new_with_base(path, &base).ok()?;
+    (url.origin() == window().location().origin().ok()?).then(|| url.href())
+}
+
+/// Starts the page anew at this part of the address after `#`.
+pub fn reload_at(hash: &str) {
+    set_hash(hash);
+    // Where the browser refuses, the address has changed and the visitor can reload.
+    let _ = window().location().reload();
+}
+
 /// The part of the address after and with `#`.
 pub fn hash() -> String {
     window().location().hash().unwrap_or_default()
@@ -74,8 +91,44 @@ pub fn save(name: &str, kind: &str, text: &str) {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
     let parts = js_sys::Array::of1(&JsValue::from_str(text));
-    let Ok(blob) = Blob::new_with_str_sequence_and_options(&parts, &options) else { return };
-    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };
+    if let Ok(blob) = Blob::new_with_str_sequence_and_options(&parts, &options) {
+        offer(name, &blob);
+    }
+}
+
+/// Draws an SVG and offers it as PNG, two pixels for one.
+///
+/// # Errors
+/// A browser that does not draw it.
+pub async fn save_png(name: &str, svg: &str) -> Result<(), JsValue> {
+    let image = HtmlImageElement::new()?;
+    image.set_src(&format!("data:image/svg+xml,{}", js_sys::encode_uri_component(svg)));
+    JsFuture::from(image.decode()).await?;
+    let canvas: HtmlCanvasElement = document().create_element("canvas")?.unchecked_into();
+    let (width, height) = (2 * image.natural_width(), 2 * image.natural_height());
+    canvas.set_width(width);
+    canvas.set_height(height);
+    let context = canvas.get_context("2d")?.ok_or("no canvas")?.unchecked_into::<CanvasRenderingContext2d>();
+    context.draw_image_with_html_image_element_and_dw_and_dh(
+        &image,
+        0.0,
+        0.0,
+        width.into(),
+        height.into(),
+    )?;
+    let promise = js_sys::Promise::new(&mut |resolve, reject| {
+        if let Err(error) = canvas.to_blob(&resolve) {
+            // Nobody else waits for it.
+            let _ = reject.call1(&JsValue::NULL, &error);
+        }
+    });
+    offer(name, &JsFuture::from(promise).await?.dyn_into::<Blob>()?);
+    Ok(())
+}
+
+/// Offers a file to save.
+fn offer(name: &str, blob: &Blob) {
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(blob) else { return };
     if let Ok(link) = document().create_element("a").map(JsCast::unchecked_into::<HtmlAnchorElement>) {
         link.set_href(&url);
         link.set_download(name);

@@ -14,14 +14,16 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Cache, Response};
 
 use super::browser::{absolute, message};
-use crate::stored;
-
-/// Where the bundle lies, relative to the page.
-pub const BUNDLE: &str = "models/movielens/";
+use crate::{
+    own_bundle::{KEPT, MANIFEST, SHIPPED, is_kept},
+    stored,
+};
 
 /// Manifest and catalogue.
 #[derive(Debug, PartialEq)]
 pub struct Bundle {
+    /// Its folder, an absolute address.
+    pub folder: String,
     /// What belongs to the bundle.
     pub manifest: Manifest,
     /// The films.
@@ -29,32 +31,51 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Fetches both.
-    pub async fn fetch() -> Result<Self, Failure> {
-        let manifest: Manifest = json(&format!("{BUNDLE}manifest.json")).await?;
-        let catalog = json(&format!("{BUNDLE}{}", manifest.catalog.path)).await?;
-        Ok(Self { manifest, catalog })
+    /// Fetches both from a folder, an absolute address that ends with a slash.
+    pub async fn fetch(folder: String) -> Result<Self, Failure> {
+        let manifest: Manifest = json(&format!("{folder}{MANIFEST}")).await?;
+        let catalog = json(&format!("{folder}{}", manifest.catalog.path)).await?;
+        Ok(Self { folder, manifest, catalog })
+    }
+
+    /// Whether it is the page's own.
+    pub fn is_shipped(&self) -> bool {
+        self.folder == absolute(SHIPPED)
+    }
+
+    /// What stands for it in a link.
+    pub fn name_in_links(&self) -> String {
+        if is_kept(&self.folder) {
+            return KEPT.to_owned();
+        }
+        web_sys::Url::new(&self.folder).map_or_else(|_| self.folder.clone(), |url| url.pathname())
     }
 
     /// Recorded examples; `None` if there are none, or they cannot be read: nothing depends on them.
     pub async fn examples(&self) -> Option<Vec<Example>> {
-        json(&format!("{BUNDLE}{}", self.manifest.examples.as_ref()?.path)).await.ok()
+        json(&format!("{}{}", self.folder, self.manifest.examples.as_ref()?.path)).await.ok()
     }
 
     /// Measures of the models, as [`Self::examples`].
     pub async fn results(&self) -> Option<Results> {
-        json(&format!("{BUNDLE}{}", self.manifest.results.as_ref()?.path)).await.ok()
+        json(&format!("{}{}", self.folder, self.manifest.results.as_ref()?.path)).await.ok()
     }
 }
 
-async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+/// A JSON file from the server, or from what this device keeps of a visitor's bundle.
+pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
     let unreachable = |error: JsValue| Failure {
         code: FailureCode::Network,
         message: format!("{path} could not be fetched: {}.", message(&error)),
         hint: "Check the connection to the server of this page, then reload.".into(),
     };
-    let response = JsFuture::from(window().fetch_with_str(&absolute(path))).await.map_err(unreachable)?;
-    let response: Response = response.unchecked_into();
+    let response = if is_kept(path) {
+        let kept = window().caches().map_err(unreachable)?.match_with_str(path);
+        let gone = |_| unreachable(JsValue::from_str("this device does not keep it any more"));
+        JsFuture::from(kept).await.map_err(unreachable)?.dyn_into::<Response>().map_err(gone)?
+    } else {
+        JsFuture::from(window().fetch_with_str(path)).await.map_err(unreachable)?.unchecked_into()
+    };
     if !response.ok() {
         return Err(Failure {
             code: FailureCode::Network,

@@ -5,6 +5,7 @@ mod bar;
 mod bridge;
 mod browser;
 mod bundle;
+mod bundle_panel;
 mod effects;
 mod file_input;
 mod history_list;
@@ -12,19 +13,23 @@ mod import_list;
 mod lesson;
 mod model_panel;
 mod navigation;
+mod own_bundle;
 mod page;
 mod prompt_view;
 mod race;
 mod radio;
 mod ranking_table;
+mod reading;
+mod recorded;
 mod results;
 mod retriever_view;
 mod search_box;
 
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
 
 use crate::{ids, update::Action, view::View};
 use alert::Alert;
+use bundle_panel::BundlePanel;
 use effects::EffectsView;
 use history_list::HistoryList;
 use import_list::ImportList;
@@ -56,6 +61,9 @@ fn App() -> impl IntoView {
             browser::remove_placeholder();
         }
     });
+    // A file dropped beside its place must not replace the page.
+    window_event_listener(ev::dragover, |event| event.prevent_default());
+    window_event_listener(ev::drop, |event| event.prevent_default());
     let shown = Memo::new(move |_| display.get().view);
     // Nobody should be locked in: a guided page without its lesson would show nothing.
     let guided = Memo::new(move |_| display.get().guided && display.get().view == View::Lesson);
@@ -73,6 +81,7 @@ fn App() -> impl IntoView {
                             <SearchBox/>
                             <HistoryList/>
                             <ImportList/>
+                            <BundlePanel/>
                         </section>
                     </Show>
                     {move || match shown.get() {
@@ -123,6 +132,7 @@ fn Footer() -> impl IntoView {
                 "Your history never leaves this device: the page and the models come from one place, and nothing \
                 is sent anywhere."
             </p>
+            <p class="offline">"It is kept on this device and works without its server, too."</p>
             <p>{data}</p>
             <p>
                 "Method: LlamaRec, Yue et al. 2023, "

@@ -8,18 +8,19 @@ use leptos::{prelude::*, task::spawn_local};
 use shared::{
     exhibit::{Example, Results},
     protocol::{Event, EventBody, Failure, FailureCode, RequestBody},
-    trace::Trace,
+    trace::{Asking, Trace},
 };
 
 use super::{
     bridge::{Bridge, News},
     browser,
-    bundle::{BUNDLE, Bundle, stored_bytes},
+    bundle::{Bundle, stored_bytes},
 };
 use crate::{
     format::films,
     history::History,
     link::{self, Link},
+    own_bundle::{self, SHIPPED},
     state::{Record, Retriever, State},
     update::{self, Action},
 };
@@ -42,6 +43,10 @@ pub struct Page {
     /// Whether the bundle is here and the link that the page was opened with has been read, or that failed.
     pub ready: RwSignal<bool>,
     bridge: StoredValue<Option<Bridge>, LocalStorage>,
+    /// The bundle's folder, once it is known that the bundle can be used.
+    folder: StoredValue<Option<String>>,
+    /// Whether the engine listens.
+    listening: StoredValue<bool>,
 }
 
 impl Page {
@@ -56,6 +61,8 @@ impl Page {
             lit: RwSignal::new(None),
             ready: RwSignal::new(false),
             bridge: StoredValue::new_local(None),
+            folder: StoredValue::new(None),
+            listening: StoredValue::new(false),
         };
         page.start_engine();
         spawn_local(page.fetch_bundle());
@@ -72,7 +79,8 @@ impl Page {
             if page.ready.get()
                 && let Some(bundle) = page.bundle.get()
             {
-                browser::set_hash(&link::write(&history, &display, &bundle.catalog));
+                let other = (!bundle.is_shipped()).then(|| bundle.name_in_links());
+                browser::set_hash(&link::write(other.as_deref(), &history, &display, &bundle.catalog));
             }
         });
         page
@@ -86,10 +94,11 @@ impl Page {
                 if let Some(outcome) = &state.lesson {
                     return Some(outcome.trace.clone());
                 }
+                let Asking { letters, untuned, .. } = state.asking;
                 let recorded = |n: usize| {
                     self.examples.with(|examples| {
                         let example = examples.get(n)?;
-                        Some(if state.asking.letters { &example.letters } else { &example.shipped }.clone())
+                        Some(example.answer(letters, untuned).unwrap_or(&example.shipped).clone())
                     })
                 };
                 if let Some(n) = state.example() {
@@ -99,6 +108,20 @@ impl Page {
                 // There is always something to look at.
                 trace.filter(|trace| trace.is_ranked()).cloned().or_else(|| recorded(0))
             })
+        })
+    }
+
+    /// What was recorded of the example on the screen, and its name in words; of the first example as long as the ranker
+    /// cannot be asked about anything else.
+    pub fn recorded<T: Clone>(self, part: fn(&Example) -> &T) -> Option<(T, String)> {
+        let n = self.state.with(|state| state.example().or((!state.has_ranker()).then_some(0)))?;
+        self.examples.with(|examples| {
+            let example = examples.get(n)?;
+            let device = &example.shipped.provenance.device;
+            Some((
+                part(example).clone(),
+                format!("Recorded for “{}”, on another machine ({device}).", example.name),
+            ))
         })
     }
 
@@ -127,10 +150,29 @@ impl Page {
         }
     }
 
+    /// Shows what went wrong.
+    pub fn fail(self, failure: Failure) {
+        self.state.update(|state| state.failure = Some(failure));
+    }
+
     async fn fetch_bundle(self) {
-        match Bundle::fetch().await {
+        let hash = browser::hash();
+        let shipped = browser::absolute(SHIPPED);
+        let (bundle, refused) = match link::bundle(&hash) {
+            None => {
+                // Nothing can be wrong with its place: the engine need not wait.
+                self.use_folder(&shipped);
+                (Bundle::fetch(shipped).await, None)
+            }
+            Some(said) => match other_bundle(said).await {
+                Ok(bundle) => (Ok(bundle), None),
+                Err(failure) => (Bundle::fetch(shipped).await, Some(failure)),
+            },
+        };
+        match bundle {
             Ok(bundle) => {
-                let Link { history, unknown, display } = link::read(&browser::hash(), &bundle.catalog);
+                self.use_folder(&bundle.folder);
+                let Link { history, unknown, display } = link::read(&hash, &bundle.catalog);
                 self.state.update(|state| {
                     state.history = History::new(history);
                     state.display = display;
@@ -139,20 +181,32 @@ impl Page {
                 self.bundle.set(Some(Arc::clone(&bundle)));
                 self.fetch_examples(&bundle).await;
                 // After the example, because opening one closes the alert.
-                if unknown > 0 {
-                    self.state.update(|state| state.failure = Some(unknown_in_link(unknown)));
+                if let Some(failure) = refused.or_else(|| (unknown > 0).then(|| unknown_in_link(unknown))) {
+                    self.fail(failure);
                 }
                 self.ready.set(true);
                 self.results.set(bundle.results().await.map(Arc::new));
                 self.count_stored().await;
             }
             Err(failure) => {
-                self.state.update(|state| {
-                    state.retriever = Retriever::Failed;
-                    state.failure = Some(failure);
-                });
+                self.state.update(|state| state.retriever = Retriever::Failed);
+                self.fail(failure);
                 self.ready.set(true);
             }
+        }
+    }
+
+    /// Lets the engine load the retriever of the bundle in this folder.
+    fn use_folder(self, folder: &str) {
+        if self.folder.with_value(|known| known.as_deref() != Some(folder)) {
+            self.folder.set_value(Some(folder.to_owned()));
+            self.load_retriever();
+        }
+    }
+
+    fn load_retriever(self) {
+        if let (true, Some(bundle)) = (self.listening.get_value(), self.folder.get_value()) {
+            self.send(self.state.try_update(|state| state.request(RequestBody::LoadRetriever { bundle })));
         }
     }
 
@@ -189,9 +243,8 @@ impl Page {
 
     fn hear(self, event: Event) {
         if event.body == EventBody::Ready {
-            let bundle = browser::absolute(BUNDLE);
-            let request = self.state.try_update(|state| state.request(RequestBody::LoadRetriever { bundle }));
-            return self.send(request);
+            self.listening.set_value(true);
+            return self.load_retriever();
         }
         let may_change_storage = matches!(
             event.body,
@@ -221,6 +274,17 @@ impl Page {
             });
         }
     }
+}
+
+/// The bundle that a link names.
+async fn other_bundle(said: &str) -> Result<Bundle, Failure> {
+    let hint = "The page’s own bundle is shown instead. A bundle is a folder on the server of this page, or comes as files."
+        .to_owned();
+    let Some(folder) = browser::same_origin(&own_bundle::folder(said)) else {
+        let message = format!("The bundle “{said}” does not lie on the server of this page.");
+        return Err(Failure { code: FailureCode::Input, message, hint });
+    };
+    Bundle::fetch(folder).await.map_err(|failure| Failure { hint, ..failure })
 }
 
 fn unknown_in_link(unknown: usize) -> Failure {

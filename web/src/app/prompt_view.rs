@@ -8,7 +8,7 @@ use shared::{
 
 use super::{page::Page, radio::Radios};
 use crate::{
-    chips::{Chip, Grain, chips},
+    chips::{self, Chip, Grain, chips},
     ids,
 };
 
@@ -72,7 +72,8 @@ pub fn Letters(
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
                         "This text goes through the model once. Its answer is the next token; of all tokens only the index \
-                        letters are compared. Long titles are cut."
+                        letters are compared."
+                        {move || trace.with(|trace| trace.as_ref().map(cut_titles))}
                     </p>
                     <Radios
                         id=ids::GRAIN
@@ -94,6 +95,17 @@ pub fn Letters(
             }
         })
     }
+}
+
+/// Which titles were too long, in a sentence behind others.
+fn cut_titles(trace: &Trace) -> Option<String> {
+    let titles = chips::cut(trace);
+    (!titles.is_empty()).then(|| {
+        format!(
+            " Titles that are too long lose their end, and with it a closing bracket: {}.",
+            titles.join("; ")
+        )
+    })
 }
 
 /// One text that all candidates share, and the question about each.
@@ -119,8 +131,9 @@ fn Pointwise() -> impl IntoView {
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
                         "The model reads your history once. Each candidate is added after it on its own and cannot see the others, \
-                        so their order does not matter. Long titles are cut. Its score is how much likelier “yes” is than “no” as the next \
+                        so their order does not matter. Its score is how much likelier “yes” is than “no” as the next \
                         word (the difference of the two logits)."
+                        {page.state.with(|state| state.result.as_ref().map(|result| cut_titles(&result.trace)))}
                     </p>
                     <pre id=ids::PROMPT_TEXT tabindex="0"><span class="span-history">{text}</span></pre>
                     <ul class="questions">{lines}</ul>

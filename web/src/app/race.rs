@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use shared::protocol::{Race as Standing, RaceEnd};
 
-use super::page::Page;
+use super::{page::Page, recorded::Recorded};
 use crate::{
     format::{duration, films, times},
     ids,
@@ -18,7 +18,14 @@ pub fn Race() -> impl IntoView {
     let page = expect_context::<Page>();
     let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let running = Memo::new(move |_| page.state.with(State::is_racing));
-    let race = Memo::new(move |_| page.state.with(|state| state.race.as_ref()?.race.clone()));
+    let own = Memo::new(move |_| page.state.with(|state| state.race.clone()));
+    let recorded = Memo::new(move |_| {
+        own.with(Option::is_none).then(|| page.recorded(|example| &example.race)).flatten()
+    });
+    let race = Memo::new(move |_| match recorded.get() {
+        Some((race, _)) => Some(race),
+        None => own.with(|own| own.as_ref()?.race.clone()),
+    });
     view! {
         <details id=ids::RACE class="prompt race">
             <summary>"Race: one pass against writing the ranking out"</summary>
@@ -26,8 +33,9 @@ pub fn Race() -> impl IntoView {
                 "Most language models would write the twenty titles in their new order, one token after another. Here \
                 the same model reads the same prompt both ways: once for the letters, and then as a writer."
             </p>
+            <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
             <Show when=move || !ready.get()>
-                <p class="hint">"It needs the ranker: load it first."</p>
+                <p class="hint">"To race on your own device, load the ranker."</p>
             </Show>
             <div class="actions">
                 <button

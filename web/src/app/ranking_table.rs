@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::trace::Trace;
 
-use super::{bar::Bar, page::Page, radio::Radios};
+use super::{bar::Bar, page::Page, radio::Radios, reading::Reading};
 use crate::{
     format::{duration, percent},
     ids,
@@ -122,7 +122,10 @@ fn Progress() -> impl IntoView {
             }
         })
     };
-    view! { <p class="state" role="status">{text}</p> }
+    view! {
+        <p class="state" role="status">{text}</p>
+        <Reading/>
+    }
 }
 
 /// Whose order the table shows.

@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Blob, FileReaderSync, ReadableStreamDefaultReader, Response};
 
-use super::{digest, fetch, message, post, store::Store};
+use super::{fetch, message, post, store::Store};
 use crate::stored::{CHUNK, chunk_len, chunks};
 
 /// The way to stop the running download.
@@ -37,7 +37,7 @@ impl Cancel {
     }
 }
 
-/// Why there is no file.
+/// Why there is no answer.
 pub enum Stop {
     /// The visitor stopped it.
     Cancelled,
@@ -75,7 +75,7 @@ pub async fn download(seq: u64, url: &str, file: &FileEntry, cancel: &Cancel) ->
     let bytes = file.bytes;
     post(seq, EventBody::Loading { phase: LoadPhase::Verify, done: bytes, total: bytes });
     let whole = download.whole()?;
-    if let Err(failure) = digest::check_blob(&whole, file).await {
+    if let Err(failure) = fetch::check_blob(&whole, file).await {
         download.store.clear().await;
         return Err(failure.into());
     }

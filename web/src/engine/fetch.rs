@@ -7,9 +7,13 @@ use shared::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Request, RequestInit, Response, Url};
+use web_sys::{AbortSignal, Blob, Request, RequestInit, Response, Url};
 
-use super::{digest, message, scope};
+use super::{message, scope};
+use crate::{
+    digest::{self, Wrong},
+    own_bundle::is_kept,
+};
 
 /// Asks for a file from byte `from` on.
 pub async fn request(url: &str, from: u64, signal: Option<&AbortSignal>) -> Result<Response, Failure> {
@@ -22,6 +26,10 @@ pub async fn request(url: &str, from: u64, signal: Option<&AbortSignal>) -> Resu
 }
 
 async fn send(url: &str, from: u64, signal: Option<&AbortSignal>) -> Result<Response, JsValue> {
+    if is_kept(url) {
+        let found = JsFuture::from(scope().caches()?.match_with_str(url)).await?;
+        return found.dyn_into().map_err(|_| JsValue::from_str("this device does not keep it any more"));
+    }
     let init = RequestInit::new();
     init.set_signal(signal);
     let request = Request::new_with_str_and_init(url, &init)?;
@@ -45,8 +53,33 @@ pub fn unreachable(url: &str, why: &str) -> Failure {
 pub async fn file(folder: &str, file: &FileEntry) -> Result<Vec<u8>, Failure> {
     let url = resolve(folder, &file.path)?;
     let bytes = body(&url).await?;
-    digest::check(&bytes, file).await?;
+    check(&bytes, file).await?;
     Ok(bytes)
+}
+
+/// Refuses bytes that are not the file announced.
+pub async fn check(bytes: &[u8], file: &FileEntry) -> Result<(), Failure> {
+    digest::check(scope().crypto(), bytes, file).await.map_err(|wrong| refusal(wrong, file))
+}
+
+/// The same for bytes that the browser holds.
+pub async fn check_blob(blob: &Blob, file: &FileEntry) -> Result<(), Failure> {
+    digest::check_blob(scope().crypto(), blob, file).await.map_err(|wrong| refusal(wrong, file))
+}
+
+fn refusal(wrong: Wrong, file: &FileEntry) -> Failure {
+    match wrong {
+        Wrong::Different(how) => Failure {
+            code: FailureCode::Checksum,
+            message: format!("{} is not the file announced: {how}.", file.path),
+            hint: "Try again; if it stays, the server holds a damaged or different file.".into(),
+        },
+        Wrong::Unavailable(error) => Failure {
+            code: FailureCode::Device,
+            message: format!("This browser computes no checksums here: {}.", message(&error)),
+            hint: "Open the page through https or on localhost; elsewhere browsers switch this off.".into(),
+        },
+    }
 }
 
 /// A JSON file that no manifest announces.

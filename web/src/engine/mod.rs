@@ -1,13 +1,12 @@
 //! The engine worker: takes requests one after the other, answers with events.
 //!
 //! Everything is asynchronous and nothing blocks: a browser thread that waits for its own GPU waits for
-//! ever. Requests wait in a queue while one is answered; only the stop of a download or a race passes it.
+//! ever. Requests wait in a queue while one is answered; only a word to stop passes it.
 
 mod adapter;
-mod digest;
 mod download;
+mod ear;
 mod fetch;
-mod race;
 mod session;
 mod store;
 
@@ -15,6 +14,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::Rc,
+    sync::Arc,
 };
 
 use shared::protocol::{Event, EventBody, Failure, FailureCode, Request, RequestBody};
@@ -22,7 +22,8 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
-use download::Cancel;
+use download::{Cancel, Stop};
+use ear::Ear;
 use session::Session;
 
 /// Starts listening; called once.
@@ -58,7 +59,7 @@ struct Worker {
     session: Cell<Option<Session>>,
     working: Cell<bool>,
     cancel: Cancel,
-    stop: Cell<bool>,
+    ear: Arc<Ear>,
 }
 
 impl Worker {
@@ -68,7 +69,7 @@ impl Worker {
             return;
         }
         if request.body == RequestBody::Stop {
-            self.stop.set(true);
+            self.ear.stop(request.seq);
             return;
         }
         self.queue.borrow_mut().push_back(request);
@@ -82,8 +83,15 @@ impl Worker {
         loop {
             let request = self.queue.borrow_mut().pop_front();
             let Some(Request { seq, body }) = request else { break };
-            let answer = session.answer(seq, body, &self.cancel, &self.stop).await;
-            post(seq, answer.unwrap_or_else(EventBody::Failed));
+            self.ear.begin(seq);
+            let answer = session.answer(seq, body, &self.cancel, &self.ear).await;
+            post(
+                seq,
+                answer.unwrap_or_else(|stop| match stop {
+                    Stop::Cancelled => EventBody::Cancelled,
+                    Stop::Failed(failure) => EventBody::Failed(failure),
+                }),
+            );
         }
         self.session.set(Some(session));
         self.working.set(false);

@@ -1,13 +1,13 @@
 //! What the engine has loaded, and its answers: the one place where the page meets the models.
 
-use std::cell::Cell;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use shared::{
     catalog::{Catalog, ItemId},
     manifest::Manifest,
     protocol::{
-        DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, RequestBody,
+        DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, Race, RequestBody,
         ShuffleStudy, TunedWays,
     },
     ranker::{Ranker, RankerError},
@@ -18,9 +18,10 @@ use shared::{
 };
 
 use super::{
-    adapter, breathe,
+    adapter,
     download::{Cancel, InBrowser, Stop, download},
-    fetch, message, now, post, race, store,
+    ear::Ear,
+    fetch, message, now, post, store,
 };
 use crate::device::{WEBGPU, badge, decide, fallback};
 
@@ -48,11 +49,11 @@ impl Session {
         seq: u64,
         body: RequestBody,
         cancel: &Cancel,
-        stop: &Cell<bool>,
-    ) -> Result<EventBody, Failure> {
+        ear: &Arc<Ear>,
+    ) -> Result<EventBody, Stop> {
         match body {
-            RequestBody::LoadRetriever { bundle } => self.load_retriever(bundle).await,
-            RequestBody::LoadRanker { device } => self.load_ranker(seq, device, cancel).await,
+            RequestBody::LoadRetriever { bundle } => Ok(self.load_retriever(bundle).await?),
+            RequestBody::LoadRanker { device } => self.load_ranker(seq, device, cancel, ear).await,
             RequestBody::Recommend { history, rank, asking } => {
                 self.recommend(seq, &history, rank, asking).await
             }
@@ -60,11 +61,11 @@ impl Session {
             RequestBody::Walk { history } => {
                 let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
                 let walk = recommender.walk(&history, &now).await;
-                Ok(EventBody::Walked { walk: walk.map_err(|error| recommend_failure(&error))? })
+                Ok(EventBody::Walked { walk: walk.map_err(recommend_stop)? })
             }
-            RequestBody::LeaveOut { history } => self.leave_out(seq, &history, stop).await,
-            RequestBody::Shuffle { history, orders } => self.shuffle(seq, &history, orders, stop).await,
-            RequestBody::Race { history } => self.race(seq, &history, stop).await,
+            RequestBody::LeaveOut { history } => self.leave_out(seq, &history, ear).await,
+            RequestBody::Shuffle { history, orders } => self.shuffle(seq, &history, orders, ear).await,
+            RequestBody::Race { history } => self.race(seq, &history, ear).await,
             RequestBody::DeleteModel => {
                 let failed = |error| {
                     device_failure(&format!("the stored model cannot be deleted: {}", message(&error)))
@@ -94,7 +95,8 @@ impl Session {
         seq: u64,
         choice: DeviceChoice,
         cancel: &Cancel,
-    ) -> Result<EventBody, Failure> {
+        ear: &Arc<Ear>,
+    ) -> Result<EventBody, Stop> {
         let mut report = decide(choice, adapter::probe().await)?;
         // Two models at a time would take twice the memory.
         self.bundle.as_mut().ok_or_else(not_ready)?.recommender.set_ranker(None, String::new());
@@ -108,11 +110,8 @@ impl Session {
             report = fallback(&report, &failure.message);
             ranker = self.start(seq, &report, cancel).await;
         }
-        let ranker = match ranker {
-            Ok(ranker) => ranker,
-            Err(Stop::Cancelled) => return Ok(EventBody::Cancelled),
-            Err(Stop::Failed(failure)) => return Err(failure),
-        };
+        let mut ranker = ranker?;
+        ranker.pause_between_pieces(ear.pause());
         let adapter = ranker.tuned().map(|tuned| tuned.tuned_for.name());
         let tuned = TunedWays {
             letters: ranker.tuned_by(Mode::Letters).is_some(),
@@ -143,7 +142,7 @@ impl Session {
                 .map_err(|error| format_failure(&file.path, &error.to_string()))?;
         }
         step(LoadPhase::WarmUp);
-        ranker.warm_up().await.map_err(|error| ranker_failure(&error))?;
+        ranker.warm_up().await.map_err(ranker_stop)?;
         Ok(ranker)
     }
 
@@ -153,12 +152,12 @@ impl Session {
         history: &[ItemId],
         rank: bool,
         asking: Asking,
-    ) -> Result<EventBody, Failure> {
+    ) -> Result<EventBody, Stop> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
         let run = async |rank| {
             let options = Options { rank, asking: asking.clone(), top: TOP };
             let trace = recommender.recommend(history, &options, &now).await;
-            trace.map(Box::new).map_err(|error| recommend_failure(&error))
+            trace.map(Box::new).map_err(recommend_stop)
         };
         let retrieved = run(false).await?;
         if !rank || recommender.ranker().is_none() {
@@ -169,17 +168,10 @@ impl Session {
     }
 
     /// Tells after every film what leaving it out has shown.
-    async fn leave_out(
-        &mut self,
-        seq: u64,
-        history: &[ItemId],
-        stop: &Cell<bool>,
-    ) -> Result<EventBody, Failure> {
-        stop.set(false);
+    async fn leave_out(&mut self, seq: u64, history: &[ItemId], ear: &Ear) -> Result<EventBody, Stop> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
-        let failed = |error| recommend_failure(&error);
         let options = Options { rank: true, ..Options::default() };
-        let trace = recommender.recommend(history, &options, &now).await.map_err(failed)?;
+        let trace = recommender.recommend(history, &options, &now).await.map_err(recommend_stop)?;
         let mut effects = Effects {
             title: trace.ranking.first().map(|first| first.title.clone()).unwrap_or_default(),
             ranked: trace.fused.is_some(),
@@ -188,12 +180,19 @@ impl Session {
         };
         for place in 0..history.len() {
             post(seq, EventBody::LeftOut { effects: effects.clone() });
-            breathe().await;
-            if stop.take() {
-                effects.films = place;
-                break;
+            let without = if ear.goes_on().await {
+                recommender.without(&trace, place).await.map_err(recommend_stop)
+            } else {
+                Err(Stop::Cancelled)
+            };
+            match without {
+                Ok(without) => effects.without.push(without),
+                Err(Stop::Cancelled) => {
+                    effects.films = place;
+                    break;
+                }
+                Err(failed) => return Err(failed),
             }
-            effects.without.push(recommender.without(&trace, place).await.map_err(failed)?);
         }
         Ok(EventBody::LeftOut { effects })
     }
@@ -204,44 +203,32 @@ impl Session {
         seq: u64,
         history: &[ItemId],
         orders: Vec<Vec<usize>>,
-        stop: &Cell<bool>,
-    ) -> Result<EventBody, Failure> {
-        stop.set(false);
+        ear: &Ear,
+    ) -> Result<EventBody, Stop> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
-        let mut study = ShuffleStudy { orders: orders.len(), ..ShuffleStudy::default() };
-        for order in orders {
-            let asking = Asking { letters: true, order, ..Asking::default() };
-            let options = Options { rank: true, asking, top: 0 };
-            let trace = recommender.recommend(history, &options, &now).await;
-            let trace = trace.map_err(|error| recommend_failure(&error))?;
-            let letters = trace.ranker.as_ref().ok_or_else(not_ready)?;
-            let places = trace.by_letter();
-            study.answers.push(places.into_iter().zip(letters.letter_logits.iter().copied()).collect());
-            study.titles = trace.candidates.into_iter().map(|candidate| candidate.title).collect();
+        let tell = async |study: &ShuffleStudy| {
             post(seq, EventBody::Shuffled { study: study.clone() });
-            breathe().await;
-            if stop.take() {
-                study.orders = study.answers.len();
-                break;
-            }
-        }
+            ear.goes_on().await
+        };
+        let study = recommender.shuffle(history, orders, tell).await.map_err(recommend_stop)?;
         Ok(EventBody::Shuffled { study })
     }
 
-    async fn race(&mut self, seq: u64, history: &[ItemId], stop: &Cell<bool>) -> Result<EventBody, Failure> {
+    /// Tells after the pass and every token how the race stands.
+    async fn race(&mut self, seq: u64, history: &[ItemId], ear: &Ear) -> Result<EventBody, Stop> {
         let recommender = &self.bundle.as_ref().ok_or_else(not_ready)?.recommender;
-        let ranker = recommender.ranker().ok_or_else(not_ready)?;
-        let prompt = recommender.prompt(history).await.map_err(|error| recommend_failure(&error))?;
-        let prompt = prompt.ok_or_else(not_ready)?;
-        let titles: Vec<&str> = prompt.candidates().collect();
-        let race = race::run(seq, ranker, &prompt.text, &titles, stop).await;
-        Ok(EventBody::Raced { race: race.map_err(|error| ranker_failure(&error))? })
+        let tell = async |race: &Race| {
+            post(seq, EventBody::Raced { race: race.clone() });
+            ear.goes_on().await
+        };
+        let race = recommender.race(history, &now, tell).await.map_err(recommend_stop)?;
+        Ok(EventBody::Raced { race })
     }
 
-    async fn explain(&mut self, text: &str) -> Result<EventBody, Failure> {
+    async fn explain(&mut self, text: &str) -> Result<EventBody, Stop> {
         let ranker =
             self.bundle.as_ref().and_then(|bundle| bundle.recommender.ranker()).ok_or_else(not_ready)?;
-        let explanation = ranker.explain(text, 0).await.map_err(|error| ranker_failure(&error))?;
+        let explanation = ranker.explain(text, 0).await.map_err(ranker_stop)?;
         Ok(EventBody::Explained {
             token_ids: explanation.encoded.ids,
             letter_logits: explanation.letter_logits,
@@ -286,21 +273,23 @@ fn format_failure(path: &str, why: &str) -> Failure {
     }
 }
 
-fn ranker_failure(error: &RankerError) -> Failure {
+fn ranker_stop(error: RankerError) -> Stop {
     match error {
-        RankerError::Empty | RankerError::TooLong { .. } => input_failure(&error.to_string()),
-        error => device_failure(&error.to_string()),
+        RankerError::Stopped => Stop::Cancelled,
+        RankerError::Empty | RankerError::TooLong { .. } => input_failure(&error.to_string()).into(),
+        error => device_failure(&error.to_string()).into(),
     }
 }
 
-fn recommend_failure(error: &RecommendError) -> Failure {
+fn recommend_stop(error: RecommendError) -> Stop {
     match error {
         RecommendError::EmptyHistory
         | RecommendError::NothingLeft
         | RecommendError::UnknownItem { .. }
-        | RecommendError::Order { .. } => input_failure(&error.to_string()),
-        RecommendError::Retriever(why) => device_failure(why),
-        RecommendError::Ranker(error) => ranker_failure(error),
+        | RecommendError::Order { .. } => input_failure(&error.to_string()).into(),
+        RecommendError::NoRanker => not_ready().into(),
+        RecommendError::Retriever(why) => device_failure(&why).into(),
+        RecommendError::Ranker(error) => ranker_stop(error),
     }
 }
 

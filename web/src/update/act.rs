@@ -58,7 +58,7 @@ pub enum Action {
     Race,
     /// Asks about the candidates by letters in these orders.
     Shuffle(Vec<Vec<usize>>),
-    /// Stops what takes several passes.
+    /// Stops what the ranker reads for.
     Stop,
     /// Downloads and loads the base model.
     LoadModel,
@@ -218,7 +218,7 @@ pub(super) fn ask(state: &mut State) -> Request {
 fn request(state: &mut State, rank: bool, asking: Asking, lesson: bool) -> Request {
     let history = state.history.items().to_vec();
     let request = state.request(RequestBody::Recommend { history: history.clone(), rank, asking });
-    state.pending = Some(Pending { seq: request.seq, history, rank, lesson });
+    state.pending = Some(Pending { seq: request.seq, history, rank, lesson, reading: None, before: None });
     state.failure = None;
     request
 }

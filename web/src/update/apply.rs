@@ -6,7 +6,7 @@ use super::act::{ask, recommend, walk};
 use crate::{
     device::badge,
     format::{self, films},
-    state::{Outcome, Progress, Ranker, RankerInfo, Retriever, State},
+    state::{Outcome, Pending, Progress, Ranker, RankerInfo, Reading, Retriever, State},
     view::View,
 };
 
@@ -32,7 +32,7 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
                 state.measuring = None;
                 state.announcement = format!("Asked in {} orders.", study.orders);
             }
-            state.study = Some(study);
+            state.study = Some(study).filter(|study| !study.answers.is_empty());
         }
         EventBody::LeftOut { effects } if state.measuring == Some(seq) => {
             if effects.without.len() == effects.films {
@@ -59,7 +59,7 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
             }
         }
         EventBody::Recommended { trace } => {
-            let pending = state.pending.take_if(|pending| pending.seq == seq)?;
+            let mut pending = state.pending.take_if(|pending| pending.seq == seq)?;
             let whole = trace.is_ranked() || !pending.rank;
             let outcome = Outcome { trace: *trace, history: pending.history.clone(), record: None };
             match (pending.lesson, whole) {
@@ -67,7 +67,7 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
                     if whole {
                         state.announcement = format!("{} recommended.", films(outcome.trace.ranking.len()));
                     }
-                    state.result = Some(outcome);
+                    pending.before = state.result.replace(outcome);
                 }
                 (true, true) => {
                     state.announcement = "The ranker has answered.".into();
@@ -77,6 +77,10 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
                 (true, false) => {}
             }
             state.pending = (!whole).then_some(pending);
+        }
+        EventBody::Reading { read, of } => {
+            let pending = state.pending.as_mut().filter(|pending| pending.seq == seq)?;
+            pending.reading = Some(Reading { read, of });
         }
         EventBody::Raced { race } => {
             let raced = state.race.as_mut().filter(|raced| raced.seq == seq)?;
@@ -90,13 +94,13 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
             state.ranker = Ranker::Absent;
             state.announcement = "Download stopped. What has arrived is kept.".into();
         }
+        EventBody::Cancelled => stopped(state, seq),
         EventBody::Deleted => state.announcement = "The stored model is deleted.".into(),
         EventBody::Failed(failure) => fail(state, seq, failure),
         // The greeting, answers of an engine that was restarted, and answers nobody here asks for.
         EventBody::Ready
         | EventBody::Loading { .. }
         | EventBody::RankerReady { .. }
-        | EventBody::Cancelled
         | EventBody::LeftOut { .. }
         | EventBody::Shuffled { .. }
         | EventBody::Explained { .. } => {}
@@ -104,14 +108,31 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
     None
 }
 
+/// The ranker does not read on: the page is as it was before it was asked.
+fn stopped(state: &mut State, seq: u64) {
+    if let Some(Pending { history, before: Some(before), .. }) = ends(state, seq) {
+        // Unless something else was opened meanwhile.
+        let own = |result: &Outcome| result.record.is_none() && result.history == history;
+        if state.result.as_ref().is_some_and(own) {
+            state.result = Some(before);
+        }
+    }
+    state.announcement = "Stopped. What was read is kept.".into();
+}
+
+/// Request `seq` is over; gives the recommendation that was awaited from it.
+fn ends(state: &mut State, seq: u64) -> Option<Pending> {
+    state.race.take_if(|raced| raced.seq == seq);
+    state.measuring.take_if(|measuring| *measuring == seq);
+    state.walking.take_if(|walking| *walking == seq);
+    state.pending.take_if(|pending| pending.seq == seq)
+}
+
 fn fail(state: &mut State, seq: u64, failure: Failure) {
     if matches!(state.ranker, Ranker::Loading { seq: asked, .. } if asked == seq) {
         state.ranker = Ranker::Absent;
     }
-    state.pending.take_if(|pending| pending.seq == seq);
-    state.race.take_if(|raced| raced.seq == seq);
-    state.measuring.take_if(|measuring| *measuring == seq);
-    state.walking.take_if(|walking| *walking == seq);
+    ends(state, seq);
     if state.retriever == Retriever::Loading {
         state.retriever = Retriever::Failed;
     }

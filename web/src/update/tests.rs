@@ -5,7 +5,7 @@ use shared::{
     prompt::Prompt,
     protocol::{
         DeviceChoice, DeviceReport, Effects, Event, EventBody, Failure, FailureCode, LoadPhase, Race,
-        RaceEnd, Request, RequestBody, ShuffleStudy, TunedWays, Walk, Without,
+        RaceEnd, Request, RequestBody, ShuffleStudy, Walk, Without,
     },
     ranking::{Ordering, Ranked},
     trace::{Asking, HistoryItem, Provenance, RankerTrace, TRACE_VERSION, Timings, Trace},
@@ -14,7 +14,7 @@ use shared::{
 use super::*;
 use crate::{
     import::Import,
-    state::{Progress, Ranker, Record, Retriever, State, Verdict},
+    state::{Progress, Ranker, Reading, Record, Retriever, State, Verdict},
     view::View,
 };
 
@@ -79,10 +79,8 @@ fn device() -> DeviceReport {
 
 fn ranker_ready(seq: u64) -> Event {
     let tuned = TunedWays::default();
-    Event {
-        seq,
-        body: EventBody::RankerReady { device: device(), base: "tiny".into(), adapter: None, tuned },
-    }
+    let (device, base) = (device(), "tiny".into());
+    Event { seq, body: EventBody::RankerReady { device, base, adapter: None, tuned } }
 }
 
 fn failed(seq: u64) -> Event {
@@ -323,6 +321,39 @@ fn films_are_left_out_one_after_another() {
     // One film is not left out: nothing would be left.
     act(&mut state, Action::Remove(0), &catalog());
     assert!(!state.can_leave_out());
+}
+
+#[test]
+fn a_stopped_ranking_leaves_the_page_as_it_was() {
+    let mut state = ready();
+    let load = act(&mut state, Action::LoadModel, &catalog()).expect("a request");
+    apply(&mut state, ranker_ready(load.seq));
+    let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
+    for with_ranker in [false, true] {
+        apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(with_ranker) } });
+    }
+    let before = state.result.clone();
+    act(&mut state, Action::MoveUp(1), &catalog());
+
+    let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
+    apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(false) } });
+    apply(&mut state, Event { seq: seq - 1, body: EventBody::Reading { read: 1, of: 2 } });
+    assert_eq!(state.reading(), None, "another text");
+    apply(&mut state, Event { seq, body: EventBody::Reading { read: 128, of: 575 } });
+    assert_eq!(state.reading(), Some(Reading { read: 128, of: 575 }));
+    assert_ne!(state.result, before);
+    assert_eq!(act(&mut state, Action::Stop, &catalog()).expect("a request").body, RequestBody::Stop);
+    assert!(state.is_busy(), "the engine says when it has stopped");
+    apply(&mut state, Event { seq, body: EventBody::Cancelled });
+    assert_eq!((&state.result, state.is_busy(), state.failure.is_none()), (&before, false, true));
+    assert!(state.can_recommend() && state.announcement.starts_with("Stopped"));
+
+    // What was opened meanwhile stays.
+    let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
+    apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(false) } });
+    act(&mut state, Action::Open(Record::Example(1), example()), &catalog());
+    apply(&mut state, Event { seq, body: EventBody::Cancelled });
+    assert_eq!(state.example(), Some(1));
 }
 
 #[test]

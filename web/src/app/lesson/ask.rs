@@ -1,10 +1,14 @@
 //! How the lesson asks the ranker: by letters or film by film, with the adapter or without, in which order.
 
 use leptos::prelude::*;
-use shared::trace::{Asking, Trace};
+use shared::{
+    exhibit::Example,
+    protocol::TunedWays,
+    trace::{Asking, Trace},
+};
 
 use crate::{
-    app::{browser, page::Page, radio::Radios},
+    app::{browser, page::Page, radio::Radios, reading::Reading},
     ids,
     state::{Ranker, RankerInfo, State},
     update::Action,
@@ -13,16 +17,11 @@ use crate::{
 /// A way of asking: its name, by letters or not, without the adapter or not.
 type Way = (&'static str, bool, bool);
 
-const FILM_BY_FILM: Way = ("Film by film, tuned", false, false);
-
-/// Those that there are with a ranker; without one there are two kinds of records.
-fn ways(ranker: &Ranker) -> Vec<Way> {
-    let Ranker::Ready(RankerInfo { tuned, .. }) = ranker else {
-        return vec![("By letters", true, false), FILM_BY_FILM];
-    };
+/// Those that there are with these adapters.
+fn ways(tuned: TunedWays) -> Vec<Way> {
     let mut ways = vec![(if tuned.letters { "By letters, tuned" } else { "By letters" }, true, false)];
     if tuned.film_by_film {
-        ways.extend([FILM_BY_FILM, ("Film by film, adapter off", false, true)]);
+        ways.extend([("Film by film, tuned", false, false), ("Film by film, adapter off", false, true)]);
     }
     if tuned.letters {
         ways.push(("By letters, adapter off", true, true));
@@ -39,7 +38,13 @@ pub fn Ask(
     let page = expect_context::<Page>();
     let asking = Memo::new(move |_| page.state.with(|state| state.asking.clone()));
     let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
-    let ways = Memo::new(move |_| page.state.with(|state| ways(&state.ranker)));
+    // Without a ranker there are the ways that were recorded.
+    let ways = Memo::new(move |_| {
+        ways(page.state.with(|state| match &state.ranker {
+            Ranker::Ready(RankerInfo { tuned, .. }) => *tuned,
+            _ => page.examples.with(|examples| examples.first().map(Example::tuned)).unwrap_or_default(),
+        }))
+    });
     let loaded = Memo::new(move |_| page.state.with(State::has_ranker));
     let chosen = Signal::derive(move || {
         let asking = asking.get();
@@ -87,6 +92,7 @@ pub fn Ask(
                         {move || page.state.with(|state| state.is_busy().then_some("The ranker is reading…"))}
                     </span>
                 </div>
+                <Reading/>
             </Show>
         </div>
     }

@@ -6,11 +6,14 @@ use shared::trace::Trace;
 use crate::{
     app::{browser, file_input::FileInput, page::Page},
     ids,
-    letters::letter_bars,
+    picture::{self, Picture},
     record,
     state::Record,
     update::Action,
 };
+
+/// Draws a record's figure at a temperature.
+type Draw = fn(&Trace, f32) -> Picture;
 
 /// Save, copy, open.
 #[component]
@@ -19,25 +22,43 @@ pub fn Export(
     trace: Memo<Option<Trace>>,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
-    let copied = RwSignal::new("");
+    let said = RwSignal::new("");
     let with = move |use_it: fn(&Trace)| trace.with_untracked(|trace| trace.as_ref().map(use_it));
     let save = move |_| {
         with(|trace| browser::save(record::FILE, "application/json", &record::write(trace)));
     };
-    let picture = move |_| {
+    let draw = move |kind: Draw, png: bool| {
         let temperature = page.state.with_untracked(|state| state.display.temperature);
-        trace.with_untracked(|trace| {
-            if let Some(trace) = trace {
-                let svg = record::picture(&letter_bars(trace, temperature), temperature);
-                browser::save(record::PICTURE, "image/svg+xml", &svg);
+        let drawn = trace.with_untracked(|trace| trace.as_ref().map(|trace| kind(trace, temperature)));
+        let Some(Picture { name, svg }) = drawn else { return };
+        if !png {
+            return browser::save(&format!("{name}.svg"), "image/svg+xml", &svg);
+        }
+        spawn_local(async move {
+            if browser::save_png(&format!("{name}.png"), &svg).await.is_err() {
+                said.set("The browser does not draw pictures here; save it as SVG.");
             }
         });
     };
+    let pictures: [(_, _, Draw); 2] = [
+        (ids::LETTERS, "Letters", picture::letters),
+        (ids::VOCABULARY, "Vocabulary", |trace, _| picture::vocabulary(trace)),
+    ];
+    let buttons = pictures.into_iter().flat_map(move |(figure, name, kind)| {
+        [("SVG", false), ("PNG", true)].map(|(ending, png)| {
+            view! {
+                <button id=ids::picture(figure, ending) type="button" on:click=move |_| draw(kind, png)>
+                    {format!("{name} ({ending})")}
+                </button>
+            }
+        })
+    });
+    let buttons = buttons.collect_view();
     let copy = move |_| {
         let text = trace.with_untracked(|trace| trace.as_ref().map(record::markdown));
         spawn_local(async move {
             let done = browser::copy(&text.unwrap_or_default()).await;
-            copied.set(if done { "Copied." } else { "The browser does not allow copying here." });
+            said.set(if done { "Copied." } else { "The browser does not allow copying here." });
         });
     };
     let read = |text: &str| Ok(Action::Open(Record::File, Box::new(record::read(text)?)));
@@ -45,9 +66,12 @@ pub fn Export(
         <h3>"Take it along"</h3>
         <div class="actions">
             <button id=ids::SAVE type="button" on:click=save>"Save the record (JSON)"</button>
-            <button id=ids::PICTURE type="button" on:click=picture>"Save the letters (SVG)"</button>
             <button id=ids::COPY type="button" on:click=copy>"Copy the ranking (Markdown)"</button>
-            <span class="hint" role="status">{move || copied.get()}</span>
+        </div>
+        <div class="actions" role="group" aria-label="Save a figure">
+            <span class="hint">"Save a figure:"</span>
+            {buttons}
+            <span class="hint" role="status">{move || said.get()}</span>
         </div>
         <FileInput
             id=ids::OPEN

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::protocol::ShuffleStudy;
 
 use crate::{
-    app::{bar::Bar, browser, page::Page},
+    app::{bar::Bar, browser, page::Page, recorded::Recorded},
     format::percent,
     ids,
     shuffle::{Film, LetterGain, films, letters},
@@ -22,7 +22,12 @@ pub fn Shuffle() -> impl IntoView {
     let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
     let measuring = Memo::new(move |_| page.state.with(State::is_measuring));
-    let study = Memo::new(move |_| page.state.with(|state| state.study.clone()));
+    let own = Memo::new(move |_| page.state.with(|state| state.study.clone()));
+    let recorded = Memo::new(move |_| {
+        let idle = own.with(Option::is_none) && !measuring.get();
+        idle.then(|| page.recorded(|example| &example.study)).flatten()
+    });
+    let study = move || recorded.get().map(|(study, _)| study).or_else(|| own.get());
     let start = move |_| {
         let candidates = shared::CANDIDATES;
         page.act(Action::Shuffle((0..ORDERS).map(|_| browser::shuffled(candidates)).collect()));
@@ -34,8 +39,9 @@ pub fn Shuffle() -> impl IntoView {
                 "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
                 one prefers certain letters. The mean over all orders has that preference averaged out."
             </p>
+            <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
             <Show when=move || !ready.get()>
-                <p class="hint">"It needs the ranker: load it first."</p>
+                <p class="hint">"To ask about your own films, load the ranker."</p>
             </Show>
             <div class="actions">
                 <button id=ids::SHUFFLES type="button" disabled=move || !can_ask.get() on:click=start>
@@ -48,10 +54,10 @@ pub fn Shuffle() -> impl IntoView {
                     on:click=move |_| page.act(Action::Stop)
                 >"Stop"</button>
                 <span class="hint" role="status">
-                    {move || study.get().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
+                    {move || study().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
                 </span>
             </div>
-            {move || study.get().filter(|study| !study.answers.is_empty()).map(|study| view! { <Study study/> })}
+            {move || study().filter(|study| !study.answers.is_empty()).map(|study| view! { <Study study/> })}
         </details>
     }
 }

@@ -1,0 +1,111 @@
+//! Keeps a bundle that the visitor brings along on this device, once all of it is checked.
+
+use leptos::prelude::window;
+use shared::{
+    manifest::{FileEntry, Manifest},
+    protocol::{Failure, FailureCode},
+};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, Cache, File, Response};
+
+use super::{
+    browser::{absolute, message, read},
+    bundle::json,
+};
+use crate::{
+    digest::{self, Wrong},
+    own_bundle::{CACHE, FOLDER, MANIFEST, Plan, SHIPPED, plan, refuse, without_manifest},
+    stored,
+};
+
+/// Largest manifest that is read, in bytes.
+const LARGEST_MANIFEST: usize = 1 << 20;
+
+/// Checks the files and keeps them in the place of what was kept before.
+///
+/// # Errors
+/// A file that is missing or not what the manifest says, by its name; a browser that keeps nothing.
+pub async fn keep(files: &[File]) -> Result<(), Failure> {
+    let named = files.iter().find(|file| file.name() == MANIFEST);
+    let text = read(named.ok_or_else(|| without_manifest(files.len()))?, LARGEST_MANIFEST).await?;
+    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {
+        refuse(FailureCode::Format, format!("{MANIFEST} is no manifest of LlamaRec: {error}"))
+    })?;
+    let brought: Vec<(String, u64)> = files.iter().map(|file| (file.name(), file.size() as u64)).collect();
+    let Plan { manifest, keep, base } = plan(manifest, &brought, &shipped_base().await?)?;
+
+    let mut whole = Vec::new();
+    for (n, entry) in keep {
+        let bytes = bytes(&files[n]).await.map_err(|error| unreadable(&files[n], &error))?;
+        digest::check(window().crypto(), &bytes, &entry).await.map_err(|wrong| match wrong {
+            Wrong::Different(how) => refuse(
+                FailureCode::Checksum,
+                format!("{} is not the file of the manifest: {how}", entry.path),
+            ),
+            Wrong::Unavailable(error) => refuse(FailureCode::Device, message(&error)),
+        })?;
+        whole.push((entry.path, bytes));
+    }
+    // Last, as what is whole has a manifest.
+    whole.push((MANIFEST.to_owned(), serde_json::to_vec(&manifest).unwrap_or_default()));
+    let base = base.map(|n| (&files[n], &manifest.base.file));
+    store(whole, base).await.map_err(|error| {
+        refuse(FailureCode::Device, format!("this browser does not keep it ({})", message(&error)))
+    })
+}
+
+/// Throws away what is kept.
+pub async fn forget() {
+    if let Ok(caches) = window().caches() {
+        // What is not there needs no deletion.
+        let _ = JsFuture::from(caches.delete(CACHE)).await;
+    }
+}
+
+/// The base model that the page's server has, by its absolute address.
+async fn shipped_base() -> Result<FileEntry, Failure> {
+    let folder = absolute(SHIPPED);
+    let manifest: Manifest = json(&format!("{folder}{MANIFEST}")).await?;
+    let file = manifest.base.file;
+    Ok(FileEntry { path: absolute(&format!("{SHIPPED}{}", file.path)), ..file })
+}
+
+async fn store(files: Vec<(String, Vec<u8>)>, base: Option<(&File, &FileEntry)>) -> Result<(), JsValue> {
+    forget().await;
+    if let Some((file, entry)) = base {
+        // Where a download would keep it; its checksum is compared when it is loaded.
+        let cache = open(stored::CACHE).await?;
+        for n in 0..stored::chunks(entry.bytes) {
+            let start = (n * stored::CHUNK) as f64;
+            let end = start + stored::chunk_len(entry.bytes, n) as f64;
+            let chunk = file.slice_with_f64_and_f64(start, end)?;
+            put(&cache, &stored::chunk_address(&entry.sha256, n), &bytes(&chunk).await?).await?;
+        }
+    }
+    let cache = open(CACHE).await?;
+    for (name, bytes) in files {
+        put(&cache, &format!("{FOLDER}{name}"), &bytes).await?;
+    }
+    Ok(())
+}
+
+async fn open(name: &str) -> Result<Cache, JsValue> {
+    JsFuture::from(window().caches()?.open(name)).await.map(JsCast::unchecked_into)
+}
+
+async fn put(cache: &Cache, address: &str, bytes: &[u8]) -> Result<(), JsValue> {
+    // A copy: the memory of the module may move while the browser writes.
+    let copy = js_sys::Uint8Array::from(bytes);
+    let response = Response::new_with_opt_buffer_source(Some(copy.as_ref()))?;
+    JsFuture::from(cache.put_with_str(address, &response)).await.map(drop)
+}
+
+async fn bytes(file: &Blob) -> Result<Vec<u8>, JsValue> {
+    let buffer = JsFuture::from(file.array_buffer()).await?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+fn unreadable(file: &File, error: &JsValue) -> Failure {
+    refuse(FailureCode::Input, format!("{} cannot be read: {}", file.name(), message(error)))
+}

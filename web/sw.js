@@ -1,0 +1,49 @@
+// Keeps the page on the visitor's device, so that it works without its server. The build writes the list of its files, each
+// with the sum of its content. Another list is another version: it is fetched in the background and waits until the visitor
+// wants it. Nothing but these files is touched; the base model has a place of its own.
+const FILES = {};
+
+const PREFIX = "llamarec-page-";
+
+/** A name for exactly these files. */
+async function version() {
+  const text = new TextEncoder().encode(JSON.stringify(FILES));
+  const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+  return PREFIX + [...sum.slice(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Servers may answer a folder's file by its own name with a redirection. */
+const address = (path) => (path === "index.html" ? "./" : path);
+
+async function keep() {
+  // A page that nobody listed is not kept, and does not say so.
+  if (Object.keys(FILES).length === 0) throw new Error("the build listed no files");
+  const cache = await caches.open(await version());
+  const requests = Object.keys(FILES).map((path) => new Request(address(path), { cache: "no-cache" }));
+  await cache.addAll(requests);
+}
+
+async function forgetOthers() {
+  const own = await version();
+  const names = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== own);
+  await Promise.all(names.map((name) => caches.delete(name)));
+}
+
+async function answer(request, path) {
+  const cache = await caches.open(await version());
+  // A browser that needs room may have dropped it.
+  return (await cache.match(address(path), { ignoreVary: true })) ?? fetch(request);
+}
+
+self.addEventListener("install", (event) => event.waitUntil(keep()));
+self.addEventListener("activate", (event) => event.waitUntil(forgetOthers()));
+self.addEventListener("message", (event) => {
+  if (event.data === "take over") self.skipWaiting();
+});
+self.addEventListener("fetch", (event) => {
+  const { method, url } = event.request;
+  const scope = self.registration.scope;
+  if (method !== "GET" || !url.startsWith(scope)) return;
+  const path = url.split(/[?#]/)[0].slice(scope.length) || "index.html";
+  if (Object.hasOwn(FILES, path)) event.respondWith(answer(event.request, path));
+});
