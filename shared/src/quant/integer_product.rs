@@ -9,6 +9,8 @@ use std::{ops::Range, sync::OnceLock};
 
 use burn::{backend::Flex, tensor::Tensor};
 
+#[cfg(target_arch = "x86_64")]
+use super::integer_unit::x86::{Avx2, Avx512};
 use super::{
     BLOCK,
     integer_unit::{Unit, lanes, numbers},
@@ -33,32 +35,11 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes) -> Option<Tensor<2>> 
     }
     #[cfg(target_arch = "x86_64")]
     {
-        use super::integer_unit::x86::{Avx2, Avx512};
         if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
             return Some(multiply::<Avx512, 8>(x, weight, avx512));
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             return Some(multiply::<Avx2, 4>(x, weight, avx2));
-        }
-        #[target_feature(enable = "avx512f,avx512bw")]
-        unsafe fn avx512(
-            inputs: &Inputs<8>,
-            panel: &Panel<Avx512>,
-            blocks: Range<usize>,
-            out: &mut Out<Avx512, 8>,
-        ) {
-            // SAFETY: the caller's promise.
-            unsafe { kernel(inputs, panel, blocks, out) }
-        }
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn avx2(
-            inputs: &Inputs<4>,
-            panel: &Panel<Avx2>,
-            blocks: Range<usize>,
-            out: &mut Out<Avx2, 4>,
-        ) {
-            // SAFETY: the caller's promise.
-            unsafe { kernel(inputs, panel, blocks, out) }
         }
     }
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -69,6 +50,20 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes) -> Option<Tensor<2>> 
     ));
     #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
     None
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn avx512(inputs: &Inputs<8>, panel: &Panel<Avx512>, blocks: Range<usize>, out: &mut Out<Avx512, 8>) {
+    // SAFETY: the caller's promise.
+    unsafe { kernel(inputs, panel, blocks, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(inputs: &Inputs<4>, panel: &Panel<Avx2>, blocks: Range<usize>, out: &mut Out<Avx2, 4>) {
+    // SAFETY: the caller's promise.
+    unsafe { kernel(inputs, panel, blocks, out) }
 }
 
 /// Vectors of outputs of a tile.
@@ -289,7 +284,9 @@ mod tests {
                 // Blocks of very different size, and one number that is far larger than those beside it.
                 let mut x = numbers(wave([rows, shape[1]], &device));
                 x.chunks_mut(BLOCK).enumerate().for_each(|(n, block)| {
-                    block.iter_mut().for_each(|x| *x *= [1.0, 1e-3, 0.0][n % 3]);
+                    for x in block {
+                        *x *= [1.0, 1e-3, 0.0][n % 3];
+                    }
                 });
                 x[5] = 200.0;
                 let x = Tensor::<2>::from_data(TensorData::new(x, [rows, shape[1]]), &device);

@@ -4,7 +4,15 @@ mod blocks;
 mod dense;
 mod few_rows;
 mod host_product;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    allow(dead_code, reason = "other machines multiply floats")
+)]
 mod integer_product;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    allow(dead_code, reason = "other machines multiply floats")
+)]
 mod integer_unit;
 mod linear;
 #[cfg(feature = "train")]
