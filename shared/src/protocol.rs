@@ -126,6 +126,8 @@ pub enum EventBody {
         adapter: Option<String>,
         /// What adapters were tuned for.
         tuned: TunedWays,
+        /// What that took.
+        memory: MemoryUse,
     },
     /// The ranker reads a long text in pieces.
     Reading {
@@ -271,6 +273,15 @@ pub enum RaceEnd {
     Full,
     /// The visitor stopped it.
     Stopped,
+}
+
+/// Memory in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// Bytes of the engine's own memory, which never shrinks: the most that it needed.
+    pub engine: u64,
+    /// Bytes reserved on the GPU, if one is used.
+    pub gpu: Option<u64>,
 }
 
 /// Ways of asking that a ranker's adapters were tuned for.

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use shared::{
     catalog::ItemId,
     protocol::{
-        DeviceChoice, DeviceReport, Effects, Failure, LoadPhase, Race, Request, RequestBody, ShuffleStudy,
-        TunedWays, Walk,
+        DeviceChoice, DeviceReport, Effects, Failure, LoadPhase, MemoryUse, Race, Request, RequestBody,
+        ShuffleStudy, TunedWays, Walk,
     },
     ranking::Ordering,
     trace::{Asking, Trace},
@@ -147,6 +147,8 @@ pub struct RankerInfo {
     pub adapter: Option<String>,
     /// What adapters were tuned for.
     pub tuned: TunedWays,
+    /// What that took.
+    pub memory: MemoryUse,
 }
 
 /// A recommendation and the history it was asked for.

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 use shared::{
     catalog::ItemId,
+    protocol::MemoryUse,
     ranker::Ranker,
     recommender::{Options, Recommender},
     trace::{Asking, Trace},
@@ -220,6 +221,9 @@ fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
     assert!(worst <= tolerance, "numbers differ by {worst}, more than {tolerance}");
 }
 
+/// Bytes of the matrices of SmolLM2-135M in 4 bits: 30 blocks of 3,538,944 numbers, 20 bytes for 32.
+const PACKED: usize = 30 * 3_538_944 / 32 * 20;
+
 /// The real base model over a prompt of about 160 tokens: minutes of software WebGPU.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_real_base_model_gives_the_native_logits() {
@@ -233,8 +237,17 @@ async fn the_real_base_model_gives_the_native_logits() {
     let site = Served::with_real_base(&base);
     visitor.open(&site.url).await;
     for device in ["cpu", "web_gpu"] {
-        let answer = explain(&visitor, &site, device, &text).await;
+        let answers = explain(&visitor, &site, device, &text).await;
+        let answer = &answers[2];
         assert_eq!(answer["type"], "explained", "{answer}");
+        let memory: MemoryUse = serde_json::from_value(answers[1]["memory"].clone()).unwrap();
+        println!("{device}: {memory:?}");
+        assert_eq!(memory.gpu.is_some(), device == "web_gpu");
+        if let Some(gpu) = memory.gpu {
+            // The file stays with the browser: the engine holds the embedding and what it needs to load.
+            assert!(memory.engine < 64 << 20, "{memory:?}");
+            assert!(gpu as f64 <= 1.3 * PACKED as f64, "{memory:?}");
+        }
         let ids: Vec<u32> = serde_json::from_value(answer["token_ids"].clone()).unwrap();
         assert_eq!(ids, expected.encoded.ids);
         let logits: Vec<f32> = serde_json::from_value(answer["letter_logits"].clone()).unwrap();
@@ -243,13 +256,14 @@ async fn the_real_base_model_gives_the_native_logits() {
     visitor.leave().await;
 }
 
-async fn explain(visitor: &Visitor, site: &Served, device: &str, text: &str) -> Value {
+/// The engine's answers to loading the retriever, loading the ranker and explaining a text.
+async fn explain(visitor: &Visitor, site: &Served, device: &str, text: &str) -> Vec<Value> {
     let requests = [
         json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
         json!({ "type": "load_ranker", "device": device }),
         json!({ "type": "explain", "text": text }),
     ];
-    ask_engine(visitor, &site.url, &requests).await.pop().unwrap()
+    ask_engine(visitor, &site.url, &requests).await
 }
 
 /// A prompt of two films and six candidates.

@@ -119,13 +119,16 @@ fn Loaded(
         Some(adapter) => format!("Adapter: {adapter}"),
         None => "Untuned base model: the order shown is the retriever’s".into(),
     };
+    let on_gpu =
+        info.memory.gpu.map_or_else(String::new, |bytes| format!(" and {} on the GPU", megabytes(bytes)));
+    let memory = format!("It takes {} of memory{on_gpu}.", megabytes(info.memory.engine));
     view! {
         <p><strong>{info.base.clone()}</strong></p>
         <p class="badges">
             <span id=ids::DEVICE_BADGE class="badge device">{badge(&info.device)}</span>
             <span class="badge" class:warn=info.adapter.is_none()>{tuning}</span>
         </p>
-        <p id=ids::DEVICE_REASON class="hint">{info.device.reason}" "{info.device.abilities}</p>
+        <p id=ids::DEVICE_REASON class="hint">{info.device.reason}" "{info.device.abilities}" "{memory}</p>
     }
 }
 

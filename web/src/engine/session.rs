@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use js_sys::{ArrayBuffer, WebAssembly};
 use shared::{
     catalog::{Catalog, ItemId},
     manifest::Manifest,
     protocol::{
-        DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, Race, RequestBody,
-        ShuffleStudy, TunedWays,
+        DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, MemoryUse, Race,
+        RequestBody, ShuffleStudy, TunedWays,
     },
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
@@ -117,10 +118,11 @@ impl Session {
             letters: ranker.tuned_by(Mode::Letters).is_some(),
             film_by_film: ranker.tuned_by(Mode::Pointwise).is_some(),
         };
+        let memory = MemoryUse { engine: heap(), gpu: gpu_bytes(ranker.llama().device()) };
         let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
         let base = bundle.manifest.base.name.clone();
-        Ok(EventBody::RankerReady { device: report, base, adapter, tuned })
+        Ok(EventBody::RankerReady { device: report, base, adapter, tuned, memory })
     }
 
     /// Takes the base model with its adapter to a device that passes the self-test.
@@ -234,6 +236,18 @@ impl Session {
             letter_logits: explanation.letter_logits,
         })
     }
+}
+
+/// Bytes of this module's memory.
+fn heap() -> u64 {
+    let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
+    let buffer: ArrayBuffer = memory.buffer().unchecked_into();
+    u64::from(buffer.byte_length())
+}
+
+/// Bytes reserved on a GPU; nothing for the CPU.
+fn gpu_bytes(device: &Device) -> Option<u64> {
+    device.memory_pool_usage().map(|usage| usage.bytes_reserved)
 }
 
 /// The WebGPU device, initialised at its first use.

@@ -46,9 +46,9 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
         EventBody::Loading { phase, done, total } if loads => {
             state.ranker = Ranker::Loading { seq, progress: Some(Progress { phase, done, total }) };
         }
-        EventBody::RankerReady { device, base, adapter, tuned } if loads => {
+        EventBody::RankerReady { device, base, adapter, tuned, memory } if loads => {
             state.announcement = format!("{base} is ready: {}.", badge(&device));
-            state.ranker = Ranker::Ready(RankerInfo { device, base, adapter, tuned });
+            state.ranker = Ranker::Ready(RankerInfo { device, base, adapter, tuned, memory });
             // The visitor loaded the ranker to see it at work on what is on the screen.
             if state.can_recommend() {
                 if state.display.view == View::Lesson {

@@ -78,9 +78,9 @@ fn device() -> DeviceReport {
 }
 
 fn ranker_ready(seq: u64) -> Event {
-    let tuned = TunedWays::default();
+    let (tuned, memory) = Default::default();
     let (device, base) = (device(), "tiny".into());
-    Event { seq, body: EventBody::RankerReady { device, base, adapter: None, tuned } }
+    Event { seq, body: EventBody::RankerReady { device, base, adapter: None, tuned, memory } }
 }
 
 fn failed(seq: u64) -> Event {
