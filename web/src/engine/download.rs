@@ -146,7 +146,8 @@ impl Download<'_> {
             self.arrived += u64::from(some - taken);
             taken = some;
             if self.arrived == end {
-                let chunk = Blob::new_with_u8_array_sequence(&std::mem::take(&mut self.pieces))?;
+                let pieces: Array = std::mem::take(&mut self.pieces);
+                let chunk = Blob::new_with_u8_array_sequence(&pieces)?;
                 self.store.put(n, &chunk).await;
                 self.chunks.push(&chunk);
             }

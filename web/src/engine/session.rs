@@ -17,6 +17,7 @@ use shared::{
     scoring::Mode,
     trace::Asking,
 };
+use wasm_bindgen::JsCast;
 
 use super::{
     adapter,
