@@ -65,7 +65,7 @@ async fn nothing_is_cut_at_200_percent() {
 
 /// Distance of two colours as people see it (WCAG contrast), from 1 to 21.
 const CONTRAST: &str = "
-    const [shape, around] = args;
+    const [shape, around, [front, back]] = args;
     const canvas = new OffscreenCanvas(1, 1).getContext('2d');
     const light = colour => {
       canvas.fillStyle = colour;
@@ -73,8 +73,8 @@ const CONTRAST: &str = "
       const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
       return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
-    const fill = e => getComputedStyle(document.querySelector(e)).fill;
-    const [a, b] = [light(fill(shape)), light(fill(around))];
+    const colour = (e, property) => getComputedStyle(document.querySelector(e))[property];
+    const [a, b] = [light(colour(shape, front)), light(colour(around, back))];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 ";
 
@@ -83,15 +83,18 @@ async fn forced_colours_leave_bars_choices_and_focus_visible() {
     let Some((visitor, _site)) = start(Look::ForcedColours).await else { return };
     assert_eq!(visitor.value("matchMedia('(forced-colors: active)').matches").await, json!(true));
     visitor.screenshot("forced-recommend").await;
-    let contrast = async |list: &str| {
-        let shapes = [".fill", ".track"].map(|shape| json!(format!("#{list} .bar {shape}")));
-        let seen = visitor.resolve(CONTRAST, shapes.to_vec()).await;
-        assert!(seen.as_f64().is_some_and(|seen| seen >= 3.0), "#{list}: {seen}");
+    let contrast = async |shape: &str, around: &str, of: [&str; 2], least: f64| {
+        let seen = visitor.resolve(CONTRAST, vec![json!(shape), json!(around), json!(of)]).await;
+        assert!(seen.as_f64().is_some_and(|seen| seen >= least), "{shape} on {around}: {seen}");
     };
-    contrast(ids::RANKING).await;
+    let bars = async |list: &str| {
+        let [fill, track] = [".fill", ".track"].map(|shape| format!("#{list} .bar {shape}"));
+        contrast(&fill, &track, ["fill", "fill"], 3.0).await;
+    };
+    bars(ids::RANKING).await;
     visitor.click(&ids::view(View::Lesson)).await;
-    contrast(ids::LETTERS).await;
-    contrast(ids::VOCABULARY).await;
+    bars(ids::LETTERS).await;
+    bars(ids::VOCABULARY).await;
     visitor.screenshot("forced-lesson").await;
 
     // What is chosen differs from what is not, by more than the weight of its letters.
@@ -105,6 +108,7 @@ async fn forced_colours_leave_bars_choices_and_focus_visible() {
             visitor.value(&background.replace("SELECTOR", &format!("{selector:?}"))).await
         };
         assert_ne!(of(chosen).await, of(other).await, "{chosen}");
+        contrast(chosen, chosen, ["color", "backgroundColor"], 4.5).await;
     }
     visitor.tab_to(&ids::view(View::Results)).await;
     let outline = "(s => s.outlineStyle === 'solid' && parseFloat(s.outlineWidth) >= 2)(getComputedStyle(document.activeElement))";
