@@ -119,7 +119,8 @@ async fn the_browsers_trace_is_the_native_one() {
         assert_eq!(answers[1]["type"], "ranker_ready", "{}", answers[1]);
         for (answer, expected) in answers[2..].iter().zip(&expected) {
             let trace: Trace = serde_json::from_value(answer["trace"].clone()).unwrap();
-            compare(&trace, expected, 1e-3);
+            // A CPU rounds inputs to 16 bits, a GPU does not.
+            compare(&trace, expected, 5e-3);
         }
     }
     visitor.leave().await;
