@@ -83,6 +83,7 @@ async fn the_lesson_needs_no_model() {
     visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, untuned", SOON).await;
     choose(&visitor, ids::ASKED, 0).await;
     // So are the shuffled letters and the race.
+    visitor.value("[...document.querySelectorAll('.lesson details')].forEach(e => { e.open = true; })").await;
     visitor.wait_for_text(ids::RACE, "Recorded for “Space adventures”", SOON).await;
     visitor.wait_for_text(ids::RACE_RESULT, "of the 20 candidates", SOON).await;
     assert!(visitor.text(ids::RACE_WRITING).await.contains("tokens"));
@@ -98,6 +99,11 @@ async fn the_lesson_needs_no_model() {
     let marks =
         visitor.value("[...document.querySelectorAll('.lesson .recorded')].map(e => e.textContent)").await;
     assert_eq!(marks.as_array().map(Vec::len), Some(2), "{marks}");
+
+    visitor.value(&format!("document.getElementById('{}').scrollIntoView()", ids::AVERAGE)).await;
+    visitor.screenshot("recorded-shuffle").await;
+    visitor.value(&format!("document.getElementById('{}').scrollIntoView()", ids::RACE)).await;
+    visitor.screenshot("recorded-race").await;
 
     // The slider changes confidence and nothing else.
     let warm = percents(&visitor).await;
