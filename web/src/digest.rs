@@ -2,9 +2,9 @@
 
 use js_sys::{Promise, Uint8Array};
 use shared::manifest::FileEntry;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Crypto};
+use web_sys::Crypto;
 
 const SHA_256: &str = "SHA-256";
 
@@ -24,7 +24,14 @@ pub async fn check(crypto: Result<Crypto, JsValue>, bytes: &[u8], file: &FileEnt
 }
 
 /// The same for bytes that the browser holds.
-pub async fn check_blob(crypto: Result<Crypto, JsValue>, blob: &Blob, file: &FileEntry) -> Result<(), Wrong> {
+#[cfg(feature = "engine")]
+pub async fn check_blob(
+    crypto: Result<Crypto, JsValue>,
+    blob: &web_sys::Blob,
+    file: &FileEntry,
+) -> Result<(), Wrong> {
+    use wasm_bindgen::JsCast;
+
     check_len(blob.size() as u64, file)?;
     let bytes = JsFuture::from(blob.array_buffer()).await.map_err(Wrong::Unavailable)?;
     let subtle = crypto.map_err(Wrong::Unavailable)?.subtle();
