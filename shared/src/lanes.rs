@@ -63,12 +63,13 @@ fn merge(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     join(join(a, c), join(b, d))
 }
 
+/// 1.5 · 2²³: a sum with it holds the nearest whole number in its last bits.
+pub(crate) const WHOLE: f32 = 12_582_912.0;
+
 /// eˣ to a few units in the last place, without a call or a branch, so that loops over it become vector
 /// instructions (range reduction and polynomial of Cephes' `expf`). Below -87 it stays at 1.6e-38.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    /// 1.5 · 2²³: a sum with it holds the nearest whole number in its last bits.
-    const WHOLE: f32 = 12_582_912.0;
     const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + WHOLE;

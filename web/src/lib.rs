@@ -29,6 +29,8 @@ pub mod view;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod app;
 #[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "engine")))]
+mod caches;
+#[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "engine")))]
 mod digest;
 #[cfg(all(target_arch = "wasm32", feature = "engine"))]
 pub mod engine;

@@ -89,7 +89,7 @@ fn multiply(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use burn::tensor::Device;
 
     use super::{super::few_rows::few_rows, *};
@@ -97,6 +97,15 @@ mod tests {
         host::tests::wave,
         quant::{Format, Linear},
     };
+
+    /// Some weight in blocks.
+    pub fn weight(format: Format, [d_out, d_in]: [usize; 2]) -> TensorBytes {
+        let numbers: Vec<f32> = wave([d_out, d_in], &Device::flex()).into_data().try_to_vec().unwrap();
+        let mut blocks = Vec::new();
+        format.quantize(&numbers, d_in, &mut blocks);
+        let all = 0..blocks.len();
+        TensorBytes::new(blocks.into(), all, format, [d_out, d_in])
+    }
 
     fn close(found: Tensor<2>, expected: Tensor<2>, what: &str) {
         assert_eq!(found.dims(), expected.dims(), "{what}");
@@ -116,11 +125,7 @@ mod tests {
             (Format::Nf4, [70, 192]),
             (Format::Nf4, [3, 1536]),
         ] {
-            let numbers: Vec<f32> = wave([d_out, d_in], &device).into_data().try_to_vec().unwrap();
-            let mut blocks = Vec::new();
-            format.quantize(&numbers, d_in, &mut blocks);
-            let all = 0..blocks.len();
-            let weight = TensorBytes::new(blocks.into(), all, format, [d_out, d_in]);
+            let weight = weight(format, [d_out, d_in]);
             let expanded = Linear::load(weight.clone(), &device).expanded(&device);
             for rows in [1, 3, 50] {
                 let what = format!("{format:?}, {rows} rows");

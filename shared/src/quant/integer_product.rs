@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     host::{constant, slice, tensor},
-    lanes::{largest, sum, vectorized},
+    lanes::{WHOLE, largest, sum, vectorized},
     matmul::{Target, each},
     weights::TensorBytes,
 };
@@ -173,13 +173,19 @@ impl<const ROWS: usize> Inputs<ROWS> {
 /// A block in whole numbers, and what one is worth.
 #[inline(always)]
 fn whole(block: &[f32; BLOCK]) -> (f32, [i16; BLOCK]) {
-    /// 1.5 · 2²³: a sum with it holds the nearest whole number in its last bits.
-    const WHOLE: f32 = 12_582_912.0;
     const MOST: f32 = 32_767.0;
-    let most = largest(&block.map(f32::abs));
+    // Loops, because maps of arrays become calls.
+    let (mut sizes, mut codes) = ([0.0; BLOCK], [0; BLOCK]);
+    for (size, x) in sizes.iter_mut().zip(block) {
+        *size = x.abs();
+    }
+    let most = largest(&sizes);
     // A block of zeros has no scale, and needs none.
     let inverse = if most > f32::MIN_POSITIVE { MOST / most } else { 0.0 };
-    (most / MOST, block.map(|x| (x * inverse + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i16))
+    for (code, x) in codes.iter_mut().zip(block) {
+        *code = (x * inverse + WHOLE).to_bits() as i16;
+    }
+    (most / MOST, codes)
 }
 
 impl<U: Unit> Panel<U> {
@@ -254,16 +260,8 @@ mod tests {
     use super::*;
     use crate::{
         host::tests::wave,
-        quant::{Format, Linear},
+        quant::{Format, Linear, host_product::tests::weight},
     };
-
-    fn weight(format: Format, [d_out, d_in]: [usize; 2]) -> TensorBytes {
-        let numbers: Vec<f32> = wave([d_out, d_in], &Device::flex()).into_data().try_to_vec().unwrap();
-        let mut blocks = Vec::new();
-        format.quantize(&numbers, d_in, &mut blocks);
-        let all = 0..blocks.len();
-        TensorBytes::new(blocks.into(), all, format, [d_out, d_in])
-    }
 
     fn numbers(tensor: Tensor<2>) -> Vec<f32> {
         tensor.into_data().try_to_vec().unwrap()

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use shared::{
+    CANDIDATES,
     catalog::ItemId,
     protocol::MemoryUse,
     ranker::Ranker,
@@ -34,6 +35,7 @@ pub const CONVERSATION: &str = "
     let seq = 0;
     for (const body of requests) {
       seq += 1;
+      const start = performance.now();
       worker.postMessage(JSON.stringify({ seq, body }));
       for (;;) {
         const event = await next();
@@ -41,7 +43,7 @@ pub const CONVERSATION: &str = "
         // The retriever's part comes first, then the whole.
         const ranked = trace => trace.ranker || trace.pointwise;
         if (event.body.type === 'recommended' && body.rank && !ranked(event.body.trace)) continue;
-        answers.push(event.body);
+        answers.push({ ...event.body, took_ms: performance.now() - start });
         break;
       }
     }
@@ -216,31 +218,40 @@ fn compare(trace: &Trace, expected: &Trace, tolerance: f32) {
     }
 }
 
+fn distance(got: &[f32], wanted: &[f32]) -> f32 {
+    got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
 fn close(got: &[f32], wanted: &[f32], tolerance: f32) {
     assert_eq!(got.len(), wanted.len());
-    let worst = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let worst = distance(got, wanted);
     assert!(worst <= tolerance, "numbers differ by {worst}, more than {tolerance}");
 }
 
 /// Bytes of the matrices of SmolLM2-135M in 4 bits: 30 blocks of 3,538,944 numbers, 20 bytes for 32.
 const PACKED: usize = 30 * 3_538_944 / 32 * 20;
 
-/// The real base model over a prompt of about 160 tokens: minutes of software WebGPU.
+/// The real base model over a few words, a short prompt and one as long as the paper's: a minute of software WebGPU.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_real_base_model_gives_the_native_logits() {
     let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
     let Some(visitor) = Visitor::start(Settings { webgpu: true, ..Settings::default() }).await else {
         return;
     };
-    let text = short_prompt();
+    let texts = [FEW_WORDS.to_owned(), short_prompt(), long_prompt()];
     let native = Ranker::from_gguf(std::fs::read(&base).unwrap(), &Device::flex()).unwrap();
-    let expected = native.explain(&text, 0).await.unwrap();
+    let mut expected = Vec::new();
+    for text in &texts {
+        native.forget();
+        expected.push(native.explain(text, 0).await.unwrap());
+    }
+    let lengths: Vec<usize> = expected.iter().map(|expected| expected.encoded.ids.len()).collect();
+    println!("prompts of {lengths:?} tokens");
+    assert!(lengths[0] < 30 && lengths[1] > 140 && lengths[2] > 500, "{lengths:?}");
     let site = Served::with_real_base(&base);
     visitor.open(&site.url).await;
     for device in ["cpu", "web_gpu"] {
-        let answers = explain(&visitor, &site, device, &text).await;
-        let answer = &answers[2];
-        assert_eq!(answer["type"], "explained", "{answer}");
+        let answers = explain(&visitor, &site, device, &texts).await;
         let memory: MemoryUse = serde_json::from_value(answers[1]["memory"].clone()).unwrap();
         println!("{device}: {memory:?}");
         assert_eq!(memory.gpu.is_some(), device == "web_gpu");
@@ -249,25 +260,46 @@ async fn the_real_base_model_gives_the_native_logits() {
             assert!(memory.engine < 64 << 20, "{memory:?}");
             assert!(gpu as f64 <= 1.3 * PACKED as f64, "{memory:?}");
         }
-        let ids: Vec<u32> = serde_json::from_value(answer["token_ids"].clone()).unwrap();
-        assert_eq!(ids, expected.encoded.ids);
-        let logits: Vec<f32> = serde_json::from_value(answer["letter_logits"].clone()).unwrap();
-        close(&logits, &expected.letter_logits, 0.02);
+        for (answer, expected) in answers[2..].iter().zip(&expected) {
+            assert_eq!(answer["type"], "explained", "{answer}");
+            let ids: Vec<u32> = serde_json::from_value(answer["token_ids"].clone()).unwrap();
+            assert_eq!(ids, expected.encoded.ids);
+            let logits: Vec<f32> = serde_json::from_value(answer["letter_logits"].clone()).unwrap();
+            let worst = distance(&logits, &expected.letter_logits);
+            println!(
+                "{device}: {} tokens, {:.0} ms, logits within {worst:.5}",
+                ids.len(),
+                answer["took_ms"].as_f64().unwrap()
+            );
+            close(&logits, &expected.letter_logits, 0.02);
+        }
     }
     visitor.leave().await;
 }
 
-/// The engine's answers to loading the retriever, loading the ranker and explaining a text.
-async fn explain(visitor: &Visitor, site: &Served, device: &str, text: &str) -> Vec<Value> {
-    let requests = [
+/// The engine's answers to loading the retriever, loading the ranker and explaining these texts.
+async fn explain(visitor: &Visitor, site: &Served, device: &str, texts: &[String]) -> Vec<Value> {
+    let mut requests = vec![
         json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
         json!({ "type": "load_ranker", "device": device }),
-        json!({ "type": "explain", "text": text }),
     ];
+    requests.extend(texts.iter().map(|text| json!({ "type": "explain", "text": text })));
     ask_engine(visitor, &site.url, &requests).await
 }
 
-/// A prompt of two films and six candidates.
+/// A few words.
+const FEW_WORDS: &str = "Heat (1995), Toy Story (1995): which of the films comes next, and why?";
+
+/// The paper's prompt: so many films, and as many candidates.
+fn long_prompt() -> String {
+    let catalog = trainer::data::load(None).unwrap().catalog;
+    let titles = |first: u32| -> Vec<&str> {
+        (first..first + CANDIDATES as u32).map(|n| catalog.title(ItemId(n))).collect()
+    };
+    shared::prompt::Prompt::render(&titles(1), &titles(21)).text
+}
+
+/// A prompt of two films and eight candidates.
 fn short_prompt() -> String {
     let candidates = [
         "Casino (1995)",
@@ -276,6 +308,8 @@ fn short_prompt() -> String {
         "The Usual Suspects (1995)",
         "Fargo (1996)",
         "Twelve Monkeys (1995)",
+        "Braveheart (1995)",
+        "Sabrina (1995)",
     ];
     shared::prompt::Prompt::render(&["Heat (1995)", "Toy Story (1995)"], &candidates).text
 }

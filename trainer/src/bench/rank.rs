@@ -58,9 +58,11 @@ pub struct Alike {
 pub struct Again {
     /// Tokens that the second ranking did not read again.
     pub reused_tokens: usize,
+    /// Tokens that it read.
+    pub second_tokens: usize,
     /// Median time of a ranking behind a history that was read before.
     pub second_ms: f64,
-    /// Time of the first over that.
+    /// Time of the same ranking when nothing was read before, over that.
     pub second_speedup: f64,
     /// How many orders of the candidates were asked about at once.
     pub orders: usize,
@@ -123,26 +125,38 @@ impl Again {
         repeats: usize,
         first_ms: f64,
     ) -> anyhow::Result<Self> {
-        let mut reused_tokens = 0;
-        let mut after = |pass: &mut dyn FnMut() -> anyhow::Result<usize>| -> anyhow::Result<f64> {
+        let (mut reused_tokens, mut second_tokens) = (0, 0);
+        let timed = |known: bool, pass: &mut dyn FnMut() -> anyhow::Result<()>| -> anyhow::Result<f64> {
             let mut times = Vec::with_capacity(repeats);
             for _ in 0..repeats.max(1) {
-                pollster::block_on(ranker.explain(prompt, 0))?;
+                if known {
+                    pollster::block_on(ranker.explain(prompt, 0))?;
+                } else {
+                    ranker.forget();
+                }
                 let start = Instant::now();
-                reused_tokens = reused_tokens.max(pass()?);
+                pass()?;
                 times.push(start.elapsed().as_secs_f64() * 1e3);
             }
             Ok(median(times))
         };
-        let second_ms = after(&mut || Ok(pollster::block_on(ranker.explain(&alike.other, 0))?.reused))?;
-        let orders_ms = after(&mut || {
+        let mut second = || {
+            let second = pollster::block_on(ranker.explain(&alike.other, 0))?;
+            reused_tokens = second.reused;
+            second_tokens = second.encoded.ids.len() - second.reused;
+            Ok(())
+        };
+        let fresh_ms = timed(false, &mut second)?;
+        let second_ms = timed(true, &mut second)?;
+        let orders_ms = timed(true, &mut || {
             pollster::block_on(ranker.letter_logits(&alike.orders))?;
-            Ok(0)
+            Ok(())
         })?;
         Ok(Self {
             reused_tokens,
+            second_tokens,
             second_ms,
-            second_speedup: first_ms / second_ms,
+            second_speedup: fresh_ms / second_ms,
             orders: alike.orders.len(),
             orders_ms,
             orders_cost: orders_ms / first_ms,
@@ -171,14 +185,21 @@ impl fmt::Display for RankBench {
         if let Some(bytes) = self.gpu_bytes {
             writeln!(f, "GPU memory   {:>9.1} MB", bytes as f64 / 1e6)?;
         }
-        let Some(Again { reused_tokens, second_ms, second_speedup, orders, orders_ms, orders_cost }) =
-            &self.again
+        let Some(Again {
+            reused_tokens,
+            second_tokens,
+            second_ms,
+            second_speedup,
+            orders,
+            orders_ms,
+            orders_cost,
+        }) = &self.again
         else {
             return Ok(());
         };
         writeln!(
             f,
-            "again        {second_ms:>9.1} ms with other candidates, {reused_tokens} tokens known: {second_speedup:.2} times as fast"
+            "again        {second_ms:>9.1} ms with other candidates, {reused_tokens} tokens known, {second_tokens} new: {second_speedup:.2} times as fast as without"
         )?;
         writeln!(f, "{orders} orders     {orders_ms:>9.1} ms at once: {orders_cost:.2} times one ranking")
     }

@@ -11,10 +11,11 @@ use shared::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, Response};
+use web_sys::Response;
 
 use super::browser::{absolute, message};
 use crate::{
+    caches,
     own_bundle::{KEPT, MANIFEST, SHIPPED, is_kept},
     stored,
 };
@@ -70,11 +71,9 @@ pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
         hint: "Check the connection to the server of this page, then reload.".into(),
     };
     let response = if is_kept(path) {
-        let kept = window().caches().map_err(unreachable)?.match_with_str(path);
-        let gone = |_| unreachable(JsValue::from_str("this device does not keep it any more"));
-        JsFuture::from(kept).await.map_err(unreachable)?.dyn_into::<Response>().map_err(gone)?
+        caches::kept(window().caches(), path).await.map_err(unreachable)?
     } else {
-        JsFuture::from(window().fetch_with_str(path)).await.map_err(unreachable)?.unchecked_into()
+        JsFuture::from(window().fetch_with_str(path)).await.map_err(unreachable)?.unchecked_into::<Response>()
     };
     if !response.ok() {
         return Err(Failure {
@@ -102,7 +101,7 @@ async fn count_stored(file: &FileEntry) -> Result<u64, JsValue> {
     if JsFuture::from(caches.has(stored::CACHE)).await?.is_falsy() {
         return Ok(0);
     }
-    let cache: Cache = JsFuture::from(caches.open(stored::CACHE)).await?.unchecked_into();
+    let cache = caches::open(Ok(caches), stored::CACHE).await?;
     let mut bytes = 0;
     for n in 0..stored::chunks(file.bytes) {
         let found = JsFuture::from(cache.match_with_str(&stored::chunk_address(&file.sha256, n))).await?;

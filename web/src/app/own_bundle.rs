@@ -5,15 +5,16 @@ use shared::{
     manifest::{FileEntry, Manifest},
     protocol::{Failure, FailureCode},
 };
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Cache, File, Response};
+use web_sys::{Blob, File};
 
 use super::{
     browser::{absolute, message, read},
     bundle::json,
 };
 use crate::{
+    caches,
     digest::{self, Wrong},
     own_bundle::{CACHE, FOLDER, MANIFEST, Plan, SHIPPED, plan, refuse, without_manifest},
     stored,
@@ -35,6 +36,9 @@ pub async fn keep(files: &[File]) -> Result<(), Failure> {
     let brought: Vec<(String, u64)> = files.iter().map(|file| (file.name(), file.size() as u64)).collect();
     let Plan { manifest, keep, base } = plan(manifest, &brought, &shipped_base().await?)?;
 
+    let not_kept = |error: JsValue| {
+        refuse(FailureCode::Device, format!("this browser does not keep it ({})", message(&error)))
+    };
     let mut whole = Vec::new();
     for (n, entry) in keep {
         let bytes = bytes(&files[n]).await.map_err(|error| unreadable(&files[n], &error))?;
@@ -45,14 +49,14 @@ pub async fn keep(files: &[File]) -> Result<(), Failure> {
             ),
             Wrong::Unavailable(error) => refuse(FailureCode::Device, message(&error)),
         })?;
-        whole.push((entry.path, bytes));
+        whole.push((entry.path, files[n].clone().into()));
     }
+    let text = serde_json::to_string(&manifest).unwrap_or_default();
+    let text = Blob::new_with_str_sequence(&js_sys::Array::of1(&text.into()));
     // Last, as what is whole has a manifest.
-    whole.push((MANIFEST.to_owned(), serde_json::to_vec(&manifest).unwrap_or_default()));
+    whole.push((MANIFEST.to_owned(), text.map_err(not_kept)?));
     let base = base.map(|n| (&files[n], &manifest.base.file));
-    store(whole, base).await.map_err(|error| {
-        refuse(FailureCode::Device, format!("this browser does not keep it ({})", message(&error)))
-    })
+    store(whole, base).await.map_err(not_kept)
 }
 
 /// Throws away what is kept.
@@ -71,34 +75,23 @@ async fn shipped_base() -> Result<FileEntry, Failure> {
     Ok(FileEntry { path: absolute(&format!("{SHIPPED}{}", file.path)), ..file })
 }
 
-async fn store(files: Vec<(String, Vec<u8>)>, base: Option<(&File, &FileEntry)>) -> Result<(), JsValue> {
+async fn store(files: Vec<(String, Blob)>, base: Option<(&File, &FileEntry)>) -> Result<(), JsValue> {
     forget().await;
     if let Some((file, entry)) = base {
         // Where a download would keep it; its checksum is compared when it is loaded.
-        let cache = open(stored::CACHE).await?;
+        let cache = caches::open(window().caches(), stored::CACHE).await?;
         for n in 0..stored::chunks(entry.bytes) {
             let start = (n * stored::CHUNK) as f64;
             let end = start + stored::chunk_len(entry.bytes, n) as f64;
             let chunk = file.slice_with_f64_and_f64(start, end)?;
-            put(&cache, &stored::chunk_address(&entry.sha256, n), &bytes(&chunk).await?).await?;
+            caches::put(&cache, &stored::chunk_address(&entry.sha256, n), &chunk).await?;
         }
     }
-    let cache = open(CACHE).await?;
-    for (name, bytes) in files {
-        put(&cache, &format!("{FOLDER}{name}"), &bytes).await?;
+    let cache = caches::open(window().caches(), CACHE).await?;
+    for (name, blob) in files {
+        caches::put(&cache, &format!("{FOLDER}{name}"), &blob).await?;
     }
     Ok(())
-}
-
-async fn open(name: &str) -> Result<Cache, JsValue> {
-    JsFuture::from(window().caches()?.open(name)).await.map(JsCast::unchecked_into)
-}
-
-async fn put(cache: &Cache, address: &str, bytes: &[u8]) -> Result<(), JsValue> {
-    // A copy: the memory of the module may move while the browser writes.
-    let copy = js_sys::Uint8Array::from(bytes);
-    let response = Response::new_with_opt_buffer_source(Some(copy.as_ref()))?;
-    JsFuture::from(cache.put_with_str(address, &response)).await.map(drop)
 }
 
 async fn bytes(file: &Blob) -> Result<Vec<u8>, JsValue> {

@@ -11,6 +11,7 @@ use web_sys::{AbortSignal, Blob, Request, RequestInit, Response, Url};
 
 use super::{message, scope};
 use crate::{
+    caches,
     digest::{self, Wrong},
     own_bundle::is_kept,
 };
@@ -27,8 +28,7 @@ pub async fn request(url: &str, from: u64, signal: Option<&AbortSignal>) -> Resu
 
 async fn send(url: &str, from: u64, signal: Option<&AbortSignal>) -> Result<Response, JsValue> {
     if is_kept(url) {
-        let found = JsFuture::from(scope().caches()?.match_with_str(url)).await?;
-        return found.dyn_into().map_err(|_| JsValue::from_str("this device does not keep it any more"));
+        return caches::kept(scope().caches(), url).await;
     }
     let init = RequestInit::new();
     init.set_signal(signal);

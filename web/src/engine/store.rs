@@ -7,7 +7,10 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Cache, Response};
 
 use super::{message, scope};
-use crate::stored::{CACHE, chunk_address, chunk_len, chunks};
+use crate::{
+    caches,
+    stored::{CACHE, chunk_address, chunk_len, chunks},
+};
 
 /// The stored chunks of one file.
 pub struct Store<'a> {
@@ -18,7 +21,7 @@ pub struct Store<'a> {
 impl<'a> Store<'a> {
     /// Opens the cache for a file.
     pub async fn open(file: &'a FileEntry) -> Self {
-        let cache = open().await.map_err(|error| note("open", &error)).ok();
+        let cache = caches::open(scope().caches(), CACHE).await.map_err(|error| note("open", &error)).ok();
         Self { file, cache }
     }
 
@@ -35,7 +38,7 @@ impl<'a> Store<'a> {
     pub async fn put(&mut self, n: u64, chunk: &Blob) {
         if let Some(cache) = &self.cache {
             let address = chunk_address(&self.file.sha256, n);
-            if let Err(error) = put(cache, &address, chunk).await {
+            if let Err(error) = caches::put(cache, &address, chunk).await {
                 note("write", &error);
                 self.cache = None;
             }
@@ -56,15 +59,6 @@ impl<'a> Store<'a> {
 /// Deletes everything stored.
 pub async fn delete_all() -> Result<(), JsValue> {
     JsFuture::from(scope().caches()?.delete(CACHE)).await.map(drop)
-}
-
-async fn open() -> Result<Cache, JsValue> {
-    JsFuture::from(scope().caches()?.open(CACHE)).await.map(JsCast::unchecked_into)
-}
-
-async fn put(cache: &Cache, address: &str, chunk: &Blob) -> Result<(), JsValue> {
-    let response = Response::new_with_opt_blob(Some(chunk))?;
-    JsFuture::from(cache.put_with_str(address, &response)).await.map(drop)
 }
 
 fn note(what: &str, error: &JsValue) {

@@ -108,6 +108,9 @@ struct RankerSettings {
     /// Steps at the beginning that teach what letters mean: the answer is the candidate that stands in the history [default: 0]
     #[arg(long, value_name = "N")]
     binding_steps: Option<usize>,
+    /// Divides the teacher's scores before their softmax: below 1 its first choices stand out more [default: 1.0]
+    #[arg(long, value_name = "X")]
+    teacher_temperature: Option<f64>,
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,

@@ -36,6 +36,8 @@ pub struct RankerConfig {
     pub random_share: f64,
     /// Steps at the beginning that teach what letters mean: the answer is the one candidate that stands in the history.
     pub binding_steps: usize,
+    /// Divides a teacher's scores before their softmax: below 1 its first choices stand out more.
+    pub teacher_temperature: f64,
     /// Histories a step.
     pub batch_size: usize,
     /// Parts of a batch, whose gradients are summed: more parts than cores take less memory.
@@ -75,6 +77,7 @@ impl Default for RankerConfig {
             candidates: 8,
             random_share: 0.25,
             binding_steps: 0,
+            teacher_temperature: 1.0,
             batch_size: 8,
             parts: 2,
             learning_rate: 1e-3,
@@ -128,6 +131,7 @@ impl RankerConfig {
             ("--alpha", self.alpha),
             ("--learning-rate", self.learning_rate),
             ("--clip-norm", self.clip_norm),
+            ("--teacher-temperature", self.teacher_temperature),
         ];
         if let Some((name, value)) =
             positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0))
@@ -185,6 +189,7 @@ mod tests {
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },
             RankerConfig { binding_steps: 9, ..RankerConfig::default() },
+            RankerConfig { teacher_temperature: 0.0, ..RankerConfig::default() },
         ] {
             wrong.validate().expect_err("cannot train");
         }

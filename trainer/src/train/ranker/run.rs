@@ -30,6 +30,9 @@ use crate::{
     train::{AdamW, Checkpoint, DataUsed, measure::Part},
 };
 
+/// Time that a killed run loses at most, and a step.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
 /// What a run is made of.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
@@ -97,6 +100,7 @@ impl Run<'_> {
         let bar = printer.steps_bar(config.steps as u64, "fine-tuning");
         bar.set_position(self.progress.step as u64);
         let (mut questions, mut tokens, mut stepping, first) = (0, 0, 0.0, self.progress.step);
+        let mut saved = Instant::now();
         let out_of_time = || limits.time.is_some_and(|time| start.elapsed() >= time);
         while self.progress.step < config.steps && self.patience_left() > 0 && !out_of_time() {
             let began = Instant::now();
@@ -113,6 +117,12 @@ impl Run<'_> {
                 let rates = [(step - first) as f64, questions as f64, tokens as f64];
                 let line = self.line(Some(rates.map(|count| count / stepping)));
                 bar.suspend(|| printer.note(&line));
+                saved = Instant::now();
+            } else if saved.elapsed() >= SAVE_EVERY {
+                self.progress.seconds = before + start.elapsed().as_secs_f64();
+                self.save(folder)?;
+                bar.suspend(|| printer.note(&self.line_between()));
+                saved = Instant::now();
             }
         }
         bar.finish_and_clear();
@@ -140,7 +150,13 @@ impl Run<'_> {
                 Ok(Lesson { asked: ask(judge)?, of_teacher: of_teacher.transpose()?, choices })
             })
             .collect::<anyhow::Result<_>>()?;
-        let pupil = Pupil { llama: ranker.llama(), scorer: &self.scorer, adapter: &self.adapter, teacher };
+        let pupil = Pupil {
+            llama: ranker.llama(),
+            scorer: &self.scorer,
+            adapter: &self.adapter,
+            teacher,
+            temperature: config.teacher_temperature,
+        };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);
         let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, config.parts, seed)?;
@@ -245,6 +261,13 @@ impl Run<'_> {
             last.fused_ndcg_10,
             self.progress.best_step,
         )
+    }
+
+    /// How training goes since the last validation, in one line.
+    fn line_between(&self) -> String {
+        let (since, from) = (self.progress.since, self.progress.curve.last().map_or(0, |last| last.step));
+        let (loss, right) = (since.loss(), 100.0 * since.accuracy());
+        format!("step {} loss {loss:.3}, right {right:.1} % since step {from}", self.progress.step)
     }
 
     fn report(&self) -> anyhow::Result<RankerReport> {

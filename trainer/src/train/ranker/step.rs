@@ -57,6 +57,8 @@ pub(super) struct Pupil<'a> {
     pub adapter: &'a Adapter,
     /// Who says what is right, instead of the item chosen.
     pub teacher: Option<&'a Tuned>,
+    /// Divides the teacher's scores.
+    pub temperature: f64,
 }
 
 impl Pupil<'_> {
@@ -109,7 +111,7 @@ impl Pupil<'_> {
             // What a letter means the teacher does not know.
             let opinion = opinion.as_ref().filter(|_| !choice.binding).map(|opinion| &opinion[own.clone()]);
             let (loss, answer) = match opinion {
-                Some(opinion) => (against(logs, opinion), ranking::order(opinion)[0]),
+                Some(opinion) => (against(logs, opinion, self.temperature), ranking::order(opinion)[0]),
                 None => (logs.narrow(0, choice.chosen, 1).neg(), choice.chosen),
             };
             losses.push(loss);
@@ -143,9 +145,9 @@ fn on_all_cores<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Cross entropy of log-probabilities under the softmax of a teacher's scores.
-fn against(logs: Tensor<1>, opinion: &[f32]) -> Tensor<1> {
-    let shares = TensorData::new(softmax(opinion, 1.0), [opinion.len()]);
+/// Cross entropy of log-probabilities under the softmax of a teacher's scores at a temperature.
+fn against(logs: Tensor<1>, opinion: &[f32], temperature: f64) -> Tensor<1> {
+    let shares = TensorData::new(softmax(opinion, temperature as f32), [opinion.len()]);
     let shares = Tensor::from_data(shares, &logs.device());
     (logs * shares).sum().neg()
 }
@@ -177,14 +179,18 @@ mod tests {
 
     #[test]
     fn a_teacher_is_met_where_its_shares_are() {
-        let loss = |student: [f32; 3], teacher: [f32; 3]| -> f32 {
+        let warm = |student: [f32; 3], teacher: [f32; 3], temperature| -> f32 {
             let logs = log_softmax(Tensor::<1>::from_data(TensorData::from(student), &Device::flex()), 0);
-            against(logs, &teacher).try_into_scalar().expect("a number")
+            against(logs, &teacher, temperature).try_into_scalar().expect("a number")
         };
+        let loss = |student, teacher| warm(student, teacher, 1.0);
         // Shares 1/2, 1/4, 1/4: their entropy is 1.5 ln 2, and nothing is closer to them than they are.
         let half = [2f32.ln(), 0.0, 0.0];
         assert!((loss(half, half) - 1.5 * 2f32.ln()).abs() < 1e-6);
         assert!((loss([0.0; 3], half) - 3f32.ln()).abs() < 1e-6);
         assert!(loss([0.0, 1.0, 0.0], half) > loss([0.0; 3], half));
+        // At a temperature of 1/2 they are 2/3, 1/6, 1/6: further from a student that prefers nothing.
+        let sharp = [4f32.ln(), 0.0, 0.0];
+        assert!((warm(sharp, half, 0.5) - loss(sharp, sharp)).abs() < 1e-6);
     }
 }
