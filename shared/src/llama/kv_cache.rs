@@ -44,8 +44,12 @@ impl KvCache {
     /// Prepares for a pass over `layout` and gives the number of its first tokens that are known. Only prefixes are kept:
     /// after the pass the cache holds this one's.
     pub(super) fn start(&mut self, layout: &Layout, blocks: usize) -> usize {
-        self.blocks.resize(blocks, None);
         let known = self.known(layout);
+        if known == 0 {
+            // Before the pass, whose keys and values then find their room.
+            self.blocks.clear();
+        }
+        self.blocks.resize(blocks, None);
         self.ids = layout.prefix().to_vec();
         known
     }
