@@ -3,12 +3,18 @@
 //! A prompt reads a few hundred of its rows and the verbalizer twenty, so the table (30 MB for
 //! SmolLM2-135M) never goes to a GPU: rows are expanded one at a time.
 
+#![allow(unsafe_code, reason = "threads write to parts of one array")]
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{
     lanes::{dot, vectorized},
+    matmul::{Target, each},
     weights::TensorBytes,
 };
+
+/// Logits of a thread at a time.
+const AT_A_TIME: usize = 512;
 
 /// A `[n_vocab, d_model]` table.
 #[derive(Clone)]
@@ -44,17 +50,25 @@ impl Embedding {
 
     /// Logits of these tokens for a final hidden state `[d_model]`.
     pub fn logits(&self, hidden: &[f32], ids: impl IntoIterator<Item = u32>) -> Vec<f32> {
-        let mut row = vec![0.0; self.table.shape[1]];
-        let mut logits = Vec::new();
-        vectorized(
-            #[inline(always)]
-            || {
-                for id in ids {
-                    self.row(id, &mut row);
-                    logits.push(dot(&row, hidden));
-                }
-            },
-        );
+        let ids: Vec<u32> = ids.into_iter().collect();
+        let mut logits = vec![0.0; ids.len()];
+        let target = Target::new(logits.as_mut_ptr(), 0);
+        let work = |row: &mut Vec<f32>, n: usize| {
+            let first = n * AT_A_TIME;
+            let ids = &ids[first..ids.len().min(first + AT_A_TIME)];
+            // SAFETY: logits that no other work has.
+            let logits = unsafe { target.from(first).slice(ids.len()) };
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (&id, logit) in ids.iter().zip(logits) {
+                        self.row(id, row);
+                        *logit = dot(row, hidden);
+                    }
+                },
+            );
+        };
+        each(ids.len().div_ceil(AT_A_TIME), || vec![0.0; self.table.shape[1]], work);
         logits
     }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Pairs in a block.
-const PAIRS: usize = BLOCK / 2;
+pub(super) const PAIRS: usize = BLOCK / 2;
 /// Blocks of a row that are multiplied at a time, so that a tile's stay in the nearest cache.
 const CHUNK: usize = 24;
 
@@ -70,13 +70,13 @@ unsafe fn avx2(inputs: &Inputs<4>, panel: &Panel<Avx2>, blocks: Range<usize>, ou
 const VECTORS: usize = 2;
 
 /// Some rows of the input in whole numbers. Numbers `i` and `i + 16` of a block are a pair, as 4-bit codes lie in a byte.
-struct Inputs<const ROWS: usize> {
+pub(super) struct Inputs<const ROWS: usize> {
     /// `[blocks, PAIRS, ROWS]`
-    pairs: Vec<[u32; ROWS]>,
+    pub pairs: Vec<[u32; ROWS]>,
     /// What one step is worth: `[blocks, ROWS]`.
-    scales: Vec<[f32; ROWS]>,
+    pub scales: Vec<[f32; ROWS]>,
     /// Sums of the inputs of a block: `[blocks, ROWS]`.
-    sums: Vec<[f32; ROWS]>,
+    pub sums: Vec<[f32; ROWS]>,
 }
 
 /// Blocks of the weight of as many outputs as `VECTORS` vectors have lanes.
@@ -148,7 +148,7 @@ fn multiply<U: Unit, const ROWS: usize>(
 impl<const ROWS: usize> Inputs<ROWS> {
     /// At most so many rows; the others are 0.
     #[inline(always)]
-    fn of(rows: &[f32], d_in: usize) -> Self {
+    pub fn of(rows: &[f32], d_in: usize) -> Self {
         let blocks = d_in / BLOCK;
         let mut all = Self {
             pairs: vec![[0; ROWS]; blocks * PAIRS],

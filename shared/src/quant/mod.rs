@@ -13,6 +13,11 @@ mod integer_product;
     not(any(target_arch = "x86_64", target_arch = "wasm32")),
     allow(dead_code, reason = "other machines multiply floats")
 )]
+mod integer_row;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    allow(dead_code, reason = "other machines multiply floats")
+)]
 mod integer_unit;
 mod linear;
 #[cfg(feature = "train")]

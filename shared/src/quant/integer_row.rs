@@ -1,0 +1,149 @@
+//! One row in 16-bit whole numbers times a weight of them, as [`super::integer_product`], whose rounding this shares: with one
+//! row nothing is gained by laying a panel out, so the pairs of a block are the lanes.
+#![allow(unsafe_code, reason = "vector instructions")]
+
+use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+use super::integer_unit::x86::{Avx2, Avx512};
+use super::{
+    BLOCK,
+    integer_product::{Inputs, PAIRS},
+    integer_unit::{Unit, lanes, numbers},
+};
+use crate::{lanes::vectorized, weights::TensorBytes};
+
+/// A row with a weight that it is multiplied with.
+pub(super) struct Row<'a> {
+    inputs: Inputs<1>,
+    weight: &'a TensorBytes,
+    kernel: Kernel,
+}
+
+/// Multiplies with these rows of the weight.
+type Kernel = unsafe fn(&Inputs<1>, &TensorBytes, Range<usize>, &mut [f32]);
+
+/// A row `[d_in]` and a weight `[d_out, d_in]`; nothing if the weight is not of whole numbers, or the machine has no vector unit
+/// for them.
+pub(super) fn of<'a>(row: &[f32], weight: &'a TensorBytes) -> Option<Row<'a>> {
+    let kernel = kernel_here().filter(|_| weight.format.is_whole())?;
+    let inputs = vectorized(
+        #[inline(always)]
+        || Inputs::of(row, row.len()),
+    );
+    Some(Row { inputs, weight, kernel })
+}
+
+impl Row<'_> {
+    /// Products with these rows of the weight.
+    pub fn multiply(&self, outputs: Range<usize>, out: &mut [f32]) {
+        // SAFETY: the kernel was chosen for this machine.
+        unsafe { (self.kernel)(&self.inputs, self.weight, outputs, out) };
+    }
+}
+
+fn kernel_here() -> Option<Kernel> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
+            return Some(avx512);
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return Some(avx2);
+        }
+    }
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    return Some(multiply::<super::integer_unit::wasm::Simd128>);
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn avx512(inputs: &Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<Avx512>(inputs, weight, outputs, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(inputs: &Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply::<Avx2>(inputs, weight, outputs, out) }
+}
+
+/// # Safety
+/// The machine has the unit.
+#[inline(always)]
+unsafe fn multiply<U: Unit>(
+    inputs: &Inputs<1>,
+    weight: &TensorBytes,
+    outputs: Range<usize>,
+    out: &mut [f32],
+) {
+    let unit = weight.format.unit().1;
+    for (row, out) in weight.rows().skip(outputs.start).take(outputs.len()).zip(out) {
+        // SAFETY: numbers may be zero; the caller's promise.
+        let mut sums: [U::Float; 1] = unsafe { std::mem::zeroed() };
+        let mut minima = 0.0;
+        let blocks = inputs.pairs.as_flattened().as_chunks::<PAIRS>().0.iter().zip(row.chunks_exact(unit));
+        for (b, (pairs, block)) in blocks.enumerate() {
+            let (scale, minimum, codes) = weight.format.whole(block);
+            minima += minimum * inputs.sums[b][0];
+            // SAFETY: a vector's lanes are pairs, and a block holds whole vectors of them.
+            unsafe {
+                let mut products: U::Whole = std::mem::zeroed();
+                for v in 0..PAIRS / lanes::<U::Whole>() {
+                    let of = |pairs: &[u32; PAIRS]| pairs.as_ptr().cast::<U::Whole>().add(v).read_unaligned();
+                    products = U::add_products(products, of(pairs), of(&codes));
+                }
+                let scale = U::splat_float(scale * inputs.scales[b][0]);
+                sums[0] = U::multiply_add(U::to_float(products), scale, sums[0]);
+            }
+        }
+        let lanes: &mut [f32] = numbers(&mut sums);
+        *out = lanes.iter().sum::<f32>() + minima;
+    }
+}
+
+// Every unit's vectors divide a block's pairs.
+const _: () = assert!(PAIRS.is_multiple_of(16) && BLOCK == 2 * PAIRS);
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::{
+        super::{Format, Linear, host_product::tests::weight},
+        *,
+    };
+    use crate::host::tests::wave;
+
+    #[test]
+    fn it_is_the_product_with_the_expanded_weight() {
+        let device = Device::flex();
+        let numbers = |tensor: Tensor<2>| -> Vec<f32> { tensor.into_data().try_to_vec().unwrap() };
+        for (format, shape) in [(Format::Q4_0, [7, 96]), (Format::Q4_1, [130, 576]), (Format::Q8_0, [64, 64])]
+        {
+            let weight = weight(format, shape);
+            let expanded = Linear::load(weight.clone(), &device).expanded(&device);
+            let x = wave([1, shape[1]], &device);
+            let Some(row) = of(&numbers(x.clone()), &weight) else {
+                println!("skipped: this machine has no vector unit for whole numbers");
+                return;
+            };
+            let expected = numbers(x.matmul(expanded.transpose()));
+            for outputs in [0..shape[0], 2..5] {
+                let mut found = vec![0.0; outputs.len()];
+                row.multiply(outputs.clone(), &mut found);
+                for (found, expected) in found.iter().zip(&expected[outputs]) {
+                    assert!(
+                        (found - expected).abs() < 1e-4 * expected.abs() + 2e-3,
+                        "{format:?}: {found}, not {expected}"
+                    );
+                }
+            }
+        }
+        assert!(of(&[0.0; 64], &weight(Format::Nf4, [4, 64])).is_none());
+    }
+}
