@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Time that a killed run loses at most, and a step.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+const SAVE_EVERY: Duration = Duration::from_mins(1);
 
 /// What a run is made of.
 #[derive(Clone, Copy)]
