@@ -89,7 +89,8 @@ fn prompts_that_share_a_start_score_as_each_alone() {
         tokens += explanation.encoded.ids.len();
         alone.extend_from_slice(&explanation.letter_logits[..candidates.len()]);
     }
-    assert!(distance(&scores, &alone) < 1e-4, "{scores:?} {alone:?}");
+    // One row alone is rounded to 16-bit whole numbers, three are not.
+    assert!(distance(&scores, &alone) < 1e-3, "{scores:?} {alone:?}");
     assert!(asked.layout.tokens() < tokens * 3 / 4, "{} of {tokens} tokens", asked.layout.tokens());
 }
 
