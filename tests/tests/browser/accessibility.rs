@@ -12,8 +12,8 @@ use tests::tiny_llama;
 use web::{ids, view::View};
 
 use super::{
-    add_films,
-    driver::{Look, SOON, Settings, Visitor},
+    add_films, drawn_with_example,
+    driver::{Look, Settings, Visitor},
     load_ranker, recommend,
     site::Served,
 };
@@ -62,7 +62,7 @@ async fn views_are_clean(settings: Settings, name: &str) {
     let Some(visitor) = Visitor::start(settings).await else { return };
     let site = Served::with_base(&tiny_llama::gguf(7));
     visitor.open(&site.url).await;
-    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    drawn_with_example(&visitor).await;
     for view in View::ALL {
         visitor.click(&ids::view(view)).await;
         // What fades in has faded in by then.

@@ -5,8 +5,8 @@ use tests::tiny_llama;
 use web::{ids, view::View};
 
 use super::{
-    add_films,
-    driver::{Look, SOON, Settings, Visitor},
+    add_films, drawn_with_example,
+    driver::{Look, Settings, Visitor},
     load_ranker, recommend,
     site::Served,
 };
@@ -27,7 +27,7 @@ async fn start(look: Look) -> Option<(Visitor, Served)> {
     let visitor = Visitor::start(Settings { look, ..Settings::default() }).await?;
     let site = Served::with_base(&tiny_llama::gguf(7));
     visitor.open(&site.url).await;
-    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    drawn_with_example(&visitor).await;
     Some((visitor, site))
 }
 
@@ -120,8 +120,13 @@ async fn forced_colours_leave_bars_choices_and_focus_visible() {
 async fn nothing_moves_for_those_who_prefer_it_so() {
     let moving = "document.getAnimations().length + [...document.querySelectorAll('*')].filter(e => \
         getComputedStyle(e).animationName !== 'none').length";
+    let second =
+        format!("document.querySelector('#{} button[aria-pressed=\"false\"]').click()", ids::EXAMPLES);
     for (look, moves) in [(Look::Plain, true), (Look::Still, false)] {
         let Some((visitor, _site)) = start(look).await else { return };
+        // What is there from the beginning need not arrive.
+        assert_eq!(visitor.value(moving).await, json!(0), "{look:?}");
+        visitor.value(&second).await;
         let rows = visitor.value(moving).await;
         assert_eq!(rows.as_u64().is_some_and(|rows| rows > 0), moves, "{look:?}: {rows}");
         visitor.leave().await;

@@ -7,7 +7,7 @@ use tests::{tiny_llama, tuned};
 use web::{ids, view::View};
 
 use super::{
-    add_films,
+    add_films, drawn_with_example,
     driver::{COMPUTES, SOON, Settings, Visitor},
     load_ranker, recommend,
     site::Served,
@@ -38,7 +38,7 @@ async fn a_record_is_on_the_screen_before_any_model() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
     let site = Served::without_base();
     visitor.open(&site.url).await;
-    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    drawn_with_example(&visitor).await;
     let rows = format!("document.querySelectorAll('#{} .percent').length", ids::RANKING);
     assert_eq!(visitor.value(&rows).await, json!(20));
     assert_eq!(visitor.value("location.hash").await, json!(""));
@@ -407,7 +407,7 @@ async fn the_lesson_works_by_keyboard() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
     let site = Served::without_base();
     visitor.open(&site.url).await;
-    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    drawn_with_example(&visitor).await;
     visitor.tab_to(&ids::view(View::Lesson)).await;
     visitor.press(Key::Enter).await;
     visitor.wait_for_text(ids::STEP_TITLE, "1. ", SOON).await;

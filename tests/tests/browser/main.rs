@@ -22,6 +22,12 @@ use web::{ids, view::View};
 
 const FILMS: [&str; 3] = ["Heat (1995)", "Toy Story (1995)", "Fargo (1996)"];
 
+/// Waits for the recorded example and for the page's last part.
+async fn drawn_with_example(visitor: &Visitor) {
+    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    visitor.wait("the footer", "!!document.querySelector('footer')", SOON).await;
+}
+
 /// Searches each film and takes the first that is offered.
 async fn add_films(visitor: &Visitor) {
     for (n, film) in FILMS.iter().enumerate() {

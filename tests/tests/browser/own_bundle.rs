@@ -7,7 +7,7 @@ use tests::{tiny_llama, workspace};
 use web::{ids, own_bundle::CACHE};
 
 use super::{
-    add_films,
+    add_films, drawn_with_example,
     driver::{COMPUTES, SOON, Settings, Visitor},
     load_ranker, recommend,
     site::Served,
@@ -81,7 +81,7 @@ async fn files_of_another_bundle_are_checked_kept_and_used() {
     recommend(&visitor).await;
 
     visitor.click(ids::BUNDLE_BACK).await;
-    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    drawn_with_example(&visitor).await;
     assert_eq!(visitor.text(ids::BUNDLE).await, "");
     let has = visitor.resolve(&format!("return await caches.has({CACHE:?});"), vec![]).await;
     assert_eq!(has, json!(false), "nothing is kept any more");
@@ -117,7 +117,7 @@ async fn a_folder_of_the_server_is_used_as_bundle() {
     let hash = visitor.value("location.hash").await;
     assert!(hash.as_str().unwrap().starts_with("#bundle=/models/other/&history="), "{hash}");
     visitor.click(ids::BUNDLE_BACK).await;
-    visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+    drawn_with_example(&visitor).await;
 
     // What cannot be used is said, and the page's own bundle is there.
     for (folder, says) in [
@@ -128,7 +128,7 @@ async fn a_folder_of_the_server_is_used_as_bundle() {
         open(&visitor, &format!("{}/#bundle={folder}", site.url)).await;
         visitor.wait_for_text(ids::ALERT, says, COMPUTES).await;
         visitor.wait_for_text(ids::ALERT, "The page’s own bundle is shown instead", SOON).await;
-        visitor.wait_for_text(ids::RECORDED, "Recorded example", SOON).await;
+        drawn_with_example(&visitor).await;
     }
     visitor.leave().await;
 }

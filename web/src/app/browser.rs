@@ -20,6 +20,26 @@ pub fn remove_placeholder() {
     }
 }
 
+/// Lets the browser do other things for this many milliseconds.
+pub async fn wait(ms: i32) {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        if window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, ms).is_err() {
+            // Without a clock there is nothing to wait for.
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    });
+    // It is never rejected.
+    let _ = JsFuture::from(promise).await;
+}
+
+/// Tells the start script that the page is drawn and its engine runs or will not run: what nobody waits for may begin.
+pub fn tell_settled() {
+    if let Ok(event) = web_sys::Event::new("settled") {
+        // Nobody can refuse it.
+        let _ = document().dispatch_event(&event);
+    }
+}
+
 /// Gives the focus to the first of these elements that exists, once the page is drawn.
 pub fn focus_soon(ids: Vec<String>) {
     request_animation_frame(move || {
@@ -70,6 +90,10 @@ pub fn hash() -> String {
 /// Replaces the part of the address after `#` without a new history entry.
 pub fn set_hash(hash: &str) {
     let location = window().location();
+    // Browsers take tens of milliseconds over it, and at the start there is mostly nothing to change.
+    if location.hash().is_ok_and(|now| now.trim_start_matches('#') == hash) {
+        return;
+    }
     let path = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
     let url = if hash.is_empty() { path } else { format!("{path}#{hash}") };
     if let Ok(history) = window().history() {

@@ -1,6 +1,7 @@
 //! The bundle as far as the page itself needs it: manifest and catalogue, and how much of the base model
 //! is already stored on this device.
 
+use js_sys::Uint8Array;
 use leptos::prelude::window;
 use serde::de::DeserializeOwned;
 use shared::{
@@ -82,8 +83,9 @@ pub async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
             hint: "The page may be half installed: build it again, then reload.".into(),
         });
     }
-    let text = JsFuture::from(response.text().map_err(unreachable)?).await.map_err(unreachable)?;
-    serde_json::from_str(&text.as_string().unwrap_or_default()).map_err(|error| Failure {
+    // Bytes, not text: a text would be decoded by the browser and encoded again on its way here.
+    let bytes = JsFuture::from(response.array_buffer().map_err(unreachable)?).await.map_err(unreachable)?;
+    serde_json::from_slice(&Uint8Array::new(&bytes).to_vec()).map_err(|error| Failure {
         code: FailureCode::Format,
         message: format!("{path} cannot be read: {error}."),
         hint: "The page and its data may be of different versions: build it again, then reload.".into(),

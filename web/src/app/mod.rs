@@ -15,6 +15,7 @@ mod model_panel;
 mod navigation;
 mod own_bundle;
 mod page;
+mod part;
 mod prompt_view;
 mod race;
 mod radio;
@@ -25,6 +26,7 @@ mod results;
 mod retriever_view;
 mod search_box;
 
+use gloo::timers::callback::Timeout;
 use leptos::{ev, prelude::*};
 
 use crate::{ids, update::Action, view::View};
@@ -37,6 +39,7 @@ use lesson::Lesson;
 use model_panel::ModelPanel;
 use navigation::Navigation;
 use page::Page;
+use part::Part;
 use prompt_view::PromptView;
 use ranking_table::RankingTable;
 use results::Results;
@@ -46,7 +49,8 @@ use search_box::SearchBox;
 /// Mounts the page; called once.
 pub fn start() {
     console_error_panic_hook::set_once();
-    mount_to_body(App);
+    // Not in the task that has just brought the program to life: the browser may paint in between.
+    Timeout::new(0, || mount_to_body(App)).forget();
 }
 
 /// The whole page.
@@ -57,7 +61,7 @@ fn App() -> impl IntoView {
     let display = Memo::new(move |_| page.state.with(|state| state.display));
     // The heading stands in the page's own text and is there first; the rest comes at once, so that nothing jumps.
     Effect::new(move || {
-        if page.ready.get() {
+        if page.parts.get() > 0 {
             browser::remove_placeholder();
         }
     });
@@ -69,47 +73,59 @@ fn App() -> impl IntoView {
     let guided = Memo::new(move |_| display.get().guided && display.get().view == View::Lesson);
     view! {
         <div class="page" class:large=move || display.get().large>
-            <Show when=move || !guided.get() && page.ready.get()>
-                <Navigation/>
-            </Show>
+            <Part n=1>
+                <Show when=move || !guided.get()>
+                    <Navigation/>
+                </Show>
+            </Part>
             <Alert/>
-            <Show when=move || page.ready.get()>
+            <Part n=1>
                 <main class:alone=move || guided.get() class:study=move || shown.get() != View::Recommend>
                     <Show when=move || !guided.get()>
                         <section class="panel" aria-labelledby="history-title">
                             <h2 id="history-title">"Your history"</h2>
                             <SearchBox/>
-                            <HistoryList/>
-                            <ImportList/>
-                            <BundlePanel/>
+                            <Part n=2>
+                                <HistoryList/>
+                            </Part>
+                            <Part n=3>
+                                <ImportList/>
+                                <BundlePanel/>
+                            </Part>
                         </section>
                     </Show>
-                    {move || match shown.get() {
-                        View::Recommend => view! {
-                            <section class="panel wide" aria-labelledby="ranking-title">
-                                <h2 id="ranking-title">"Recommendations"</h2>
-                                <RankingTable/>
-                                <EffectsView/>
-                                <PromptView/>
-                            </section>
-                        }.into_any(),
-                        View::Lesson => view! { <Lesson/> }.into_any(),
-                        View::Retriever => view! { <RetrieverView/> }.into_any(),
-                        View::Results => view! { <Results/> }.into_any(),
-                    }}
-                    <Show when=move || !guided.get()>
-                        <ModelPanel/>
-                    </Show>
+                    <Part n=4>
+                        {move || match shown.get() {
+                            View::Recommend => view! {
+                                <section class="panel wide" aria-labelledby="ranking-title">
+                                    <h2 id="ranking-title">"Recommendations"</h2>
+                                    <RankingTable/>
+                                    <Part n=7>
+                                        <EffectsView/>
+                                        <PromptView/>
+                                    </Part>
+                                </section>
+                            }.into_any(),
+                            View::Lesson => view! { <Lesson/> }.into_any(),
+                            View::Retriever => view! { <RetrieverView/> }.into_any(),
+                            View::Results => view! { <Results/> }.into_any(),
+                        }}
+                    </Part>
+                    <Part n=8>
+                        <Show when=move || !guided.get()>
+                            <ModelPanel/>
+                        </Show>
+                    </Part>
                 </main>
-            </Show>
+            </Part>
             <Show when=move || guided.get()>
                 <p class="leave">
                     <button type="button" on:click=move |_| page.act(Action::Guided(false))>"Show the whole page"</button>
                 </p>
             </Show>
-            <Show when=move || page.ready.get()>
+            <Part n=9>
                 <Footer/>
-            </Show>
+            </Part>
             <div id=ids::LIVE class="visually-hidden" role="status" aria-live="polite">
                 {move || page.state.with(|state| state.announcement.clone())}
             </div>

@@ -15,6 +15,7 @@ use super::{
     bridge::{Bridge, News},
     browser,
     bundle::{Bundle, stored_bytes},
+    part,
 };
 use crate::{
     format::films,
@@ -40,8 +41,9 @@ pub struct Page {
     pub results: RwSignal<Option<Arc<Results>>>,
     /// The candidate that the visitor points at, as a place in the retriever's order: its letter, tokens and row light up.
     pub lit: RwSignal<Option<usize>>,
-    /// Whether the bundle is here and the link that the page was opened with has been read, or that failed.
-    pub ready: RwSignal<bool>,
+    /// How many parts of the page may be drawn: none until the bundle is here and the link that the page was opened with has
+    /// been read, or that failed.
+    pub parts: RwSignal<usize>,
     bridge: StoredValue<Option<Bridge>, LocalStorage>,
     /// The bundle's folder, once it is known that the bundle can be used.
     folder: StoredValue<Option<String>>,
@@ -50,7 +52,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Starts the engine and fetches the bundle.
+    /// Fetches the bundle, draws the page and starts the engine, in this order: nothing that a visitor sees at first needs the
+    /// engine, and compiling it beside would only make everything slower.
     pub fn start() -> Self {
         let page = Self {
             state: RwSignal::new(State::new()),
@@ -59,13 +62,20 @@ impl Page {
             examples: RwSignal::default(),
             results: RwSignal::new(None),
             lit: RwSignal::new(None),
-            ready: RwSignal::new(false),
+            parts: RwSignal::new(0),
             bridge: StoredValue::new_local(None),
             folder: StoredValue::new(None),
             listening: StoredValue::new(false),
         };
-        page.start_engine();
-        spawn_local(page.fetch_bundle());
+        spawn_local(async move {
+            let bundle = page.fetch_bundle().await;
+            part::draw(page.parts).await;
+            page.start_engine();
+            if let Some(bundle) = bundle {
+                page.results.set(bundle.results().await.map(Arc::new));
+                page.count_stored().await;
+            }
+        });
         let linked = Memo::new(move |_| {
             page.state.with(|state| {
                 // The first example is what a visitor without a link sees.
@@ -76,7 +86,7 @@ impl Page {
         });
         Effect::new(move || {
             let (history, display) = linked.get();
-            if page.ready.get()
+            if page.parts.get() > 0
                 && let Some(bundle) = page.bundle.get()
             {
                 let other = (!bundle.is_shipped()).then(|| bundle.name_in_links());
@@ -155,7 +165,7 @@ impl Page {
         self.state.update(|state| state.failure = Some(failure));
     }
 
-    async fn fetch_bundle(self) {
+    async fn fetch_bundle(self) -> Option<Arc<Bundle>> {
         let hash = browser::hash();
         let shipped = browser::absolute(SHIPPED);
         let (bundle, refused) = match link::bundle(&hash) {
@@ -184,14 +194,12 @@ impl Page {
                 if let Some(failure) = refused.or_else(|| (unknown > 0).then(|| unknown_in_link(unknown))) {
                     self.fail(failure);
                 }
-                self.ready.set(true);
-                self.results.set(bundle.results().await.map(Arc::new));
-                self.count_stored().await;
+                Some(bundle)
             }
             Err(failure) => {
                 self.state.update(|state| state.retriever = Retriever::Failed);
                 self.fail(failure);
-                self.ready.set(true);
+                None
             }
         }
     }
@@ -243,6 +251,7 @@ impl Page {
 
     fn hear(self, event: Event) {
         if event.body == EventBody::Ready {
+            browser::tell_settled();
             self.listening.set_value(true);
             return self.load_retriever();
         }
@@ -263,6 +272,7 @@ impl Page {
             // The old worker must not be dropped while its own handler runs.
             Timeout::new(0, move || self.start_engine()).forget();
         } else {
+            browser::tell_settled();
             self.state.update(|state| {
                 state.retriever = Retriever::Failed;
                 state.failure = Some(Failure {

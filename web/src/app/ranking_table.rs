@@ -1,9 +1,17 @@
 //! The twenty candidates and their order, with what each stage says of them once a ranker has read them.
 
-use leptos::prelude::*;
-use shared::trace::Trace;
+use std::ops::Range;
 
-use super::{bar::Bar, page::Page, radio::Radios, reading::Reading};
+use leptos::prelude::*;
+use shared::{CANDIDATES, trace::Trace};
+
+use super::{
+    bar::Bar,
+    page::Page,
+    part::{Part, all_drawn},
+    radio::Radios,
+    reading::Reading,
+};
 use crate::{
     format::{duration, percent},
     ids,
@@ -11,6 +19,9 @@ use crate::{
     state::{Record, Shown, State, Verdict},
     update::Action,
 };
+
+/// The rows are drawn in two parts.
+const HALF: usize = CANDIDATES / 2;
 
 /// Note, order switch, table and times.
 #[component]
@@ -24,6 +35,16 @@ pub fn RankingTable() -> impl IntoView {
     let untuned = move || verdict.get() == Some(Verdict::UntunedBase);
     let fused = Signal::derive(move || verdict.get() == Some(Verdict::Fused));
     let outdated = move || page.state.with(|state| state.is_stale() || state.awaits_ranker());
+    let drawn = move |places: Range<usize>| {
+        move || {
+            trace.with(|trace| {
+                let letters = trace.as_ref().is_some_and(|trace| trace.ranker.is_some());
+                let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
+                let rows = rows.into_iter().skip(places.start).take(places.len());
+                rows.map(|row| view! { <RankingRow row letters/> }).collect_view()
+            })
+        }
+    };
     view! {
         <Show when=move || trace.with(Option::is_some) fallback=Empty>
             <Recorded/>
@@ -50,11 +71,8 @@ pub fn RankingTable() -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    {move || trace.with(|trace| {
-                        let letters = trace.as_ref().is_some_and(|trace| trace.ranker.is_some());
-                        let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
-                        rows.into_iter().map(|row| view! { <RankingRow row letters/> }).collect_view()
-                    })}
+                    <Part n=5>{drawn(0..HALF)}</Part>
+                    <Part n=6>{drawn(HALF..CANDIDATES)}</Part>
                 </tbody>
             </table>
             <Show when=has_ranker>
@@ -167,8 +185,10 @@ fn RankingRow(
         let item = bundle.as_ref().and_then(|bundle| bundle.catalog.get(row.item));
         item.map(|item| item.genres.join(", ")).unwrap_or_default()
     });
+    // While the page is being drawn it has better things to do.
+    let arrives = all_drawn(page.parts);
     view! {
-        <tr data-item=row.item.0>
+        <tr data-item=row.item.0 class:arrives=arrives>
             <td class="place">{row.place}</td>
             <th scope="row"><span class="film">{row.title}</span><span class="genres">{genres}</span></th>
             {row.fused.map(|cell| view! {
