@@ -1,6 +1,7 @@
 //! The prompt cut into pieces that are drawn one by one: as characters, as tokens or as token ids.
 
 use shared::{
+    PROMPT_HISTORY,
     prompt::{Span, SpanKind},
     trace::{RankerTrace, Trace},
 };
@@ -59,18 +60,26 @@ pub fn chips(trace: &Trace, grain: Grain) -> Vec<Chip> {
     }
 }
 
-/// Titles of candidates that the ranker read only the beginning of; with it goes a closing bracket.
+/// Titles that the ranker read only the beginning of, the history's first; with the end goes a closing bracket.
 pub fn cut(trace: &Trace) -> Vec<&str> {
+    let whole = match (&trace.ranker, &trace.pointwise) {
+        (Some(ranker), _) => Some(ranker.prompt.text.as_str()),
+        (None, Some(ranker)) => Some(ranker.text.as_str()),
+        (None, None) => None,
+    };
+    // Only the last of a long history are read.
+    let read_history = trace.history.iter().rev().take(PROMPT_HISTORY).rev().map(|item| item.title.as_str());
+    let cut_history = read_history.filter(|title| whole.is_some_and(|text| !text.contains(title)));
     let read = |place: usize| match (&trace.ranker, &trace.pointwise) {
         (Some(ranker), _) => Some(ranker.prompt.text.as_str()),
         (None, Some(ranker)) => ranker.questions.get(place).map(String::as_str),
         (None, None) => None,
     };
     let titles = trace.candidates.iter().map(|candidate| candidate.title.as_str()).enumerate();
-    titles
+    let cut_candidates = titles
         .filter(|&(place, title)| read(place).is_some_and(|text| !text.contains(title)))
-        .map(|(_, title)| title)
-        .collect()
+        .map(|(_, title)| title);
+    cut_history.chain(cut_candidates).collect()
 }
 
 fn slice(ranker: &RankerTrace, start: usize, end: usize) -> &str {
@@ -116,9 +125,11 @@ mod tests {
             ["Heat (1995)?", "Toy Story (1995) and?", "Fargo (1996)?"].map(str::to_owned).to_vec();
         trace.ranker = None;
         assert!(cut(&trace).is_empty(), "nothing was read");
-        let (text, scores, probabilities) = (String::new(), vec![0.0; 3], vec![0.0; 3]);
+        let (text, scores, probabilities) = ("I liked Alien (1979).".to_owned(), vec![0.0; 3], vec![0.0; 3]);
         trace.pointwise = Some(PointwiseTrace { text, questions, tokens: 9, scores, probabilities });
         assert_eq!(cut(&trace).len(), 1);
+        trace.pointwise.as_mut().expect("it was set").text = "I liked Alien (19.".into();
+        assert_eq!(cut(&trace)[0], "Alien (1979)");
     }
 
     #[test]

@@ -19,22 +19,32 @@ pub struct Comparison {
     /// The second one's candidates in its order.
     pub lines: Vec<Line>,
     /// Kendall's tau over the candidates that both have: 1 is the same order, 0 none in common, -1 turned round. Absent
-    /// for fewer than two.
+    /// if there are too few of them to say anything.
     pub tau: Option<f64>,
 }
 
-/// What was said of the candidates, best first: both stages together where a tuned ranker ran, else the ranker's order.
+/// Fewest films of which an order is worth a number.
+const ENOUGH: usize = 5;
+
+/// What is recommended, best first: both stages together where a tuned ranker ran, else the ranker's order.
 pub fn order(trace: &Trace) -> Vec<ItemId> {
-    let mut ranking: Vec<_> = trace.ranking.iter().collect();
-    if trace.fused.is_none() {
-        ranking.sort_by_key(|ranked| ranked.ranker_rank.unwrap_or(ranked.rank));
+    if trace.fused.is_some() {
+        trace.ranking.iter().map(|ranked| ranked.item).collect()
+    } else {
+        by_ranker(trace)
     }
+}
+
+/// The ranker's own order, best first; the retriever's where no ranker ran.
+fn by_ranker(trace: &Trace) -> Vec<ItemId> {
+    let mut ranking: Vec<_> = trace.ranking.iter().collect();
+    ranking.sort_by_key(|ranked| ranked.ranker_rank.unwrap_or(ranked.rank));
     ranking.into_iter().map(|ranked| ranked.item).collect()
 }
 
-/// Compares the orders of two records.
+/// Compares the orders of two rankers, each without its retriever.
 pub fn compare(first: &Trace, second: &Trace) -> Comparison {
-    let (before, after) = (order(first), order(second));
+    let (before, after) = (by_ranker(first), by_ranker(second));
     let place = |item: &ItemId| before.iter().position(|other| other == item);
     let title = |item: ItemId| {
         let ranked = second.ranking.iter().find(|ranked| ranked.item == item);
@@ -55,10 +65,13 @@ pub fn compare(first: &Trace, second: &Trace) -> Comparison {
 
 /// Kendall's tau between the order of these numbers and the rising one.
 fn kendall(places: &[usize]) -> Option<f64> {
-    let pairs = places.len() * places.len().saturating_sub(1) / 2;
+    if places.len() < ENOUGH {
+        return None;
+    }
+    let pairs = places.len() * (places.len() - 1) / 2;
     let rising: usize =
         (0..places.len()).map(|n| places[n + 1..].iter().filter(|&&later| later > places[n]).count()).sum();
-    (pairs > 0).then(|| 2.0 * rising as f64 / pairs as f64 - 1.0)
+    Some(2.0 * rising as f64 / pairs as f64 - 1.0)
 }
 
 /// How a record was asked, in words.
@@ -75,6 +88,8 @@ pub fn asked(trace: &Trace) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::{fusion::Fusion, trace::FusedTrace};
+
     use super::*;
     use crate::letters::tests::trace;
 
@@ -88,12 +103,18 @@ mod tests {
         let turned = compare(&first, &second);
         let places: Vec<_> = turned.lines.iter().map(|line| (line.before, line.after)).collect();
         assert_eq!(places, [(Some(3), 1), (Some(2), 2), (Some(1), 3)]);
-        assert_eq!((turned.tau, compare(&first, &first).tau), (Some(-1.0), Some(1.0)));
+
+        // With both stages together something else is recommended; the rankers are compared all the same.
+        second.fused = Some(FusedTrace {
+            weights: Fusion { retriever: 1.0, ranker: 0.5 },
+            retriever: vec![0.5, 0.3, 0.2],
+            probabilities: vec![0.5, 0.3, 0.2],
+        });
+        assert_eq!(compare(&first, &second), turned);
 
         second.ranking[0].item = ItemId(77);
         let other = compare(&first, &second);
         assert_eq!(other.lines[2].before, None);
-        assert_eq!(other.tau, Some(-1.0));
     }
 
     #[test]
@@ -102,8 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn one_film_has_no_order() {
-        assert_eq!((kendall(&[]), kendall(&[3])), (None, None));
-        assert!((kendall(&[1, 0, 2]).expect("three films") - 1.0 / 3.0).abs() < 1e-9);
+    fn a_few_films_are_not_given_a_number() {
+        assert_eq!((kendall(&[]), kendall(&[3, 2, 1, 0])), (None, None));
+        assert_eq!((kendall(&[0, 1, 2, 3, 4]), kendall(&[4, 3, 2, 1, 0])), (Some(1.0), Some(-1.0)));
+        assert!((kendall(&[1, 0, 2, 3, 4]).expect("five films") - 0.8).abs() < 1e-9);
     }
 }

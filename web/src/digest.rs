@@ -2,9 +2,9 @@
 
 use js_sys::{Promise, Uint8Array};
 use shared::manifest::FileEntry;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Crypto;
+use web_sys::{Blob, Crypto};
 
 const SHA_256: &str = "SHA-256";
 
@@ -12,28 +12,24 @@ const SHA_256: &str = "SHA-256";
 pub enum Wrong {
     /// They are others than announced; how.
     Different(String),
+    /// They cannot be read.
+    Unreadable(JsValue),
     /// The browser computes no checksums here.
     Unavailable(JsValue),
 }
 
 /// Refuses bytes that are not the file announced.
+#[cfg(feature = "engine")]
 pub async fn check(crypto: Result<Crypto, JsValue>, bytes: &[u8], file: &FileEntry) -> Result<(), Wrong> {
     check_len(bytes.len() as u64, file)?;
     let digest = crypto.and_then(|crypto| crypto.subtle().digest_with_str_and_u8_array(SHA_256, bytes));
     check_sum(digest, file).await
 }
 
-/// The same for bytes that the browser holds.
-#[cfg(feature = "engine")]
-pub async fn check_blob(
-    crypto: Result<Crypto, JsValue>,
-    blob: &web_sys::Blob,
-    file: &FileEntry,
-) -> Result<(), Wrong> {
-    use wasm_bindgen::JsCast;
-
+/// Refuses what the browser holds, which does not pass through the module's memory, if it is not the file announced.
+pub async fn check_blob(crypto: Result<Crypto, JsValue>, blob: &Blob, file: &FileEntry) -> Result<(), Wrong> {
     check_len(blob.size() as u64, file)?;
-    let bytes = JsFuture::from(blob.array_buffer()).await.map_err(Wrong::Unavailable)?;
+    let bytes = JsFuture::from(blob.array_buffer()).await.map_err(Wrong::Unreadable)?;
     let subtle = crypto.map_err(Wrong::Unavailable)?.subtle();
     check_sum(subtle.digest_with_str_and_buffer_source(SHA_256, bytes.unchecked_ref()), file).await
 }

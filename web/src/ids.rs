@@ -50,6 +50,8 @@ pub const STEP_BACK: &str = "step-back";
 pub const STEP_NEXT: &str = "step-next";
 /// Radio group: the step's question.
 pub const QUESTION: &str = "question";
+/// Button: shows what a step hides until a guess is made.
+pub const REVEAL: &str = "reveal";
 /// What is said of the answer.
 pub const ANSWER: &str = "answer";
 /// How the lesson's record came about.

@@ -35,6 +35,8 @@ pub struct Step {
     pub text: &'static str,
     /// What it is about.
     pub part: Part,
+    /// Whether the answer can be read off what the step is about, which is then hidden until a guess is made.
+    pub hides: bool,
     /// What is asked.
     pub question: &'static str,
     /// What can be answered.
@@ -66,6 +68,7 @@ pub static LESSON: [Step; STEPS] = [
                model knows a lot about films, but reading thousands of titles for every visitor would take far too long. So \
                there are two stages.",
         part: Part::History,
+        hides: false,
         question: "How many films does the language model read about at once here?",
         choices: &["all of the catalogue", "twenty candidates", "only one"],
         answer: |trace| {
@@ -78,6 +81,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "LRURec, a small recurrent network, reads the film ids, not the titles, and gives every film of the catalogue a \
                score. It learnt from other people’s histories what is watched after what. Its best twenty are the candidates.",
         part: Part::Candidates,
+        hides: false,
         question: "How much likelier does it find its first candidate than its last?",
         choices: &["about the same (up to 2 times)", "2 to 10 times", "more than 10 times"],
         answer: |trace| {
@@ -104,6 +108,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "Now text begins. History and candidates are written into one prompt, and each candidate gets an index letter, A \
                to T. The model should answer with only the letter of the film you will watch next.",
         part: Part::Prompt,
+        hides: true,
         question: "How many tokens does the model read for this?",
         choices: &["fewer than 200", "200 to 400", "more than 400"],
         answer: |trace| {
@@ -126,6 +131,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "The model reads numbers. A tokenizer cuts the text into pieces of its vocabulary; frequent words are one piece, \
                rare names are several. What matters for the answer: every index letter must be exactly one token.",
         part: Part::Prompt,
+        hides: false,
         question: "How many tokens do the letters A to T take in all, as answers?",
         choices: &["20", "40", "it depends on the film"],
         answer: |trace| {
@@ -143,6 +149,7 @@ pub static LESSON: [Step; STEPS] = [
                well it would continue the text. Nothing is written, nothing is sampled. Here are the twenty likeliest tokens of the \
                whole vocabulary.",
         part: Part::Vocabulary,
+        hides: true,
         question: "Which token does the model find likeliest?",
         choices: &["an index letter", "an ordinary word", "a line break or a sign"],
         answer: |trace| {
@@ -171,6 +178,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "The verbalizer looks at twenty of these logits only, those of the letters, and takes each as the score of its \
                film. So one pass ranks all candidates, and no answer can be anything but a candidate.",
         part: Part::Vocabulary,
+        hides: true,
         question: "What share of the whole vocabulary’s probability lies on the letters?",
         choices: &["less than 1 %", "1 to 50 %", "more than 50 %"],
         answer: |trace| {
@@ -195,6 +203,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "Softmax turns the twenty logits into probabilities that sum to one: e to the logit, divided by the sum of all. A \
                temperature divides the logits first. Move the slider: no pass is needed, the logits are stored.",
         part: Part::Letters,
+        hides: false,
         question: "You double the temperature. What happens to the order of the films?",
         choices: &["it is reversed", "it stays", "it becomes random"],
         answer: |trace| {
@@ -214,6 +223,7 @@ pub static LESSON: [Step; STEPS] = [
                whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
                it. Further down the same films were asked about in eight orders: do the films keep their places, or the letters?",
         part: Part::Ranking,
+        hides: true,
         question: "How far did the retriever’s first candidate move?",
         choices: &["it is still first", "a few places", "ten places or more"],
         answer: |trace| {
@@ -238,6 +248,7 @@ pub static LESSON: [Step; STEPS] = [
                each, and may write titles that are not among the candidates. Below is a race of both; with the ranker loaded, they race \
                on your device.",
         part: Part::Race,
+        hides: false,
         question: "In the paper, how much longer does writing take for titles of 20 tokens?",
         choices: &["twice as long", "ten times", "more than fifty times"],
         answer: |_| {

@@ -78,10 +78,10 @@ pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
     rows
 }
 
-/// A move as the table marks it and as a screen reader says it.
-pub fn movement(moved: i64) -> (&'static str, String) {
+/// A move against the place somewhere else, as the table marks it and as a screen reader says it.
+pub fn movement(moved: i64, than: &str) -> (&'static str, String) {
     match moved {
-        0 => ("=", "same place as the retriever's".into()),
+        0 => ("=", format!("same place as {than}")),
         1.. => ("▲", format!("{moved} up")),
         _ => ("▼", format!("{} down", -moved)),
     }
@@ -177,8 +177,8 @@ mod tests {
         assert_eq!(order(Shown::Ranker), ['C', 'B', 'A']);
         let first = rows(&trace, Shown::Ranker)[0].ranker.unwrap();
         assert_eq!((first.moved, first.bar), (2, 1.0));
-        assert_eq!(movement(first.moved), ("▲", "2 up".into()));
-        assert_eq!(movement(-2).1, "2 down");
+        assert_eq!(movement(first.moved, "there"), ("▲", "2 up".into()));
+        assert_eq!(movement(-2, "there").1, "2 down");
         assert!(order_note(&trace, Shown::Final).starts_with("Untuned base model"));
     }
 

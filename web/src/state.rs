@@ -258,6 +258,11 @@ impl State {
         self.pending.is_some() || self.measuring.is_some() || self.is_racing()
     }
 
+    /// Whether the lesson is shown alone. Nobody should be locked in: a guided page without its lesson would show nothing.
+    pub fn is_guided(&self) -> bool {
+        self.display.guided && self.display.view == View::Lesson
+    }
+
     /// Whether films are being left out or orders asked about.
     pub fn is_measuring(&self) -> bool {
         self.measuring.is_some()
@@ -300,7 +305,12 @@ impl State {
 
     /// Whether a recommendation can be asked for now.
     pub fn can_recommend(&self) -> bool {
-        self.retriever == Retriever::Ready && !self.history.items().is_empty() && !self.is_busy()
+        self.could_recommend() && !self.is_busy()
+    }
+
+    /// Whether it can as soon as nothing else is computed.
+    pub fn could_recommend(&self) -> bool {
+        self.retriever == Retriever::Ready && !self.history.items().is_empty()
     }
 
     /// Whether the result shown belongs to an earlier history.

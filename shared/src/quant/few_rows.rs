@@ -29,7 +29,7 @@ pub(super) fn few_rows(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
     let mut out = vec![0.0; rows * d_out];
     let target = Target::new(out.as_mut_ptr(), d_out);
     let whole = (rows == 1).then(|| integer_row::of(x, weight)).flatten();
-    let work = |some: &mut Vec<f32>, n: usize| {
+    let work = |(some, expanded): &mut (Vec<f32>, Vec<f32>), n: usize| {
         let outputs = n * OUTPUTS..d_out.min((n + 1) * OUTPUTS);
         some.clear();
         some.resize(rows * outputs.len(), 0.0);
@@ -37,7 +37,7 @@ pub(super) fn few_rows(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
             Some(whole) => whole.multiply(outputs.clone(), some),
             None => vectorized(
                 #[inline(always)]
-                || multiply(x, weight, d_in, outputs.clone(), some),
+                || multiply(x, weight, outputs.clone(), expanded, some),
             ),
         }
         for (row, some) in some.chunks_exact(outputs.len()).enumerate() {
@@ -45,19 +45,18 @@ pub(super) fn few_rows(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
             unsafe { target.from(row * d_out + outputs.start).put(some, false) };
         }
     };
-    each(d_out.div_ceil(OUTPUTS), Vec::new, work);
+    each(d_out.div_ceil(OUTPUTS), || (Vec::new(), vec![0.0; d_in]), work);
     Tensor::from_primitive::<Flex>(tensor(out, vec![rows, d_out]))
 }
 
-/// All rows times some rows of the weight: `[rows, outputs]`.
+/// All rows times some rows of the weight, each of which is expanded to `[d_in]` in its turn: `[rows, outputs]`.
 #[inline(always)]
-fn multiply(x: &[f32], weight: &TensorBytes, d_in: usize, outputs: Range<usize>, out: &mut [f32]) {
-    let mut numbers = vec![0.0; d_in];
+fn multiply(x: &[f32], weight: &TensorBytes, outputs: Range<usize>, expanded: &mut [f32], out: &mut [f32]) {
     let count = outputs.len();
     for (n, row) in weight.rows().skip(outputs.start).take(count).enumerate() {
-        weight.format.dequantize(row, 0, &mut numbers);
-        for (x, out) in x.chunks_exact(d_in).zip(out.chunks_exact_mut(count)) {
-            out[n] = dot(x, &numbers);
+        weight.format.dequantize(row, 0, expanded);
+        for (x, out) in x.chunks_exact(expanded.len()).zip(out.chunks_exact_mut(count)) {
+            out[n] = dot(x, expanded);
         }
     }
 }

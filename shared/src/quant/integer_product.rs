@@ -9,11 +9,13 @@ use std::{ops::Range, sync::OnceLock};
 
 use burn::{backend::Flex, tensor::Tensor};
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::integer_unit::wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
 use super::integer_unit::x86::{Avx2, Avx512};
 use super::{
     BLOCK,
-    integer_unit::{Unit, lanes, numbers},
+    integer_unit::{Here, Unit, here, lanes, numbers},
 };
 use crate::{
     host::{constant, slice, tensor},
@@ -33,23 +35,14 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes) -> Option<Tensor<2>> 
     if !weight.format.is_whole() {
         return None;
     }
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
-            return Some(multiply::<Avx512, 8>(x, weight, avx512));
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Some(multiply::<Avx2, 4>(x, weight, avx2));
-        }
-    }
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    return Some(multiply::<super::integer_unit::wasm::Simd128, 4>(
-        x,
-        weight,
-        kernel::<super::integer_unit::wasm::Simd128, 4>,
-    ));
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-    None
+    Some(match here()? {
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx512 => multiply::<Avx512, 8>(x, weight, avx512),
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx2 => multiply::<Avx2, 4>(x, weight, avx2),
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Here::Simd128 => multiply::<Simd128, 4>(x, weight, kernel::<Simd128, 4>),
+    })
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -4,12 +4,14 @@
 
 use std::ops::Range;
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::integer_unit::wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
 use super::integer_unit::x86::{Avx2, Avx512};
 use super::{
     BLOCK,
     integer_product::{Inputs, PAIRS},
-    integer_unit::{Unit, lanes, numbers},
+    integer_unit::{Here, Unit, here, lanes, numbers},
 };
 use crate::{lanes::vectorized, weights::TensorBytes};
 
@@ -43,19 +45,14 @@ impl Row<'_> {
 }
 
 fn kernel_here() -> Option<Kernel> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
-            return Some(avx512);
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Some(avx2);
-        }
-    }
-    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    return Some(multiply::<super::integer_unit::wasm::Simd128>);
-    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-    None
+    Some(match here()? {
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx512 => avx512,
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx2 => avx2,
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Here::Simd128 => multiply::<Simd128>,
+    })
 }
 
 #[cfg(target_arch = "x86_64")]

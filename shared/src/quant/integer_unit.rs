@@ -1,5 +1,33 @@
-//! Vector units that multiply 16-bit whole numbers: the few instructions that `integer_product` needs of each.
+//! Vector units that multiply 16-bit whole numbers: which one is here, and the few instructions that `integer_product` and
+//! `integer_row` need of each.
 #![allow(unsafe_code, reason = "instructions of one machine, loads by pointer")]
+
+/// The vector units that a machine of this kind may have.
+pub(super) enum Here {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
+}
+
+/// The best one of this machine, if it has any.
+pub(super) fn here() -> Option<Here> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
+            return Some(Here::Avx512);
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return Some(Here::Avx2);
+        }
+    }
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    return Some(Here::Simd128);
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    None
+}
 
 /// A vector of 32-bit lanes, of which any bits are valid numbers.
 ///

@@ -73,7 +73,15 @@ async fn views_are_clean(settings: Settings, name: &str) {
         assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{name}, {}: {wide} too wide", view.name());
         visitor.screenshot(&format!("view-{}-{name}", view.slug())).await;
     }
-    if settings.look != Look::Narrow {
+    if settings.look == Look::Narrow {
+        visitor.click(ids::LARGE).await;
+        for view in View::ALL {
+            visitor.click(&ids::view(view)).await;
+            visitor.value("[...document.querySelectorAll('details')].forEach(e => { e.open = true; })").await;
+            let wide = visitor.value("document.documentElement.scrollWidth - innerWidth").await;
+            assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "large, {}: {wide} too wide", view.name());
+        }
+    } else {
         visitor.click(&ids::view(View::Recommend)).await;
         add_films(&visitor).await;
         recommend(&visitor).await;

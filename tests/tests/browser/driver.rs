@@ -236,7 +236,9 @@ impl Visitor {
 
     /// Clicks an element by its id, once it is there and enabled.
     pub async fn click(&self, id: &str) {
-        let ready = format!("(e => !!e && !e.disabled)(document.getElementById({id:?}))");
+        let ready = format!(
+            "(e => !!e && !e.disabled && e.ariaDisabled !== 'true')(document.getElementById({id:?}))"
+        );
         self.wait(&format!("#{id} to be usable"), &ready, SOON).await;
         self.client.find(Locator::Id(id)).await.unwrap().click().await.unwrap();
     }

@@ -134,7 +134,15 @@ async fn the_lesson_needs_no_model() {
     // Every step asks, and the record answers.
     for step in 1..=web::lesson::STEPS {
         visitor.wait_for_text(ids::STEP_TITLE, &format!("{step}. "), SOON).await;
+        // What would give the answer away is not to be seen before a guess.
+        let hidden = "[...document.querySelectorAll('.lesson .figure')].filter(e => e.hidden).length";
+        assert_eq!(
+            visitor.value(hidden).await,
+            json!(u8::from(web::lesson::LESSON[step - 1].hides)),
+            "{step}"
+        );
         choose(&visitor, ids::QUESTION, 0).await;
+        visitor.wait("the picture", &format!("{hidden} === 0"), SOON).await;
         let said = format!("/^(Yes|No)\\. ./.test(document.getElementById('{}').textContent)", ids::ANSWER);
         visitor.wait("an answer", &said, SOON).await;
         if step < web::lesson::STEPS {
@@ -159,6 +167,18 @@ async fn the_lesson_needs_no_model() {
     visitor.click(ids::LARGE).await;
     visitor.wait("large type", "!!document.querySelector('.page.large')", SOON).await;
     visitor.screenshot("large").await;
+
+    // Nobody has to guess.
+    visitor.click(ids::STEP_BACK).await;
+    visitor.click(ids::REVEAL).await;
+    visitor
+        .wait("the ranking", &format!("!!document.getElementById('{}').offsetParent", ids::COMPARISON), SOON)
+        .await;
+
+    // A link that is opened where the page is already shown leads where it says.
+    visitor.value("location.hash = '#view=results'").await;
+    let results = format!("!!document.getElementById('{}')", ids::RESULTS);
+    visitor.wait("the results", &results, SOON).await;
     visitor.leave().await;
 }
 

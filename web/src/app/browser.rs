@@ -78,6 +78,11 @@ pub fn same_origin(path: &str) -> Option<String> {
 /// Starts the page anew at this part of the address after `#`.
 pub fn reload_at(hash: &str) {
     set_hash(hash);
+    reload();
+}
+
+/// Starts the page anew.
+pub fn reload() {
     // Where the browser refuses, the address has changed and the visitor can reload.
     let _ = window().location().reload();
 }

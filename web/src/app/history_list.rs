@@ -34,7 +34,9 @@ pub fn HistoryList() -> impl IntoView {
                 id=ids::RECOMMEND
                 type="button"
                 class="primary"
-                disabled=move || page.state.with(|state| !state.can_recommend())
+                disabled=move || page.state.with(|state| !state.could_recommend())
+                // While something is computed it keeps the focus.
+                aria-disabled=move || page.state.with(State::is_busy).to_string()
                 on:click=move |_| page.act(Action::Recommend)
             >
                 "Recommend"
@@ -43,7 +45,10 @@ pub fn HistoryList() -> impl IntoView {
                 id=ids::UNDO
                 type="button"
                 disabled=move || !can_undo.get()
-                on:click=move |_| page.act(Action::Undo)
+                on:click=move |_| {
+                    page.act(Action::Undo);
+                    browser::focus_soon(vec![if can_undo.get_untracked() { ids::UNDO } else { ids::REDO }.into()]);
+                }
             >
                 "Undo"
             </button>
@@ -51,7 +56,10 @@ pub fn HistoryList() -> impl IntoView {
                 id=ids::REDO
                 type="button"
                 disabled=move || !can_redo.get()
-                on:click=move |_| page.act(Action::Redo)
+                on:click=move |_| {
+                    page.act(Action::Redo);
+                    browser::focus_soon(vec![if can_redo.get_untracked() { ids::REDO } else { ids::UNDO }.into()]);
+                }
             >
                 "Redo"
             </button>
@@ -156,7 +164,7 @@ fn HistoryRow(
 
 /// Recorded tastes to look at, as long as there is no history of the visitor's own.
 #[component]
-fn Examples() -> impl IntoView {
+pub fn Examples() -> impl IntoView {
     let page = expect_context::<Page>();
     let shown = Memo::new(move |_| page.state.with(State::example));
     let own = Memo::new(move |_| {
@@ -181,7 +189,11 @@ fn Examples() -> impl IntoView {
     view! {
         <Show when=move || !own.get() && page.examples.with(|examples| !examples.is_empty())>
             <div id=ids::EXAMPLES class="examples" role="group" aria-label="Recorded examples">
-                <p class="hint">"Recorded examples. Add a film to begin your own list."</p>
+                <p class="hint">
+                    "Recorded examples."
+                    // A lesson alone has no place to add films.
+                    {move || (!page.state.with(State::is_guided)).then_some(" Add a film to begin your own list.")}
+                </p>
                 {buttons}
             </div>
         </Show>

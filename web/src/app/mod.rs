@@ -29,7 +29,7 @@ mod search_box;
 use gloo::timers::callback::Timeout;
 use leptos::{ev, prelude::*};
 
-use crate::{ids, update::Action, view::View};
+use crate::{ids, state::State, update::Action, view::View};
 use alert::Alert;
 use bundle_panel::BundlePanel;
 use effects::EffectsView;
@@ -68,9 +68,10 @@ fn App() -> impl IntoView {
     // A file dropped beside its place must not replace the page.
     window_event_listener(ev::dragover, |event| event.prevent_default());
     window_event_listener(ev::drop, |event| event.prevent_default());
+    // The page itself never moves there, so this is a link that was opened here.
+    window_event_listener(ev::hashchange, |_| browser::reload());
     let shown = Memo::new(move |_| display.get().view);
-    // Nobody should be locked in: a guided page without its lesson would show nothing.
-    let guided = Memo::new(move |_| display.get().guided && display.get().view == View::Lesson);
+    let guided = Memo::new(move |_| page.state.with(State::is_guided));
     view! {
         <div class="page" class:large=move || display.get().large>
             <Part n=1>

@@ -61,7 +61,7 @@ fn Gate() -> impl IntoView {
             <dl class="facts">
                 <div><dt>"Size"</dt><dd>{megabytes(total)}</dd></div>
                 <div><dt>"Licence"</dt><dd>{base.licence.clone()}</dd></div>
-                <div><dt>"Storage"</dt><dd>"kept on this device"</dd></div>
+                <div><dt>"Storage"</dt><dd>{if missing == total { "nothing yet; kept on this device once loaded" } else { "kept on this device" }}</dd></div>
             </dl>
             <button id=ids::LOAD_MODEL type="button" class="primary" on:click=move |_| page.act(Action::LoadModel)>
                 {label}

@@ -41,12 +41,14 @@ pub async fn keep(files: &[File]) -> Result<(), Failure> {
     };
     let mut whole = Vec::new();
     for (n, entry) in keep {
-        let bytes = bytes(&files[n]).await.map_err(|error| unreadable(&files[n], &error))?;
-        digest::check(window().crypto(), &bytes, &entry).await.map_err(|wrong| match wrong {
+        digest::check_blob(window().crypto(), &files[n], &entry).await.map_err(|wrong| match wrong {
             Wrong::Different(how) => refuse(
                 FailureCode::Checksum,
                 format!("{} is not the file of the manifest: {how}", entry.path),
             ),
+            Wrong::Unreadable(error) => {
+                refuse(FailureCode::Input, format!("{} cannot be read: {}", entry.path, message(&error)))
+            }
             Wrong::Unavailable(error) => refuse(FailureCode::Device, message(&error)),
         })?;
         whole.push((entry.path, files[n].clone().into()));
@@ -92,13 +94,4 @@ async fn store(files: Vec<(String, Blob)>, base: Option<(&File, &FileEntry)>) ->
         caches::put(&cache, &format!("{FOLDER}{name}"), &blob).await?;
     }
     Ok(())
-}
-
-async fn bytes(file: &Blob) -> Result<Vec<u8>, JsValue> {
-    let buffer = JsFuture::from(file.array_buffer()).await?;
-    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
-}
-
-fn unreadable(file: &File, error: &JsValue) -> Failure {
-    refuse(FailureCode::Input, format!("{} cannot be read: {}", file.name(), message(error)))
 }

@@ -34,7 +34,7 @@ pub fn Race() -> impl IntoView {
                 the same model reads the same prompt both ways: once for the letters, and then as a writer."
             </p>
             <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
-            <Show when=move || !ready.get()>
+            <Show when=move || !ready.get() && !page.state.with(State::is_guided)>
                 <p class="hint">"To race on your own device, load the ranker."</p>
             </Show>
             <div class="actions">
@@ -107,12 +107,12 @@ fn writing(race: Option<&Standing>) -> String {
 fn result(race: &Standing) -> Option<String> {
     let end = match race.end? {
         RaceEnd::Said => "The model ended its text",
-        RaceEnd::Full => "The text was cut where a ranking would be full",
+        RaceEnd::Full => "The text was cut at the length of a full ranking,",
         RaceEnd::Stopped => "You stopped the writing",
     };
     let times = times(race.writing_ms / race.pass_ms);
     Some(format!(
-        "{end} after {times} the time of one pass. It names {} of the {} candidates; a text can name films that are no \
+        "{end} after {times} as long as one pass takes. It names {} of the {} candidates; a text can name films that are no \
         candidates, or one twice, which letters cannot.",
         race.named, race.candidates
     ))

@@ -115,9 +115,12 @@ fn Recorded() -> impl IntoView {
 /// What stands there before the first recommendation.
 #[component]
 fn Empty() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let empty = move || page.state.with(|state| state.history.items().is_empty());
     view! {
         <p class="note">
-            "Add some films and press “Recommend”. The retriever, about a megabyte, answers at once; the ranker is a \
+            {move || if empty() { "Add some films and press" } else { "Your films are there: press" }}
+            " “Recommend”. The retriever, about a megabyte, answers at once; the ranker is a \
             language model that you can load when you want to see it read the candidates."
         </p>
     }
@@ -134,7 +137,11 @@ fn Progress() -> impl IntoView {
             } else if state.is_busy() {
                 Some("The retriever is searching…")
             } else if state.is_stale() {
-                Some("Your history has changed: recommend again.")
+                Some(if state.history.items().is_empty() {
+                    "Your history is empty: add a film. Below is what was recommended before."
+                } else {
+                    "Your history has changed: recommend again."
+                })
             } else {
                 None
             }
@@ -222,7 +229,7 @@ fn Move(
     /// By whom, for screen readers.
     by: &'static str,
 ) -> impl IntoView {
-    let (mark, words) = movement(cell.moved);
+    let (mark, words) = movement(cell.moved, "in the retriever’s order");
     let class = match cell.moved {
         0 => "move",
         1.. => "move up",

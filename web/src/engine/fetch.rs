@@ -74,6 +74,11 @@ fn refusal(wrong: Wrong, file: &FileEntry) -> Failure {
             message: format!("{} is not the file announced: {how}.", file.path),
             hint: "Try again; if it stays, the server holds a damaged or different file.".into(),
         },
+        Wrong::Unreadable(error) => Failure {
+            code: FailureCode::Device,
+            message: format!("This browser cannot read what it keeps of {}: {}.", file.path, message(&error)),
+            hint: "Delete the stored model and load it again.".into(),
+        },
         Wrong::Unavailable(error) => Failure {
             code: FailureCode::Device,
             message: format!("This browser computes no checksums here: {}.", message(&error)),

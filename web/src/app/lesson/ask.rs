@@ -71,8 +71,11 @@ pub fn Ask(
             }}
             <Show
                 when=move || loaded.get()
-                fallback=|| view! {
-                    <p class="hint">"You are seeing recorded answers. Load the ranker to ask the model yourself."</p>
+                fallback=move || view! {
+                    <p class="hint">
+                        "You are seeing recorded answers."
+                        {move || (!page.state.with(State::is_guided)).then_some(" Load the ranker to ask the model yourself.")}
+                    </p>
                 }
             >
                 <div class="actions">

@@ -43,8 +43,8 @@ pub fn Compare(
             <caption>
                 {move || trace.with(|trace| trace.as_ref().map(|now| {
                     pinned.with(|pinned| match pinned {
-                        Some(pinned) => format!("Pinned: {}. Now: {}.{}", asked(pinned), asked(now), tau(pinned, now)),
-                        None => format!("Now: {}.", asked(now)),
+                        Some(pinned) => format!("The ranker’s own order. Pinned: {}. Now: {}.{}", asked(pinned), asked(now), tau(pinned, now)),
+                        None => format!("The ranker’s own order: {}.", asked(now)),
                     })
                 }))}
             </caption>
@@ -85,7 +85,8 @@ fn lines(pinned: Option<&Trace>, now: &Trace) -> impl IntoView + use<> {
     };
     let rows = comparison.lines.iter().enumerate().map(|(n, line)| {
         let before = place_before(n, line.before);
-        let moved = before.map(|before| movement(before as i64 - line.after as i64));
+        let than = if pinned.is_some() { "in the pinned answer" } else { "in the retriever’s order" };
+        let moved = before.map(|before| movement(before as i64 - line.after as i64, than));
         view! {
             <tr>
                 <td class="place">{line.after}</td>

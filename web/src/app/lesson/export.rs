@@ -88,7 +88,7 @@ pub fn Export(
                     prop:checked=move || page.state.with(|state| state.display.guided)
                     on:change:target=move |event| page.act(Action::Guided(event.target().checked()))
                 />
-                " For a class: show the lesson alone. The address then leads to exactly this view."
+                " For a class: show the lesson alone. The address then leads to this step and history, at this temperature."
             </label>
         </p>
     }

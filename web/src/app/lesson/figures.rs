@@ -82,7 +82,7 @@ pub fn VocabularyFigure(
         <h3>"The whole vocabulary"</h3>
         {move || match read() {
             Some((bars, mass)) if !bars.is_empty() => view! {
-                <p class="hint">"The likeliest next tokens. The verbalizer ignores all but the letters, which are marked."</p>
+                <p class="hint">"The likeliest next tokens, at temperature 1. The verbalizer ignores all but the letters, which are marked."</p>
                 <ol id=ids::VOCABULARY class="bars">{bars.into_iter().map(row).collect_view()}</ol>
                 <p id=ids::MASS>
                     {mass.map(|mass| format!("Of all probability, {} lies on the letters of the candidates.", percent(mass)))}

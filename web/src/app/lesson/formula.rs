@@ -55,15 +55,19 @@ pub fn FormulaView(
         let best = (0..bars.len()).max_by(|&a, &b| bars[a].logit.total_cmp(&bars[b].logit));
         formula(&bars, pointed.or(best)?, temperature)
     });
-    view! { <div id=ids::FORMULA class="formula" tabindex="0" role="region" aria-label="The softmax with numbers">{move || shown.get().map(numbers)}</div> }
+    let of = move || {
+        let by_letters = trace.with(|trace| trace.as_ref().is_some_and(|trace| trace.ranker.is_some()));
+        if by_letters { "letter" } else { "film" }
+    };
+    view! { <div id=ids::FORMULA class="formula" tabindex="0" role="region" aria-label="The softmax with numbers">{move || shown.get().map(|shown| numbers(shown, of()))}</div> }
 }
 
-fn numbers(formula: Formula) -> impl IntoView {
+fn numbers(formula: Formula, of: &'static str) -> impl IntoView {
     let Formula { letter, logit, temperature, share, sum, probability, largest } = formula;
     view! {
         <p>
             <math>
-                <mi>"p"</mi><mo>"("</mo><mi>"letter"</mi><mo>")"</mo><mo>"="</mo>
+                <mi>"p"</mi><mo>"("</mo><mi>{of}</mi><mo>")"</mo><mo>"="</mo>
                 <mfrac>
                     <mrow><mi>"exp"</mi><mo>"("</mo><mi>"logit"</mi><mo>"/"</mo><mi>"T"</mi><mo>")"</mo></mrow>
                     <mrow><mo>"∑"</mo><mi>"exp"</mi><mo>"("</mo><mi>"logit"</mi><mo>"/"</mo><mi>"T"</mi><mo>")"</mo></mrow>
@@ -78,7 +82,7 @@ fn numbers(formula: Formula) -> impl IntoView {
                         <mi>"exp"</mi><mo>"("</mo><mo>"("</mo><mn>{format!("{logit:.2}")}</mn><mo>"−"</mo>
                         <mn>{format!("{largest:.2}")}</mn><mo>")"</mo><mo>"/"</mo><mn>{temperature.to_string()}</mn><mo>")"</mo>
                     </mrow>
-                    <mrow><mtext>"sum over all letters"</mtext></mrow>
+                    <mrow><mtext>{format!("sum over all {of}s")}</mtext></mrow>
                 </mfrac>
                 <mo>"="</mo>
                 <mfrac><mn>{format!("{share:.4}")}</mn><mn>{format!("{sum:.4}")}</mn></mfrac>

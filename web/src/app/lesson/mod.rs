@@ -12,11 +12,11 @@ use leptos::prelude::*;
 
 use shared::trace::Trace;
 
-use super::{page::Page, prompt_view::Letters, race::Race};
+use super::{browser, history_list::Examples, page::Page, prompt_view::Letters, race::Race};
 use crate::{
     compare, ids,
     lesson::{LESSON, Part},
-    state::Outcome,
+    state::{Outcome, State},
 };
 use ask::Ask;
 use comparison::Compare;
@@ -24,7 +24,7 @@ use export::Export;
 use figures::{LetterFigure, VocabularyFigure};
 use formula::{FormulaView, Temperature};
 use shuffle::Shuffle;
-use stepper::Stepper;
+use stepper::{Guesses, Stepper};
 
 /// The pictures of the lesson, in the order in which they stand until a step asks for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +57,14 @@ pub fn Lesson() -> impl IntoView {
     let page = expect_context::<Page>();
     let trace = page.lesson();
     let marked = Memo::new(move |_| page.state.with(|state| Picture::of(LESSON[state.display.step].part)));
+    let guesses = RwSignal::new(Guesses::default());
+    // Nobody guesses what stands below the question.
+    let hidden = Memo::new(move |_| {
+        let step = page.state.with(|state| state.display.step);
+        let can_be_said =
+            || trace.with(|trace| trace.as_ref().is_some_and(|trace| LESSON[step].answer(trace).is_some()));
+        (LESSON[step].hides && guesses.get()[step].is_none() && can_be_said()).then_some(step)
+    });
     // What a step speaks of stands right below it.
     let pictures = move || {
         let mut pictures = Picture::ALL.to_vec();
@@ -66,12 +74,22 @@ pub fn Lesson() -> impl IntoView {
     view! {
         <section id=ids::LESSON class="panel wide lesson" aria-labelledby="lesson-title">
             <h2 id="lesson-title">"How a language model ranks with one forward pass"</h2>
-            <Stepper trace/>
+            <Stepper trace guesses/>
+            <Show when=move || page.state.with(State::is_guided)>
+                <Examples/>
+            </Show>
             <Ask trace/>
             <p id=ids::LESSON_NOTE class="hint">{move || note(page, trace)}</p>
             <Show when=move || trace.with(Option::is_some)>
                 <For each=pictures key=|picture| *picture let(picture)>
-                    <div class="figure" class:marked=move || marked.get() == Some(picture)>
+                    <Show when=move || marked.get() == Some(picture)>
+                        <HiddenNote hidden guesses/>
+                    </Show>
+                    <div
+                        class="figure"
+                        class:marked=move || marked.get() == Some(picture)
+                        hidden=move || marked.get() == Some(picture) && hidden.get().is_some()
+                    >
                         {match picture {
                             Picture::Scores => view! {
                                 <div class="figures">
@@ -91,6 +109,30 @@ pub fn Lesson() -> impl IntoView {
                 <Export trace/>
             </Show>
         </section>
+    }
+}
+
+/// Says that a picture is hidden, and shows it to those who do not want to guess.
+#[component]
+fn HiddenNote(
+    /// The step whose picture is hidden, if it is.
+    hidden: Memo<Option<usize>>,
+    /// What was guessed.
+    guesses: RwSignal<Guesses>,
+) -> impl IntoView {
+    move || {
+        hidden.get().map(|step| {
+            let look = move |_| {
+                guesses.update(|guesses| guesses[step] = Some(usize::MAX));
+                browser::focus_soon(vec![ids::STEP_NEXT.into()]);
+            };
+            view! {
+                <div class="figure marked covered">
+                    <p>"The answer stands here. Guess first."</p>
+                    <button id=ids::REVEAL type="button" on:click=look>"Show it without a guess"</button>
+                </div>
+            }
+        })
     }
 }
 

@@ -37,10 +37,11 @@ pub fn Shuffle() -> impl IntoView {
             <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
             <p class="hint">
                 "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
-                one prefers certain letters. The mean over all orders has that preference averaged out."
+                one prefers certain letters. The mean over the orders evens some of that preference out, not all: in a few orders \
+                some films stand under a liked letter more often than others."
             </p>
             <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
-            <Show when=move || !ready.get()>
+            <Show when=move || !ready.get() && !page.state.with(State::is_guided)>
                 <p class="hint">"To ask about your own films, load the ranker."</p>
             </Show>
             <div class="actions">
@@ -93,14 +94,14 @@ fn Study(
         <div class="figures">
             <div class="scroll" tabindex="0" role="region" aria-label="Films over all orders">
                 <table id=ids::AVERAGE class="plain">
-                    <caption>"Ranked by the mean over the orders"</caption>
+                    <caption>"Ranked by the mean over the orders. Spread: standard deviation of the place."</caption>
                     <thead>
                         <tr>
                             <th scope="col">"Place"</th>
                             <th scope="col">"Film"</th>
                             <th scope="col">"Mean"</th>
                             <th scope="col">"Places"</th>
-                            <th scope="col">"Deviation"</th>
+                            <th scope="col">"Spread"</th>
                         </tr>
                     </thead>
                     <tbody>{films(&study).into_iter().enumerate().map(film).collect_view()}</tbody>

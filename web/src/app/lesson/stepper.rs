@@ -10,11 +10,16 @@ use crate::{
     update::Action,
 };
 
+/// What was guessed at each step; a place behind all choices for those who look without guessing.
+pub type Guesses = [Option<usize>; STEPS];
+
 /// Title, text, question and the way to the next step.
 #[component]
 pub fn Stepper(
     /// The record that questions are about.
     trace: Memo<Option<Trace>>,
+    /// What was guessed.
+    guesses: RwSignal<Guesses>,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
     let step = Memo::new(move |_| page.state.with(|state| state.display.step));
@@ -30,7 +35,7 @@ pub fn Stepper(
                 view! {
                     <h3 id=ids::STEP_TITLE tabindex="-1">{format!("{}. {}", n + 1, here.title)}</h3>
                     <p>{here.text}</p>
-                    <Question n trace/>
+                    <Question n trace guesses/>
                 }
             }}
             <div class="actions">
@@ -60,9 +65,11 @@ fn Question(
     n: usize,
     /// The record.
     trace: Memo<Option<Trace>>,
+    /// What was guessed.
+    guesses: RwSignal<Guesses>,
 ) -> impl IntoView {
     let step = &LESSON[n];
-    let guess = RwSignal::new(None);
+    let guess = Signal::derive(move || guesses.get()[n].filter(|&guess| guess < step.choices.len()));
     let verdict = move || {
         let guess = guess.get()?;
         let Some(answer) = trace.with(|trace| step.answer(trace.as_ref()?)) else {
@@ -77,7 +84,7 @@ fn Question(
     view! {
         <div class="question">
             <p><strong>"First guess: "</strong>{step.question}</p>
-            <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |n| guess.set(Some(n))/>
+            <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |choice| guesses.update(|guesses| guesses[n] = Some(choice))/>
             <p id=ids::ANSWER role="status">{verdict}</p>
         </div>
     }
