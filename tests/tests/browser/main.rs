@@ -321,6 +321,24 @@ async fn a_bad_model_is_refused_and_the_page_stays_usable() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_before_the_engine_runs_is_answered() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::with_base(&tiny_llama::gguf(7));
+    visitor.open(&site.url).await;
+    // As soon as the button is there, which is before the page is drawn to the end and its engine starts.
+    let early = "const [id] = args; for (;;) { \
+                 const button = document.getElementById(id); \
+                 if (button) { button.click(); return !document.querySelector('footer'); } \
+                 await new Promise(soon => setTimeout(soon)); }";
+    let was_early = visitor.resolve(early, vec![json!(ids::LOAD_MODEL)]).await;
+    if was_early != json!(true) {
+        println!("the page was drawn before the test looked ({was_early}): nothing was asked early");
+    }
+    visitor.wait_for_text(ids::DEVICE_BADGE, "CPU", COMPUTES).await;
+    visitor.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn webgpu_asked_for_where_there_is_none_is_said() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
     let site = Served::with_base(&tiny_llama::gguf(7));

@@ -7,7 +7,7 @@ use gloo::timers::callback::Timeout;
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     exhibit::{Example, Results},
-    protocol::{Event, EventBody, Failure, FailureCode, RequestBody},
+    protocol::{Event, EventBody, Failure, FailureCode, Request, RequestBody},
     trace::{Asking, Trace},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     history::History,
     link::{self, Link},
     own_bundle::{self, SHIPPED},
-    state::{Record, Retriever, State},
+    state::{Ranker, Record, Retriever, State},
     update::{self, Action},
 };
 
@@ -49,6 +49,8 @@ pub struct Page {
     folder: StoredValue<Option<String>>,
     /// Whether the engine listens.
     listening: StoredValue<bool>,
+    /// What it is to be asked once it does.
+    waiting: StoredValue<Vec<Request>>,
 }
 
 impl Page {
@@ -66,6 +68,7 @@ impl Page {
             bridge: StoredValue::new_local(None),
             folder: StoredValue::new(None),
             listening: StoredValue::new(false),
+            waiting: StoredValue::new(Vec::new()),
         };
         spawn_local(async move {
             let bundle = page.fetch_bundle().await;
@@ -150,14 +153,16 @@ impl Page {
         self.send(request.flatten());
     }
 
-    fn send(self, request: Option<shared::protocol::Request>) {
-        if let Some(request) = request {
-            self.bridge.with_value(|bridge| {
-                if let Some(bridge) = bridge {
-                    bridge.send(&request);
-                }
-            });
+    fn send(self, request: Option<Request>) {
+        let Some(request) = request else { return };
+        if !self.listening.get_value() {
+            return self.waiting.update_value(|waiting| waiting.push(request));
         }
+        self.bridge.with_value(|bridge| {
+            if let Some(bridge) = bridge {
+                bridge.send(&request);
+            }
+        });
     }
 
     /// Shows what went wrong.
@@ -253,7 +258,9 @@ impl Page {
         if event.body == EventBody::Ready {
             browser::tell_settled();
             self.listening.set_value(true);
-            return self.load_retriever();
+            self.load_retriever();
+            let waiting = self.waiting.try_update_value(std::mem::take).unwrap_or_default();
+            return waiting.into_iter().for_each(|request| self.send(Some(request)));
         }
         let may_change_storage = matches!(
             event.body,
@@ -267,6 +274,7 @@ impl Page {
     }
 
     fn engine_stopped(self, why: &str, ran: bool) {
+        self.listening.set_value(false);
         if ran {
             self.state.update(|state| update::engine_restarted(state, why));
             // The old worker must not be dropped while its own handler runs.
@@ -275,6 +283,8 @@ impl Page {
             browser::tell_settled();
             self.state.update(|state| {
                 state.retriever = Retriever::Failed;
+                // Whoever asked for it early waits in vain.
+                state.ranker = Ranker::Absent;
                 state.failure = Some(Failure {
                     code: FailureCode::Device,
                     message: format!("The engine did not start: {why}."),
