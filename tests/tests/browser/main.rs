@@ -7,6 +7,7 @@ mod accessibility;
 mod display;
 mod driver;
 mod engine;
+mod gate;
 mod lesson;
 mod offline;
 mod own_bundle;
