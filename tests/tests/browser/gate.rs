@@ -19,17 +19,27 @@ const WATCH: &str = "
     }).observe(panel, { subtree: true, childList: true, attributes: true, characterData: true });
 ";
 
+/// All of it stands in the panel of the ranker.
+async fn said(visitor: &Visitor, words: [&str; 3]) {
+    let offer = visitor.text(ids::MODEL).await;
+    for word in words {
+        assert!(offer.contains(word), "{word:?} is missing: {offer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn size_licence_and_progress_are_said() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let shipped = Served::without_base();
+    visitor.open(&shipped.url).await;
+    visitor.wait_for_text(ids::LOAD_MODEL, "98.4 MB", SOON).await;
+    said(&visitor, ["SmolLM2-135M", "Apache-2.0", "nothing yet; kept on this device once loaded"]).await;
+
     // Large enough to be seen on its way, and no model.
     let site = Served::with_base(&vec![0; 64 << 20]);
     visitor.open(&site.url).await;
     visitor.wait_for_text(ids::LOAD_MODEL, "67.1 MB", SOON).await;
-    let offer = visitor.text(ids::MODEL).await;
-    for said in ["Apache-2.0", "67.1 MB", "nothing yet; kept on this device once loaded"] {
-        assert!(offer.contains(said), "{said:?} is missing: {offer}");
-    }
+    said(&visitor, ["67.1 MB", "of your own file", "nothing yet; kept on this device once loaded"]).await;
     let keeps = async || visitor.resolve("return caches.has(args[0])", vec![json!(CACHE)]).await;
     assert_eq!(keeps().await, json!(false), "before the visitor says so");
 
