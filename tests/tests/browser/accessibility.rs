@@ -71,6 +71,12 @@ async fn views_are_clean(settings: Settings, name: &str) {
         assert!(found.is_empty(), "{name}, {}:\n{}", view.name(), found.join("\n"));
         let wide = visitor.value("document.documentElement.scrollWidth - innerWidth").await;
         assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{name}, {}: {wide} too wide", view.name());
+        let rows = "[...document.querySelectorAll('.history li')].map(row => row.querySelector('.film').offsetWidth / row.offsetWidth)";
+        let shares: Vec<f64> = serde_json::from_value(visitor.value(rows).await).unwrap();
+        assert!(
+            shares.len() > 2 && shares.iter().all(|&share| share > 0.4),
+            "titles have room: {name}: {shares:?}"
+        );
         visitor.screenshot(&format!("view-{}-{name}", view.slug())).await;
     }
     if settings.look == Look::Narrow {
