@@ -69,8 +69,7 @@ async fn views_are_clean(settings: Settings, name: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(600)).await;
         let found = violations(&visitor, axe).await;
         assert!(found.is_empty(), "{name}, {}:\n{}", view.name(), found.join("\n"));
-        let wide = visitor.value("document.documentElement.scrollWidth - innerWidth").await;
-        assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{name}, {}: {wide} too wide", view.name());
+        visitor.fits(&format!("{name}, {}", view.name())).await;
         let rows = "[...document.querySelectorAll('.history li')].map(row => row.querySelector('.film').offsetWidth / row.offsetWidth)";
         let shares: Vec<f64> = serde_json::from_value(visitor.value(rows).await).unwrap();
         assert!(
@@ -83,9 +82,8 @@ async fn views_are_clean(settings: Settings, name: &str) {
         visitor.click(ids::LARGE).await;
         for view in View::ALL {
             visitor.click(&ids::view(view)).await;
-            visitor.value("[...document.querySelectorAll('details')].forEach(e => { e.open = true; })").await;
-            let wide = visitor.value("document.documentElement.scrollWidth - innerWidth").await;
-            assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "large, {}: {wide} too wide", view.name());
+            visitor.unfold().await;
+            visitor.fits(&format!("large, {}", view.name())).await;
         }
     } else {
         visitor.click(&ids::view(View::Recommend)).await;

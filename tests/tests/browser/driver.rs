@@ -275,6 +275,17 @@ impl Visitor {
         element.select_by_value(value).await.unwrap();
     }
 
+    /// Nothing lies beside the screen.
+    pub async fn fits(&self, what: &str) {
+        let wide = self.value("document.documentElement.scrollWidth - innerWidth").await;
+        assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{what}: {wide} too wide");
+    }
+
+    /// Opens everything that can be folded.
+    pub async fn unfold(&self) {
+        self.value("[...document.querySelectorAll('details')].forEach(e => { e.open = true; })").await;
+    }
+
     /// Saves a picture of what is visible, if `LLAMAREC_SCREENSHOTS` names a folder.
     pub async fn screenshot(&self, name: &str) {
         if let Some(folder) = env::var_os("LLAMAREC_SCREENSHOTS") {

@@ -10,7 +10,8 @@ use super::{
 
 /// Notes every change of the panel: the phase, how full the bar is, and the words.
 const WATCH: &str = "
-    const [panel, bar] = args.map(id => document.getElementById(id) ?? id);
+    // The bar comes and goes, the panel stays.
+    const [panel, bar] = [document.getElementById(args[0]), args[1]];
     window.seen = [];
     new MutationObserver(() => {
       const phase = panel.querySelector('[aria-label=\"Phases of loading\"] [aria-current=step]');
