@@ -48,7 +48,12 @@ pub struct Trace {
 impl Trace {
     /// Whether a ranker had its say.
     pub fn is_ranked(&self) -> bool {
-        self.ranker.is_some() || self.pointwise.is_some()
+        self.is_by_letters() || self.pointwise.is_some()
+    }
+
+    /// Whether the ranker answered with index letters.
+    pub fn is_by_letters(&self) -> bool {
+        self.ranker.is_some()
     }
 
     /// Places of the candidates in the order of their index letters: the first is the one under A.

@@ -96,6 +96,7 @@ fn golden_logits_through_wgpu() {
         let reserved = device.memory_pool_usage().expect("a GPU tells").bytes_reserved as f64;
         let share = reserved / (PACKED + kept) as f64;
         println!("{:.0} MB reserved, {share:.2} of weights, keys and values", reserved / 1e6);
+        assert!(share < 1.3, "{share:.2} of weights, keys and values");
     }
 }
 

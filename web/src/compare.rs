@@ -76,7 +76,7 @@ fn kendall(places: &[usize]) -> Option<f64> {
 
 /// How a record was asked, in words.
 pub fn asked(trace: &Trace) -> String {
-    let way = if trace.ranker.is_some() { "by letters" } else { "film by film" };
+    let way = if trace.is_by_letters() { "by letters" } else { "film by film" };
     let tuned = if trace.provenance.adapter.is_some() { "tuned" } else { "untuned" };
     let films = match trace.history.len() {
         1 => "1 film".to_owned(),

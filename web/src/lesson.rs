@@ -9,7 +9,7 @@ pub const STEPS: usize = 9;
 
 /// What of the lesson's view a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Topic {
     /// The history.
     History,
     /// The twenty candidates and their letters.
@@ -34,7 +34,7 @@ pub struct Step {
     /// What happens there.
     pub text: &'static str,
     /// What it is about.
-    pub part: Part,
+    pub topic: Topic,
     /// Whether the answer can be read off what the step is about, which is then hidden until a guess is made.
     pub hides: bool,
     /// What is asked.
@@ -67,7 +67,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "You liked some films, in this order. Which one of all films in the catalogue will you watch next? A language \
                model knows a lot about films, but reading thousands of titles for every visitor would take far too long. So \
                there are two stages.",
-        part: Part::History,
+        topic: Topic::History,
         hides: false,
         question: "How many films does the language model read about at once here?",
         choices: &["all of the catalogue", "twenty candidates", "only one"],
@@ -80,7 +80,7 @@ pub static LESSON: [Step; STEPS] = [
         title: "Stage one: retrieve",
         text: "LRURec, a small recurrent network, reads the film ids, not the titles, and gives every film of the catalogue a \
                score. It learnt from other people’s histories what is watched after what. Its best twenty are the candidates.",
-        part: Part::Candidates,
+        topic: Topic::Candidates,
         hides: false,
         question: "How much likelier does it find its first candidate than its last?",
         choices: &["about the same (up to 2 times)", "2 to 10 times", "more than 10 times"],
@@ -107,7 +107,7 @@ pub static LESSON: [Step; STEPS] = [
         title: "The prompt",
         text: "Now text begins. History and candidates are written into one prompt, and each candidate gets an index letter, A \
                to T. The model should answer with only the letter of the film you will watch next.",
-        part: Part::Prompt,
+        topic: Topic::Prompt,
         hides: true,
         question: "How many tokens does the model read for this?",
         choices: &["fewer than 200", "200 to 400", "more than 400"],
@@ -130,7 +130,7 @@ pub static LESSON: [Step; STEPS] = [
         title: "Tokens",
         text: "The model reads numbers. A tokenizer cuts the text into pieces of its vocabulary; frequent words are one piece, \
                rare names are several. What matters for the answer: every index letter must be exactly one token.",
-        part: Part::Prompt,
+        topic: Topic::Prompt,
         hides: false,
         question: "How many tokens do the letters A to T take in all, as answers?",
         choices: &["20", "40", "it depends on the film"],
@@ -148,7 +148,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "All tokens go through the network once. At the last position it gives every token of the vocabulary a logit: how \
                well it would continue the text. Nothing is written, nothing is sampled. Here are the twenty likeliest tokens of the \
                whole vocabulary.",
-        part: Part::Vocabulary,
+        topic: Topic::Vocabulary,
         hides: true,
         question: "Which token does the model find likeliest?",
         choices: &["an index letter", "an ordinary word", "a line break or a sign"],
@@ -177,7 +177,7 @@ pub static LESSON: [Step; STEPS] = [
         title: "The verbalizer",
         text: "The verbalizer looks at twenty of these logits only, those of the letters, and takes each as the score of its \
                film. So one pass ranks all candidates, and no answer can be anything but a candidate.",
-        part: Part::Vocabulary,
+        topic: Topic::Vocabulary,
         hides: true,
         question: "What share of the whole vocabulary’s probability lies on the letters?",
         choices: &["less than 1 %", "1 to 50 %", "more than 50 %"],
@@ -202,7 +202,7 @@ pub static LESSON: [Step; STEPS] = [
         title: "Softmax and temperature",
         text: "Softmax turns the twenty logits into probabilities that sum to one: e to the logit, divided by the sum of all. A \
                temperature divides the logits first. Move the slider: no pass is needed, the logits are stored.",
-        part: Part::Letters,
+        topic: Topic::Letters,
         hides: false,
         question: "You double the temperature. What happens to the order of the films?",
         choices: &["it is reversed", "it stays", "it becomes random"],
@@ -222,7 +222,7 @@ pub static LESSON: [Step; STEPS] = [
                model that was never tuned to answer by letters is at chance: look at several examples, and the same letters win \
                whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
                it. Further down the same films were asked about in eight orders: do the films keep their places, or the letters?",
-        part: Part::Ranking,
+        topic: Topic::Ranking,
         hides: true,
         question: "How far did the retriever’s first candidate move?",
         choices: &["it is still first", "a few places", "ten places or more"],
@@ -247,7 +247,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "Most language models are used by letting them write. They would write twenty titles, token by token, one pass \
                each, and may write titles that are not among the candidates. Below is a race of both; with the ranker loaded, they race \
                on your device.",
-        part: Part::Race,
+        topic: Topic::Race,
         hides: false,
         question: "In the paper, how much longer does writing take for titles of 20 tokens?",
         choices: &["twice as long", "ten times", "more than fifty times"],

@@ -1,10 +1,21 @@
-//! The state in the address, after `#`: `bundle=models/mine&history=32,50,318&view=lesson&step=4&t=0.5`.
+//! The state in the address, after `#`: `bundle=models/mine&history=32,50,318&view=lesson&step=4&ask=films&t=0.5`.
 //!
 //! Items are named by the ids of the raw data, so a link survives a new catalogue. Opening a link never downloads a model.
 
-use shared::catalog::{Catalog, ItemId};
+use shared::{
+    catalog::{Catalog, ItemId},
+    trace::Asking,
+};
 
 use crate::{state::Display, view::View};
+
+/// The ways of asking by their names in links: by letters or not, without the adapter or not.
+const WAYS: [(&str, bool, bool); 4] = [
+    ("letters", true, false),
+    ("letters-untuned", true, true),
+    ("films", false, false),
+    ("films-untuned", false, true),
+];
 
 /// What a link says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,10 +26,18 @@ pub struct Link {
     pub unknown: usize,
     /// How the page is shown.
     pub display: Display,
+    /// How the lesson asks, if it is said; without an order.
+    pub asking: Option<Asking>,
 }
 
 /// The part of the address after `#`; empty for a page as it is at first. `bundle` is one in the place of the page's own.
-pub fn write(bundle: Option<&str>, history: &[ItemId], display: &Display, catalog: &Catalog) -> String {
+pub fn write(
+    bundle: Option<&str>,
+    history: &[ItemId],
+    display: &Display,
+    asking: &Asking,
+    catalog: &Catalog,
+) -> String {
     let raw: Vec<&str> =
         history.iter().filter_map(|&item| catalog.get(item)).map(|item| item.raw.as_str()).collect();
     let first = Display::default();
@@ -33,6 +52,8 @@ pub fn write(bundle: Option<&str>, history: &[ItemId], display: &Display, catalo
     if display.step != first.step {
         fields.push(format!("step={}", display.step + 1));
     }
+    let way = WAYS.iter().skip(1).find(|way| (way.1, way.2) == (asking.letters, asking.untuned));
+    fields.extend(way.map(|way| format!("ask={}", way.0)));
     if (display.temperature - first.temperature).abs() > f32::EPSILON {
         fields.push(format!("t={}", display.temperature));
     }
@@ -48,6 +69,12 @@ pub fn write(bundle: Option<&str>, history: &[ItemId], display: &Display, catalo
 pub fn bundle(hash: &str) -> Option<&str> {
     let named = hash.trim_start_matches('#').split('&').find_map(|field| field.strip_prefix("bundle="));
     named.filter(|named| !named.is_empty())
+}
+
+/// The view that a link leads to.
+pub fn view(hash: &str) -> View {
+    let named = hash.trim_start_matches('#').split('&').find_map(|field| field.strip_prefix("view="));
+    named.and_then(View::of_slug).unwrap_or_default()
 }
 
 /// Reads what [`write`] wrote, with or without the `#`. What cannot be read is as at first.
@@ -66,6 +93,11 @@ pub fn read(hash: &str, catalog: &Catalog) -> Link {
                 }
             }
             "view" => display.view = View::of_slug(value).unwrap_or_default(),
+            "ask" => {
+                let way = WAYS.iter().find(|way| way.0 == value);
+                link.asking =
+                    way.map(|&(_, letters, untuned)| Asking { letters, untuned, ..Asking::default() });
+            }
             "step" => display.go_to(value.parse::<usize>().unwrap_or(1).saturating_sub(1)),
             "t" => display.heat(value.parse().unwrap_or(1.0)),
             "large" => display.large = value == "1",
@@ -87,20 +119,42 @@ mod tests {
         Catalog::new(vec![item("50"), item("318"), item("B000X")])
     }
 
+    fn asking(letters: bool, untuned: bool) -> Asking {
+        Asking { letters, untuned, ..Asking::default() }
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let history = vec![ItemId(3), ItemId(1)];
-        assert_eq!(write(None, &history, &Display::default(), &catalog()), "history=B000X,50");
-        assert_eq!(write(None, &[], &Display::default(), &catalog()), "");
+        let first = asking(true, false);
+        assert_eq!(write(None, &history, &Display::default(), &first, &catalog()), "history=B000X,50");
+        assert_eq!(write(None, &[], &Display::default(), &first, &catalog()), "");
         let display = Display { view: View::Lesson, step: 3, temperature: 0.25, large: true, guided: true };
-        let hash = write(None, &history, &display, &catalog());
-        assert_eq!(hash, "history=B000X,50&view=lesson&step=4&t=0.25&large=1&guided=1");
-        assert_eq!(read(&format!("#{hash}"), &catalog()), Link { history, unknown: 0, display });
+        let films = asking(false, false);
+        let hash = write(None, &history, &display, &films, &catalog());
+        assert_eq!(hash, "history=B000X,50&view=lesson&step=4&ask=films&t=0.25&large=1&guided=1");
+        let expected = Link { history, unknown: 0, display, asking: Some(films) };
+        assert_eq!(read(&format!("#{hash}"), &catalog()), expected);
+        assert_eq!(
+            (view(&format!("#{hash}")), view("#history=3"), view("")),
+            (View::Lesson, View::Recommend, View::Recommend)
+        );
+    }
+
+    #[test]
+    fn every_way_of_asking_has_a_name() {
+        for (letters, untuned) in [(true, true), (false, true), (false, false)] {
+            let way = Asking { order: vec![1, 0], ..asking(letters, untuned) };
+            let hash = write(None, &[], &Display::default(), &way, &catalog());
+            assert_eq!(read(&hash, &catalog()).asking, Some(asking(letters, untuned)), "{hash}");
+        }
+        assert_eq!(read("#ask=louder", &catalog()).asking, None);
     }
 
     #[test]
     fn another_bundle_is_named_first() {
-        let hash = write(Some("models/mine"), &[ItemId(2)], &Display::default(), &catalog());
+        let hash =
+            write(Some("models/mine"), &[ItemId(2)], &Display::default(), &asking(true, false), &catalog());
         assert_eq!(hash, "bundle=models/mine&history=318");
         assert_eq!(bundle(&format!("#{hash}")), Some("models/mine"));
         assert_eq!(read(&hash, &catalog()).history, [ItemId(2)]);

@@ -92,8 +92,8 @@ pub fn order_note(trace: &Trace, shown: Shown) -> String {
     let note = match (&trace.fused, trace.is_ranked(), shown) {
         (Some(FusedTrace { weights, .. }), _, Shown::Final) => {
             return format!(
-                "Both stages together: {:.2} × retriever + {:.2} × ranker, weights that explain the choices of other \
-                 users best.",
+                "Both stages together: each film’s score is {:.2} × the retriever’s + {:.2} × the ranker’s, the weights that \
+                 explain other users’ choices best.",
                 weights.retriever, weights.ranker
             );
         }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(order(Shown::Ranker), ['C', 'B', 'A']);
         let first = rows(&trace, Shown::Final)[0].fused.unwrap();
         assert_eq!((first.probability, first.bar, first.moved), (0.5, 1.0, 1));
-        assert!(order_note(&trace, Shown::Final).contains("1.00 × retriever + 0.50 × ranker"));
+        assert!(order_note(&trace, Shown::Final).contains("1.00 × the retriever’s + 0.50 × the ranker’s"));
     }
 
     #[test]

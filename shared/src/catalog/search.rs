@@ -156,7 +156,7 @@ struct Rank {
     kind: Kind,
     /// Whether one has an article that the other lacks.
     other_article: bool,
-    /// Words that are only begun, or letters that are wrong.
+    /// Words that are only begun, or how far misspelt ones are off.
     distance: usize,
     /// Bytes of the folded title.
     length: usize,
@@ -246,7 +246,8 @@ impl Query {
     }
 }
 
-/// Number of wrong letters if `word` can be a misspelling of `other` or of its beginning.
+/// How far `word` is from `other` if it can be a misspelling of it or of its beginning: two for every wrong letter, and one
+/// if the word is only begun, so that of equally wrong ones the whole word comes first.
 fn misspelling(word: &str, other: &str) -> Option<usize> {
     let length = word.chars().count();
     let tolerated = match length {
@@ -262,8 +263,9 @@ fn misspelling(word: &str, other: &str) -> Option<usize> {
             .filter(|distance| *distance <= tolerated)
     };
     let beginning = other.char_indices().nth(length).map(|(end, _)| &other[..end]);
-    let whole = distance_to(other);
-    whole.into_iter().chain(beginning.and_then(distance_to)).min()
+    let whole = distance_to(other).map(|wrong| 2 * wrong);
+    let begun = beginning.and_then(distance_to).map(|wrong| 2 * wrong + 1);
+    whole.into_iter().chain(begun).min()
 }
 
 /// The set of letters and digits of a word, different ones possibly sharing a bit.

@@ -14,7 +14,8 @@ pub const OUTPUTS: usize = 8;
 /// 32-bit words of a block: scale and minimum in one, 32 nibbles in four.
 pub const WORDS: usize = 5;
 
-/// One tile of `out [tokens, outputs] = x [tokens, inputs] · wᵀ`.
+/// One tile of `out [tokens, outputs] = x [tokens, inputs] · wᵀ`; if `gated`, of `out = silu(out) * (x · wᵀ)`, the second half
+/// of `SwiGLU` without another pass over its numbers.
 #[cube(launch_unchecked)]
 pub fn q4_product<N: Size>(
     x: &Tensor<Vector<f32, N>>,
@@ -23,6 +24,7 @@ pub fn q4_product<N: Size>(
     tokens: u32,
     outputs: u32,
     #[comptime] blocks: usize,
+    #[comptime] gated: bool,
 ) {
     let outputs = outputs as usize;
     let tokens = tokens as usize;
@@ -86,7 +88,14 @@ pub fn q4_product<N: Size>(
         #[unroll]
         for o in 0..OUTPUTS {
             if first_token + t < tokens && first_output + o < outputs {
-                out[(first_token + t) * outputs + first_output + o] = sums[t * OUTPUTS + o];
+                let at = (first_token + t) * outputs + first_output + o;
+                let mut number = sums[t * OUTPUTS + o];
+                if comptime![gated] {
+                    let gate = out[at];
+                    // Bounded, because not every adapter knows infinity; below, nothing passes the gate.
+                    number *= gate / (1.0f32 + (min(-gate, 80.0f32)).exp());
+                }
+                out[at] = number;
             }
         }
     }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     attention::Attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, norm::RmsNorm,
-    pass::Pass, swiglu::swiglu,
+    pass::Pass, swiglu::gated,
 };
 use crate::{
     quant::Linear,
@@ -62,7 +62,7 @@ impl Block {
         let x = pass.ask(x) + attended;
 
         let h = self.mlp_norm.forward(x.clone());
-        let gated = swiglu(self.gate.forward(h.clone()), self.up.forward(h)); // [asking, d_ff]
-        x + self.down.forward(gated)
+        let gate = self.gate.forward(h.clone());
+        x + self.down.forward(gated(&self.up, h, gate))
     }
 }

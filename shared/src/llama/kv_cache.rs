@@ -119,14 +119,15 @@ impl Known<'_> {
 }
 
 impl Rows {
-    /// The first `count` rows with room up to `end`, and then some: a text that grows token by token is not copied
+    /// The first `count` rows with room up to `end`, and then some if few come: a text that grows token by token is not copied
     /// for each.
     fn with_room_for(self, count: usize, end: usize) -> Self {
         let [room, n_kv_heads, d_head] = self.keys.dims();
         if room >= end {
             return self;
         }
-        let more = end.next_multiple_of(GROWTH) - count;
+        let room = if end - count < GROWTH { end.next_multiple_of(GROWTH) } else { end };
+        let more = room - count;
         let grow = |rows: Tensor<3>| {
             let new = Tensor::zeros([more, n_kv_heads, d_head], &rows.device());
             Tensor::cat(vec![rows.narrow(0, 0, count), new], 0)

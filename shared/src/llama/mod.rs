@@ -14,6 +14,8 @@ mod model;
 mod norm;
 mod pass;
 mod rope;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod rows_gpu;
 mod sight;
 mod swiglu;
 mod work;

@@ -110,6 +110,10 @@ impl Llama {
         let trained = adapter.is_some_and(|adapter| adapter.device().is_autodiff());
         assert!(!trained || cache.is_none(), "keys and values of an adapter in training change");
         let known = cache.as_mut().map_or(0, |cache| cache.start(&layouts[0], self.blocks.len()));
+        if cache.is_some() && 2 * known < layouts[0].tokens() && !self.on_cpu() {
+            // What another text needed, of another length, would stay beside what this one needs.
+            self.device.memory_cleanup();
+        }
         let (pass, last_pass) = Pass::new(&self.config, layouts, known, &self.device);
         let ids: Vec<u32> = layouts.iter().flat_map(Layout::ids).skip(known).collect();
         let mut x = self.embedding.lookup(&ids, &self.device); // [tokens, d_model]

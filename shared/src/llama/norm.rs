@@ -27,7 +27,14 @@ impl RmsNorm {
 
     /// `[tokens, d_model]` to the same shape.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        if is_cpu(&x.device()) { apply(OnePass(self.clone()), [x]) } else { self.chain(x) }
+        if is_cpu(&x.device()) {
+            return apply(OnePass(self.clone()), [x]);
+        }
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        if !x.device().is_autodiff() {
+            return super::rows_gpu::norm(x, &self.gain, self.eps);
+        }
+        self.chain(x)
     }
 
     /// The same in Burn's operations.

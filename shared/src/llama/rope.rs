@@ -47,7 +47,14 @@ impl Rope {
 
     /// Rotates heads `[tokens, n, d_head]`.
     pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
-        if is_cpu(&x.device()) { apply(InPlace(self.clone()), [x]) } else { self.chain(x) }
+        if is_cpu(&x.device()) {
+            return apply(InPlace(self.clone()), [x]);
+        }
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        if !x.device().is_autodiff() {
+            return super::rows_gpu::rotated(x, &self.cos, &self.sin, self.pairs);
+        }
+        self.chain(x)
     }
 
     /// The same in Burn's operations.

@@ -1,15 +1,24 @@
-//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass.
+//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass, on a GPU by the product itself.
 
 use burn::tensor::{Tensor, activation::silu};
 
 use crate::{
     host::{HostOp, Primitive, apply, slice, tensor},
     lanes::exp,
-    quant::is_cpu,
+    quant::{Linear, is_cpu},
 };
 
+/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a GPU the product writes it in the place of the gate.
+pub(super) fn gated(up: &Linear, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if let Some(weight) = up.on_gpu(&x) {
+        return weight.multiply_gated(x, gate);
+    }
+    swiglu(gate, up.forward(x))
+}
+
 /// `gate / (1 + exp(-gate)) * up`, all of one shape.
-pub(super) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if is_cpu(&gate.device()) { apply(SwiGlu, [gate, up]) } else { chain([gate, up]) }
 }
 

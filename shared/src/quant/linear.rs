@@ -56,6 +56,15 @@ impl Linear {
         }
     }
 
+    /// The weight, if it is in blocks on a GPU and a kernel of ours may multiply `x` with it: there is no way back through those.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub(crate) fn on_gpu(&self, x: &Tensor<2>) -> Option<&super::q4_weight::Q4Weight> {
+        match &self.weight {
+            Weight::Q4(weight) if !x.device().is_autodiff() => Some(weight),
+            _ => None,
+        }
+    }
+
     /// `[tokens, d_out]` times the weight itself: `[tokens, d_in]`, the way back. Without autodiff.
     #[cfg(feature = "train")]
     pub(super) fn back(&self, y: Tensor<2>) -> Tensor<2> {

@@ -33,4 +33,4 @@ pub(crate) use dense::times_transposed;
 pub use linear::Linear;
 pub(crate) use linear::{cpu, is_cpu};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub(crate) use q4_weight::cube_tensor;
+pub(crate) use q4_weight::{cube_tensor, cubes, exclusive};

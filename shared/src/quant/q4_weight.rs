@@ -41,19 +41,25 @@ impl Q4Weight {
 
     /// `x [tokens, d_in]` times the transposed weight: `[tokens, d_out]`.
     pub fn multiply(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = into_contiguous(cube_tensor(x));
+        let x = cube_tensor(x);
+        let shape = [x.meta.shape()[0], self.d_out].into();
+        let out = empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32);
+        self.product(x, out, false)
+    }
+
+    /// The same times `silu(gate)`, `[tokens, d_out]`, in whose place it is written.
+    pub fn multiply_gated(&self, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
+        self.product(cube_tensor(x), exclusive(gate), true)
+    }
+
+    fn product(&self, x: CubeTensor, out: CubeTensor, gated: bool) -> Tensor<2> {
+        let x = into_contiguous(x);
         let tokens = x.meta.shape()[0];
         let words = self
             .words
             .clone()
             .try_into_primitive::<CubeBackend>()
             .expect("the weight was uploaded to a CubeCL device");
-        let out = empty_device_contiguous_dtype(
-            x.client.clone(),
-            x.device.clone(),
-            [tokens, self.d_out].into(),
-            DType::F32,
-        );
         let count = CubeCount::new_2d(
             (self.d_out.div_ceil(OUTPUTS) as u32).div_ceil(CUBE.0),
             (tokens.div_ceil(TOKENS) as u32).div_ceil(CUBE.1),
@@ -71,6 +77,7 @@ impl Q4Weight {
                 tokens as u32,
                 self.d_out as u32,
                 self.d_in / BLOCK,
+                gated,
             );
         }
         Tensor::from_primitive::<CubeBackend>(out)
@@ -104,7 +111,7 @@ impl Q4Weight {
 }
 
 /// Cubes for so many units: a dimension of the grid holds 65,535 of them.
-pub(super) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
+pub(crate) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
     let cubes = units.div_ceil(dim.num_elems());
     CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768))
 }
@@ -113,4 +120,10 @@ pub(super) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
 pub(crate) fn cube_tensor<const D: usize>(x: Tensor<D>) -> CubeTensor {
     x.try_into_primitive::<CubeBackend>()
         .expect("GPU kernels get tensors of a CubeCL device without autodiff")
+}
+
+/// The same of a tensor whose numbers a kernel may change: nobody else has them, and none is left out.
+pub(crate) fn exclusive<const D: usize>(x: Tensor<D>) -> CubeTensor {
+    let x = into_contiguous(cube_tensor(x));
+    if x.can_mut() { x } else { x.copy() }
 }

@@ -81,6 +81,9 @@ async fn the_lesson_needs_no_model() {
 
     choose(&visitor, ids::ASKED, 2).await;
     visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, untuned", SOON).await;
+    // The way of asking is in the link.
+    visitor.reload().await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, untuned", SOON).await;
     choose(&visitor, ids::ASKED, 0).await;
     // So are the shuffled letters and the race.
     visitor.value("[...document.querySelectorAll('.lesson details')].forEach(e => { e.open = true; })").await;
@@ -136,11 +139,10 @@ async fn the_lesson_needs_no_model() {
         visitor.wait_for_text(ids::STEP_TITLE, &format!("{step}. "), SOON).await;
         // What would give the answer away is not to be seen before a guess.
         let hidden = "[...document.querySelectorAll('.lesson .figure')].filter(e => e.hidden).length";
-        assert_eq!(
-            visitor.value(hidden).await,
-            json!(u8::from(web::lesson::LESSON[step - 1].hides)),
-            "{step}"
-        );
+        let web::lesson::Step { hides, topic, .. } = web::lesson::LESSON[step - 1];
+        // The order can be read off three pictures.
+        let pictures = if topic == web::lesson::Topic::Ranking { 3 } else { 1 };
+        assert_eq!(visitor.value(hidden).await, json!(if hides { pictures } else { 0 }), "{step}");
         choose(&visitor, ids::QUESTION, 0).await;
         visitor.wait("the picture", &format!("{hidden} === 0"), SOON).await;
         let said = format!("/^(Yes|No)\\. ./.test(document.getElementById('{}').textContent)", ids::ANSWER);
@@ -174,6 +176,17 @@ async fn the_lesson_needs_no_model() {
     visitor
         .wait("the ranking", &format!("!!document.getElementById('{}').offsetParent", ids::COMPARISON), SOON)
         .await;
+
+    // Back leads to the view before, and nothing is loaded anew for it.
+    visitor.value("window.same = true").await;
+    visitor.click(&ids::view(View::Retriever)).await;
+    visitor.wait("the address", "/view=retriever/.test(location.hash)", SOON).await;
+    visitor.value("history.back()").await;
+    let title = format!("!!document.getElementById('{}')", ids::STEP_TITLE);
+    visitor.wait("the lesson again", &title, SOON).await;
+    visitor.value("history.forward()").await;
+    visitor.wait("the retriever again", &format!("!({title})"), SOON).await;
+    assert_eq!(visitor.value("window.same").await, json!(true), "nothing was loaded anew");
 
     // A link that is opened where the page is already shown leads where it says.
     visitor.value("location.hash = '#view=results'").await;
@@ -325,11 +338,13 @@ async fn records_go_out_and_come_in() {
     let text = record.as_str().expect("a text").to_owned();
     let trace: shared::trace::Trace = serde_json::from_str(&text).expect("a record");
     assert_eq!(trace.candidates.len(), 20);
+    visitor.wait_for_text(ids::LESSON, "Saved as llamarec-record.json.", SOON).await;
     let save = async |figure: &str, ending: &str| {
         visitor.resolve(CATCH_FILE, vec![json!(ids::picture(figure, ending))]).await
     };
     let picture = save(ids::LETTERS, "svg").await;
     assert!(picture.as_str().expect("a text").contains(&trace.candidates[3].title.replace('&', "&amp;")));
+    visitor.wait_for_text(ids::LESSON, ".svg.", SOON).await;
     let picture = save(ids::VOCABULARY, "svg").await;
     assert_eq!(picture.as_str().expect("a text").matches("<rect").count(), 21);
     for figure in [ids::LETTERS, ids::VOCABULARY] {

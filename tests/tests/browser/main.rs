@@ -189,9 +189,7 @@ async fn a_tuned_ranker_decides_with_the_retriever() {
     let retrieved = order(&visitor).await;
     load_ranker(&visitor).await;
     visitor.wait_for_text(ids::MODEL, "Adapter: a test, step 7", SOON).await;
-    visitor
-        .wait_for_text(ids::ORDER_NOTE, "Both stages together: 1.00 × retriever + 4.00 × ranker", SOON)
-        .await;
+    visitor.wait_for_text(ids::ORDER_NOTE, "1.00 × the retriever’s + 4.00 × the ranker’s", SOON).await;
     let together = order(&visitor).await;
     assert_ne!(together, retrieved, "the order changes");
     let shares = visitor.texts(&format!("#{} .share", ids::RANKING)).await;
@@ -324,17 +322,19 @@ async fn a_bad_model_is_refused_and_the_page_stays_usable() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_before_the_engine_runs_is_answered() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
-    let site = Served::with_base(&tiny_llama::gguf(7));
+    // The button is pressed as soon as it is there, before the page is drawn to the end and its engine starts.
+    let press = format!(
+        "new MutationObserver((_, observer) => {{ \
+         const button = document.getElementById('{}'); \
+         if (button) {{ observer.disconnect(); button.click(); window.early = !document.querySelector('footer'); }} \
+         }}).observe(document, {{ childList: true, subtree: true }});\n",
+        ids::LOAD_MODEL
+    );
+    let start = include_str!("../../../web/start.js");
+    let site = Served::with_files(&tiny_llama::gguf(7), &[("start.js", press + start)]);
     visitor.open(&site.url).await;
-    // As soon as the button is there, which is before the page is drawn to the end and its engine starts.
-    let early = "const [id] = args; for (;;) { \
-                 const button = document.getElementById(id); \
-                 if (button) { button.click(); return !document.querySelector('footer'); } \
-                 await new Promise(soon => setTimeout(soon)); }";
-    let was_early = visitor.resolve(early, vec![json!(ids::LOAD_MODEL)]).await;
-    if was_early != json!(true) {
-        println!("the page was drawn before the test looked ({was_early}): nothing was asked early");
-    }
+    visitor.wait("the button", "window.early !== undefined", SOON).await;
+    assert_eq!(visitor.value("window.early").await, json!(true), "the page was not drawn to the end");
     visitor.wait_for_text(ids::DEVICE_BADGE, "CPU", COMPUTES).await;
     visitor.leave().await;
 }

@@ -24,6 +24,8 @@ const SOURCES: [&str; 8] = [
     "Trunk.toml",
     "rust-toolchain.toml",
 ];
+/// Pictures of the page for those who read about it.
+const NOT_BUILT: &str = "web/screenshots";
 /// What the page loads: copied as it is at every start, so that a new retriever needs no build.
 const MODELS: (&str, &str) = ("public/models", "models");
 /// Where the sum of the sources is kept beside what was built from them.
@@ -90,19 +92,23 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 fn fingerprint(root: &Path, tools: &Tools) -> anyhow::Result<String> {
     let mut sum = Sha256::new();
     sum.update([u8::from(tools.wasm_opt)]);
+    let skipped = root.join(NOT_BUILT);
     for source in SOURCES {
         let path = root.join(source);
-        add(&mut sum, &path).with_context(|| format!("cannot read {}", path.display()))?;
+        add(&mut sum, &path, &skipped).with_context(|| format!("cannot read {}", path.display()))?;
     }
     Ok(hex(&sum.finalize()))
 }
 
-fn add(sum: &mut Sha256, path: &Path) -> io::Result<()> {
+fn add(sum: &mut Sha256, path: &Path, skipped: &Path) -> io::Result<()> {
+    if path == skipped {
+        return Ok(());
+    }
     if path.is_dir() {
         let mut entries: Vec<PathBuf> =
             fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
         entries.sort();
-        return entries.iter().try_for_each(|entry| add(sum, entry));
+        return entries.iter().try_for_each(|entry| add(sum, entry, skipped));
     }
     // Name and length are part of the sum: moving bytes from one file to the next changes it.
     sum.update(path.to_string_lossy().as_bytes());
@@ -146,6 +152,9 @@ mod tests {
         let before = fingerprint(root.path(), &tools).unwrap();
         assert_eq!(fingerprint(root.path(), &tools).unwrap(), before);
         assert_ne!(fingerprint(root.path(), &Tools { wasm_opt: false, ..tools.clone() }).unwrap(), before);
+        fs::create_dir(root.path().join(NOT_BUILT)).unwrap();
+        fs::write(root.path().join(NOT_BUILT).join("lesson.png"), "a picture").unwrap();
+        assert_eq!(fingerprint(root.path(), &tools).unwrap(), before);
         fs::write(root.path().join("web/file"), "web, changed").unwrap();
         assert_ne!(fingerprint(root.path(), &tools).unwrap(), before);
     }

@@ -77,7 +77,7 @@ pub fn same_origin(path: &str) -> Option<String> {
 
 /// Starts the page anew at this part of the address after `#`.
 pub fn reload_at(hash: &str) {
-    set_hash(hash);
+    replace_hash(hash);
     reload();
 }
 
@@ -92,18 +92,40 @@ pub fn hash() -> String {
     window().location().hash().unwrap_or_default()
 }
 
-/// Replaces the part of the address after `#` without a new history entry.
-pub fn set_hash(hash: &str) {
-    let location = window().location();
+/// Marks the entries of the browser's history that the page made: a link that is opened has none.
+const OWN: &str = "llamarec";
+
+/// Whether the page made the entry of the browser's history with this state.
+pub fn is_own(state: &JsValue) -> bool {
+    state.as_string().as_deref() == Some(OWN)
+}
+
+/// Replaces the part of the address after `#` without a new entry in the browser's history.
+pub fn replace_hash(hash: &str) {
     // Browsers take tens of milliseconds over it, and at the start there is mostly nothing to change.
-    if location.hash().is_ok_and(|now| now.trim_start_matches('#') == hash) {
-        return;
+    if self::hash().trim_start_matches('#') != hash {
+        enter(hash, false);
     }
+}
+
+/// Sets the part of the address after `#` in a new entry of the browser's history; the one before becomes the page's own.
+pub fn push_hash(hash: &str) {
+    enter(self::hash().trim_start_matches('#'), false);
+    enter(hash, true);
+}
+
+fn enter(hash: &str, anew: bool) {
+    let location = window().location();
     let path = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
     let url = if hash.is_empty() { path } else { format!("{path}#{hash}") };
     if let Ok(history) = window().history() {
+        let state = JsValue::from_str(OWN);
         // Where the browser refuses (a sandboxed frame), the page works without the link.
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&url));
+        let _ = if anew {
+            history.push_state_with_url(&state, "", Some(&url))
+        } else {
+            history.replace_state_with_url(&state, "", Some(&url))
+        };
     }
 }
 

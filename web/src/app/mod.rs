@@ -29,7 +29,7 @@ mod search_box;
 use gloo::timers::callback::Timeout;
 use leptos::{ev, prelude::*};
 
-use crate::{ids, state::State, update::Action, view::View};
+use crate::{ids, link, state::State, update::Action, view::View};
 use alert::Alert;
 use bundle_panel::BundlePanel;
 use effects::EffectsView;
@@ -39,7 +39,7 @@ use lesson::Lesson;
 use model_panel::ModelPanel;
 use navigation::Navigation;
 use page::Page;
-use part::Part;
+use part::{Part, Turn};
 use prompt_view::PromptView;
 use ranking_table::RankingTable;
 use results::Results;
@@ -60,48 +60,55 @@ fn App() -> impl IntoView {
     provide_context(page);
     let display = Memo::new(move |_| page.state.with(|state| state.display));
     // The heading stands in the page's own text and is there first; the rest comes at once, so that nothing jumps.
+    let begun = part::has_begun(page.drawn);
     Effect::new(move || {
-        if page.parts.get() > 0 {
+        if begun.get() {
             browser::remove_placeholder();
         }
     });
     // A file dropped beside its place must not replace the page.
     window_event_listener(ev::dragover, |event| event.prevent_default());
     window_event_listener(ev::drop, |event| event.prevent_default());
-    // The page itself never moves there, so this is a link that was opened here.
-    window_event_listener(ev::hashchange, |_| browser::reload());
+    window_event_listener(ev::popstate, move |event| {
+        if browser::is_own(&event.state()) {
+            page.act(Action::View(link::view(&browser::hash())));
+        } else {
+            // A link was opened here.
+            browser::reload();
+        }
+    });
     let shown = Memo::new(move |_| display.get().view);
     let guided = Memo::new(move |_| page.state.with(State::is_guided));
     view! {
         <div class="page" class:large=move || display.get().large>
-            <Part n=1>
+            <Part turn=Turn::Frame>
                 <Show when=move || !guided.get()>
                     <Navigation/>
                 </Show>
             </Part>
             <Alert/>
-            <Part n=1>
+            <Part turn=Turn::Frame>
                 <main class:alone=move || guided.get() class:study=move || shown.get() != View::Recommend>
                     <Show when=move || !guided.get()>
                         <section class="panel" aria-labelledby="history-title">
                             <h2 id="history-title">"Your history"</h2>
                             <SearchBox/>
-                            <Part n=2>
+                            <Part turn=Turn::History>
                                 <HistoryList/>
                             </Part>
-                            <Part n=3>
+                            <Part turn=Turn::Own>
                                 <ImportList/>
                                 <BundlePanel/>
                             </Part>
                         </section>
                     </Show>
-                    <Part n=4>
+                    <Part turn=Turn::View>
                         {move || match shown.get() {
                             View::Recommend => view! {
                                 <section class="panel wide" aria-labelledby="ranking-title">
                                     <h2 id="ranking-title">"Recommendations"</h2>
                                     <RankingTable/>
-                                    <Part n=7>
+                                    <Part turn=Turn::Details>
                                         <EffectsView/>
                                         <PromptView/>
                                     </Part>
@@ -112,7 +119,7 @@ fn App() -> impl IntoView {
                             View::Results => view! { <Results/> }.into_any(),
                         }}
                     </Part>
-                    <Part n=8>
+                    <Part turn=Turn::Model>
                         <Show when=move || !guided.get()>
                             <ModelPanel/>
                         </Show>
@@ -124,7 +131,7 @@ fn App() -> impl IntoView {
                     <button type="button" on:click=move |_| page.act(Action::Guided(false))>"Show the whole page"</button>
                 </p>
             </Show>
-            <Part n=9>
+            <Part turn=Turn::Footer>
                 <Footer/>
             </Part>
             <div id=ids::LIVE class="visually-hidden" role="status" aria-live="polite">

@@ -41,9 +41,9 @@ pub struct Page {
     pub results: RwSignal<Option<Arc<Results>>>,
     /// The candidate that the visitor points at, as a place in the retriever's order: its letter, tokens and row light up.
     pub lit: RwSignal<Option<usize>>,
-    /// How many parts of the page may be drawn: none until the bundle is here and the link that the page was opened with has
+    /// How many parts of the page are drawn: none until the bundle is here and the link that the page was opened with has
     /// been read, or that failed.
-    pub parts: RwSignal<usize>,
+    pub drawn: RwSignal<usize>,
     bridge: StoredValue<Option<Bridge>, LocalStorage>,
     /// The bundle's folder, once it is known that the bundle can be used.
     folder: StoredValue<Option<String>>,
@@ -64,7 +64,7 @@ impl Page {
             examples: RwSignal::default(),
             results: RwSignal::new(None),
             lit: RwSignal::new(None),
-            parts: RwSignal::new(0),
+            drawn: RwSignal::new(0),
             bridge: StoredValue::new_local(None),
             folder: StoredValue::new(None),
             listening: StoredValue::new(false),
@@ -72,7 +72,7 @@ impl Page {
         };
         spawn_local(async move {
             let bundle = page.fetch_bundle().await;
-            part::draw(page.parts).await;
+            part::draw(page.drawn).await;
             page.start_engine();
             if let Some(bundle) = bundle {
                 page.results.set(bundle.results().await.map(Arc::new));
@@ -84,16 +84,23 @@ impl Page {
                 // The first example is what a visitor without a link sees.
                 let shown = state.example() != Some(0);
                 let history = if shown { state.history.items().to_vec() } else { Vec::new() };
-                (history, state.display)
+                (history, state.display, state.asking.clone())
             })
         });
+        let begun = part::has_begun(page.drawn);
         Effect::new(move || {
-            let (history, display) = linked.get();
-            if page.parts.get() > 0
+            let (history, display, asking) = linked.get();
+            if begun.get()
                 && let Some(bundle) = page.bundle.get()
             {
                 let other = (!bundle.is_shipped()).then(|| bundle.name_in_links());
-                browser::set_hash(&link::write(other.as_deref(), &history, &display, &bundle.catalog));
+                let hash = link::write(other.as_deref(), &history, &display, &asking, &bundle.catalog);
+                // Back leads from view to view.
+                if link::view(&browser::hash()) == display.view {
+                    browser::replace_hash(&hash);
+                } else {
+                    browser::push_hash(&hash);
+                }
             }
         });
         page
@@ -187,10 +194,11 @@ impl Page {
         match bundle {
             Ok(bundle) => {
                 self.use_folder(&bundle.folder);
-                let Link { history, unknown, display } = link::read(&hash, &bundle.catalog);
+                let Link { history, unknown, display, asking } = link::read(&hash, &bundle.catalog);
                 self.state.update(|state| {
                     state.history = History::new(history);
                     state.display = display;
+                    state.asking = asking.unwrap_or_else(|| state.asking.clone());
                 });
                 let bundle = Arc::new(bundle);
                 self.bundle.set(Some(Arc::clone(&bundle)));

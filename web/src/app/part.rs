@@ -4,34 +4,79 @@ use leptos::prelude::*;
 
 use super::{browser::wait, page::Page};
 
-/// Parts of the page.
-const PARTS: usize = 9;
 /// A browser paints about as often.
 const FRAME_MS: i32 = 16;
+
+/// When a part is drawn: in the order in which one reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Navigation, headings and the search.
+    Frame,
+    /// Examples and the history.
+    History,
+    /// What visitors bring along.
+    Own,
+    /// The view that is shown.
+    View,
+    /// The upper half of the candidates.
+    Rows,
+    /// The lower half.
+    MoreRows,
+    /// What stands behind the candidates.
+    Details,
+    /// The ranker's panel.
+    Model,
+    /// The end of the page.
+    Footer,
+}
+
+impl Turn {
+    const ALL: [Self; 9] = [
+        Self::Frame,
+        Self::History,
+        Self::Own,
+        Self::View,
+        Self::Rows,
+        Self::MoreRows,
+        Self::Details,
+        Self::Model,
+        Self::Footer,
+    ];
+
+    /// Whether it has come when so many parts are drawn.
+    fn has_come(self, drawn: usize) -> bool {
+        drawn > self as usize
+    }
+}
 
 /// A part of the page, drawn when it is its turn.
 #[component]
 pub fn Part(
-    /// Its turn, from 1.
-    n: usize,
+    /// Its turn.
+    turn: Turn,
     /// What is drawn.
     children: ChildrenFn,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
-    let here = Memo::new(move |_| page.parts.get() >= n);
+    let here = Memo::new(move |_| turn.has_come(page.drawn.get()));
     view! { <Show when=move || here.get()>{children()}</Show> }
 }
 
-/// Lets the parts appear one after the other, in the order in which one reads; returns once the last one is painted.
-pub async fn draw(parts: RwSignal<usize>) {
-    for part in 1..=PARTS {
+/// Lets the parts appear one after the other; returns once the last one is painted.
+pub async fn draw(drawn: RwSignal<usize>) {
+    for _ in Turn::ALL {
         wait(FRAME_MS).await;
-        parts.set(part);
+        drawn.update(|drawn| *drawn += 1);
     }
     wait(FRAME_MS).await;
 }
 
+/// Whether the first part is there; whoever follows this hears of it once, not of every part.
+pub fn has_begun(drawn: RwSignal<usize>) -> Memo<bool> {
+    Memo::new(move |_| drawn.get() > 0)
+}
+
 /// Whether all parts are there, as of now.
-pub fn all_drawn(parts: RwSignal<usize>) -> bool {
-    parts.with_untracked(|parts| *parts == PARTS)
+pub fn all_drawn(drawn: RwSignal<usize>) -> bool {
+    drawn.with_untracked(|drawn| *drawn == Turn::ALL.len())
 }

@@ -8,7 +8,7 @@ use shared::{CANDIDATES, trace::Trace};
 use super::{
     bar::Bar,
     page::Page,
-    part::{Part, all_drawn},
+    part::{Part, Turn, all_drawn},
     radio::Radios,
     reading::Reading,
 };
@@ -38,7 +38,7 @@ pub fn RankingTable() -> impl IntoView {
     let drawn = move |places: Range<usize>| {
         move || {
             trace.with(|trace| {
-                let letters = trace.as_ref().is_some_and(|trace| trace.ranker.is_some());
+                let letters = trace.as_ref().is_some_and(Trace::is_by_letters);
                 let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
                 let rows = rows.into_iter().skip(places.start).take(places.len());
                 rows.map(|row| view! { <RankingRow row letters/> }).collect_view()
@@ -71,8 +71,8 @@ pub fn RankingTable() -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    <Part n=5>{drawn(0..HALF)}</Part>
-                    <Part n=6>{drawn(HALF..CANDIDATES)}</Part>
+                    <Part turn=Turn::Rows>{drawn(0..HALF)}</Part>
+                    <Part turn=Turn::MoreRows>{drawn(HALF..CANDIDATES)}</Part>
                 </tbody>
             </table>
             <Show when=has_ranker>
@@ -193,7 +193,7 @@ fn RankingRow(
         item.map(|item| item.genres.join(", ")).unwrap_or_default()
     });
     // While the page is being drawn it has better things to do.
-    let arrives = all_drawn(page.parts);
+    let arrives = all_drawn(page.drawn);
     view! {
         <tr data-item=row.item.0 class:arrives=arrives>
             <td class="place">{row.place}</td>

@@ -261,7 +261,7 @@ fn open(state: &mut State, record: Record, trace: Box<Trace>) {
     state.announcement = format!("A record is shown, of a history of {count}.");
     let outcome = Outcome { trace: *trace, history, record: Some(record) };
     // What was asked about another history is not shown beside it.
-    state.lesson = outcome.trace.ranker.is_some().then(|| outcome.clone());
+    state.lesson = outcome.trace.is_by_letters().then(|| outcome.clone());
     state.result = Some(outcome);
     state.race = None;
     state.failure = None;

@@ -66,6 +66,9 @@ fn misspelt_words_are_forgiven() {
     assert_eq!(search("matirx"), [3, 4]);
     assert_eq!(search("beatiful mind"), [13]);
     assert_eq!(search("qqqq"), [] as [u32; 0]);
+    // A whole word is meant rather than the beginning of a longer one, however long the rest of the title is.
+    let catalog = catalog_of(["Star Trek: Wrath (1982)", "Star Wars: Episode IV - A New Hope (1977)"]);
+    assert_eq!(catalog.search("star wras", 2), [ItemId(2), ItemId(1)]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Records out and in, and the link for a class.
+//! Records and figures out, records in.
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::trace::Trace;
@@ -22,21 +22,30 @@ pub fn Export(
     trace: Memo<Option<Trace>>,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
-    let said = RwSignal::new("");
-    let with = move |use_it: fn(&Trace)| trace.with_untracked(|trace| trace.as_ref().map(use_it));
+    let said = RwSignal::new(String::new());
+    let saved = move |name: &str| said.set(format!("Saved as {name}."));
     let save = move |_| {
-        with(|trace| browser::save(record::FILE, "application/json", &record::write(trace)));
+        trace.with_untracked(|trace| {
+            if let Some(trace) = trace {
+                browser::save(record::FILE, "application/json", &record::write(trace));
+                saved(record::FILE);
+            }
+        });
     };
     let draw = move |kind: Draw, png: bool| {
         let temperature = page.state.with_untracked(|state| state.display.temperature);
         let drawn = trace.with_untracked(|trace| trace.as_ref().map(|trace| kind(trace, temperature)));
         let Some(Picture { name, svg }) = drawn else { return };
         if !png {
-            return browser::save(&format!("{name}.svg"), "image/svg+xml", &svg);
+            let file = format!("{name}.svg");
+            browser::save(&file, "image/svg+xml", &svg);
+            return saved(&file);
         }
         spawn_local(async move {
-            if browser::save_png(&format!("{name}.png"), &svg).await.is_err() {
-                said.set("The browser does not draw pictures here; save it as SVG.");
+            let file = format!("{name}.png");
+            match browser::save_png(&file, &svg).await {
+                Ok(()) => saved(&file),
+                Err(_) => said.set("The browser does not draw pictures here; save it as SVG.".into()),
             }
         });
     };
@@ -58,7 +67,7 @@ pub fn Export(
         let text = trace.with_untracked(|trace| trace.as_ref().map(record::markdown));
         spawn_local(async move {
             let done = browser::copy(&text.unwrap_or_default()).await;
-            said.set(if done { "Copied." } else { "The browser does not allow copying here." });
+            said.set(if done { "Copied." } else { "The browser does not allow copying here." }.into());
         });
     };
     let read = |text: &str| Ok(Action::Open(Record::File, Box::new(record::read(text)?)));
@@ -80,16 +89,5 @@ pub fn Export(
             most=record::LARGEST
             read
         />
-        <p class="field">
-            <label class="check">
-                <input
-                    id=ids::GUIDED
-                    type="checkbox"
-                    prop:checked=move || page.state.with(|state| state.display.guided)
-                    on:change:target=move |event| page.act(Action::Guided(event.target().checked()))
-                />
-                " For a class: show the lesson alone. The address then leads to this step and history, at this temperature."
-            </label>
-        </p>
     }
 }

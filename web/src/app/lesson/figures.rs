@@ -22,7 +22,7 @@ pub fn LetterFigure(
         let bars = trace.with(|trace| trace.as_ref().map(|trace| letter_bars(trace, temperature.get())));
         bars.unwrap_or_default()
     };
-    let by_letters = move || trace.with(|trace| trace.as_ref().is_some_and(|trace| trace.ranker.is_some()));
+    let by_letters = move || trace.with(|trace| trace.as_ref().is_some_and(Trace::is_by_letters));
     let row = move |bar: LetterBar| {
         let place = bar.place;
         let light = move || page.lit.set(Some(place));

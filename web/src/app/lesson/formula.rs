@@ -56,7 +56,7 @@ pub fn FormulaView(
         formula(&bars, pointed.or(best)?, temperature)
     });
     let of = move || {
-        let by_letters = trace.with(|trace| trace.as_ref().is_some_and(|trace| trace.ranker.is_some()));
+        let by_letters = trace.with(|trace| trace.as_ref().is_some_and(Trace::is_by_letters));
         if by_letters { "letter" } else { "film" }
     };
     view! { <div id=ids::FORMULA class="formula" tabindex="0" role="region" aria-label="The softmax with numbers">{move || shown.get().map(|shown| numbers(shown, of()))}</div> }

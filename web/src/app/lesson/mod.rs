@@ -15,8 +15,9 @@ use shared::trace::Trace;
 use super::{browser, history_list::Examples, page::Page, prompt_view::Letters, race::Race};
 use crate::{
     compare, ids,
-    lesson::{LESSON, Part},
+    lesson::{LESSON, Topic},
     state::{Outcome, State},
+    update::Action,
 };
 use ask::Ask;
 use comparison::Compare;
@@ -24,7 +25,7 @@ use export::Export;
 use figures::{LetterFigure, VocabularyFigure};
 use formula::{FormulaView, Temperature};
 use shuffle::Shuffle;
-use stepper::{Guesses, Stepper};
+use stepper::{Guess, Guesses, Stepper};
 
 /// The pictures of the lesson, in the order in which they stand until a step asks for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,14 +41,21 @@ impl Picture {
     const ALL: [Self; 5] = [Self::Scores, Self::Prompt, Self::Ranking, Self::Shuffle, Self::Race];
 
     /// The picture that a step is about.
-    fn of(part: Part) -> Option<Self> {
-        match part {
-            Part::History => None,
-            Part::Letters | Part::Vocabulary => Some(Self::Scores),
-            Part::Prompt => Some(Self::Prompt),
-            Part::Candidates | Part::Ranking => Some(Self::Ranking),
-            Part::Race => Some(Self::Race),
+    fn of(topic: Topic) -> Option<Self> {
+        match topic {
+            Topic::History => None,
+            Topic::Letters | Topic::Vocabulary => Some(Self::Scores),
+            Topic::Prompt => Some(Self::Prompt),
+            Topic::Candidates | Topic::Ranking => Some(Self::Ranking),
+            Topic::Race => Some(Self::Race),
         }
+    }
+
+    /// Whether the answer to a step's question can be read off it.
+    fn tells(self, topic: Topic) -> bool {
+        // The order follows from the letters' bars, and nearly from the mean over other orders.
+        let order = [Self::Scores, Self::Ranking, Self::Shuffle];
+        Self::of(topic) == Some(self) || (topic == Topic::Ranking && order.contains(&self))
     }
 }
 
@@ -56,9 +64,9 @@ impl Picture {
 pub fn Lesson() -> impl IntoView {
     let page = expect_context::<Page>();
     let trace = page.lesson();
-    let marked = Memo::new(move |_| page.state.with(|state| Picture::of(LESSON[state.display.step].part)));
+    let marked = Memo::new(move |_| page.state.with(|state| Picture::of(LESSON[state.display.step].topic)));
     let guesses = RwSignal::new(Guesses::default());
-    // Nobody guesses what stands below the question.
+    // Nobody guesses what can be seen below the question.
     let hidden = Memo::new(move |_| {
         let step = page.state.with(|state| state.display.step);
         let can_be_said =
@@ -71,10 +79,23 @@ pub fn Lesson() -> impl IntoView {
         pictures.sort_by_key(|&picture| Some(picture) != marked.get());
         pictures
     };
+    let alone = move |_| {
+        page.act(Action::Guided(true));
+        browser::focus_soon(vec![ids::STEP_TITLE.into()]);
+    };
     view! {
         <section id=ids::LESSON class="panel wide lesson" aria-labelledby="lesson-title">
             <h2 id="lesson-title">"How a language model ranks with one forward pass"</h2>
             <Stepper trace guesses/>
+            // Whoever sees the lesson alone has the way back at its end.
+            <Show when=move || !page.state.with(State::is_guided)>
+                <p class="class">
+                    <button id=ids::GUIDED type="button" on:click=alone>"For a class"</button>
+                    <span class="hint">
+                        "Shows the lesson alone. The address leads to this step and history, asked in this way, at this temperature."
+                    </span>
+                </p>
+            </Show>
             <Show when=move || page.state.with(State::is_guided)>
                 <Examples/>
             </Show>
@@ -88,7 +109,7 @@ pub fn Lesson() -> impl IntoView {
                     <div
                         class="figure"
                         class:marked=move || marked.get() == Some(picture)
-                        hidden=move || marked.get() == Some(picture) && hidden.get().is_some()
+                        hidden=move || hidden.get().is_some_and(|step| picture.tells(LESSON[step].topic))
                     >
                         {match picture {
                             Picture::Scores => view! {
@@ -123,7 +144,7 @@ fn HiddenNote(
     move || {
         hidden.get().map(|step| {
             let look = move |_| {
-                guesses.update(|guesses| guesses[step] = Some(usize::MAX));
+                guesses.update(|guesses| guesses[step] = Some(Guess::Looked));
                 browser::focus_soon(vec![ids::STEP_NEXT.into()]);
             };
             view! {

@@ -10,8 +10,26 @@ use crate::{
     update::Action,
 };
 
-/// What was guessed at each step; a place behind all choices for those who look without guessing.
-pub type Guesses = [Option<usize>; STEPS];
+/// What was guessed at each step.
+pub type Guesses = [Option<Guess>; STEPS];
+
+/// What came before the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guess {
+    /// This choice.
+    Choice(usize),
+    /// A look without a guess.
+    Looked,
+}
+
+impl Guess {
+    fn choice(self) -> Option<usize> {
+        match self {
+            Self::Choice(choice) => Some(choice),
+            Self::Looked => None,
+        }
+    }
+}
 
 /// Title, text, question and the way to the next step.
 #[component]
@@ -69,7 +87,7 @@ fn Question(
     guesses: RwSignal<Guesses>,
 ) -> impl IntoView {
     let step = &LESSON[n];
-    let guess = Signal::derive(move || guesses.get()[n].filter(|&guess| guess < step.choices.len()));
+    let guess = Signal::derive(move || guesses.get()[n].and_then(Guess::choice));
     let verdict = move || {
         let guess = guess.get()?;
         let Some(answer) = trace.with(|trace| step.answer(trace.as_ref()?)) else {
@@ -84,7 +102,7 @@ fn Question(
     view! {
         <div class="question">
             <p><strong>"First guess: "</strong>{step.question}</p>
-            <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |choice| guesses.update(|guesses| guesses[n] = Some(choice))/>
+            <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |choice| guesses.update(|guesses| guesses[n] = Some(Guess::Choice(choice)))/>
             <p id=ids::ANSWER role="status">{verdict}</p>
         </div>
     }
