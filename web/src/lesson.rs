@@ -221,7 +221,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. A \
                model that was never tuned to answer by letters is at chance: look at several examples, and the same letters win \
                whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
-               it. Further down the same films were asked about in eight orders: do the films keep their places, or the letters?",
+               it. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
         topic: Topic::Ranking,
         hides: true,
         question: "How far did the retriever’s first candidate move?",

@@ -73,7 +73,7 @@ pub fn bundle(hash: &str) -> Option<&str> {
 
 /// The view that a link leads to.
 pub fn view(hash: &str) -> View {
-    let named = hash.trim_start_matches('#').split('&').find_map(|field| field.strip_prefix("view="));
+    let named = hash.trim_start_matches('#').rsplit('&').find_map(|field| field.strip_prefix("view="));
     named.and_then(View::of_slug).unwrap_or_default()
 }
 
@@ -166,6 +166,8 @@ mod tests {
         let read = |hash| read(hash, &catalog());
         assert_eq!(read(""), Link::default());
         assert_eq!(read("#history="), Link::default());
+        let twice = "#view=lesson&view=results";
+        assert_eq!((read(twice).display.view, view(twice)), (View::Results, View::Results));
         let link = read("#other=1&history=318,318,,nope&view=moon&step=0&t=-3&large=yes");
         assert_eq!((link.history, link.unknown, link.display.view), (vec![ItemId(2)], 1, View::Recommend));
         assert_eq!((link.display.step, link.display.large), (0, false));

@@ -110,7 +110,7 @@ impl Llama {
         let trained = adapter.is_some_and(|adapter| adapter.device().is_autodiff());
         assert!(!trained || cache.is_none(), "keys and values of an adapter in training change");
         let known = cache.as_mut().map_or(0, |cache| cache.start(&layouts[0], self.blocks.len()));
-        if cache.is_some() && 2 * known < layouts[0].tokens() && !self.on_cpu() {
+        if cache.is_some() && 2 * known < layouts[0].prefix().len() && !self.on_cpu() {
             // What another text needed, of another length, would stay beside what this one needs.
             self.device.memory_cleanup();
         }

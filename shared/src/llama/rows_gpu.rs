@@ -62,3 +62,59 @@ pub(super) fn rotated(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>, pairs: Rop
     }
     Tensor::from_primitive::<CubeBackend>(x)
 }
+
+#[cfg(all(test, feature = "wgpu"))]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::{
+        super::{config::LlamaConfig, norm::RmsNorm, rope::Rope},
+        *,
+    };
+    use crate::{host::tests::wave, quant::Format, weights::TensorBytes};
+
+    fn close<const D: usize>(found: Tensor<D>, expected: Tensor<D>) {
+        for (a, b) in found.into_data().iter::<f32>().zip(expected.into_data().iter::<f32>()) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_norm_of_more_vectors_than_a_cube_has_units() {
+        let Ok(gpu) = Device::wgpu_options().init() else { return };
+        let (cpu, d_model) = (Device::flex(), LANES * (UNITS + 1));
+        let gain: Vec<u8> = (0..d_model).flat_map(|n| (n as f32 / 100.0).to_le_bytes()).collect();
+        let all = 0..gain.len();
+        let gain = TensorBytes::new(gain.into(), all, Format::F32, [1, d_model]);
+        let x = wave([5, d_model], &cpu);
+        let on = |device: &Device| {
+            RmsNorm::load(&gain, 1e-5, device).forward(Tensor::from_data(x.to_data(), device))
+        };
+        close(on(&gpu), on(&cpu));
+    }
+
+    #[test]
+    fn both_rotary_conventions_and_nobody_elses_numbers_change() {
+        let Ok(gpu) = Device::wgpu_options().init() else { return };
+        for rope_pairs in [RopePairs::Interleaved, RopePairs::HalfSplit] {
+            let config = LlamaConfig {
+                n_vocab: 1,
+                d_model: 12,
+                n_layers: 1,
+                n_heads: 3,
+                n_kv_heads: 3,
+                d_head: 4,
+                d_ff: 4,
+                max_len: 99,
+                rope_theta: 100.0,
+                rope_pairs,
+                norm_eps: 1e-5,
+            };
+            let x = wave([50, 3, 4], &Device::flex());
+            let on = |device: &Device, x| Rope::new(&config, 7..57, device).apply(x);
+            let there: Tensor<3> = Tensor::from_data(x.to_data(), &gpu);
+            close(on(&gpu, there.clone()), on(&Device::flex(), x.clone()));
+            assert_eq!(there.into_data(), x.into_data());
+        }
+    }
+}

@@ -127,3 +127,35 @@ pub(crate) fn exclusive<const D: usize>(x: Tensor<D>) -> CubeTensor {
     let x = into_contiguous(cube_tensor(x));
     if x.can_mut() { x } else { x.copy() }
 }
+
+#[cfg(all(test, feature = "wgpu"))]
+mod tests {
+    use burn::tensor::activation::silu;
+
+    use super::*;
+    use crate::{
+        host::tests::wave,
+        quant::{
+            Format,
+            host_product::{product, tests::weight},
+        },
+    };
+
+    #[test]
+    fn the_gate_is_the_end_of_a_product_and_nobody_elses_numbers_change() {
+        let Ok(gpu) = Device::wgpu_options().init() else { return };
+        let (cpu, shape) = (Device::flex(), [130, 64]);
+        let weight = weight(Format::Q4_1, shape);
+        // Gates far beyond what an exponential holds.
+        let (x, gate) = (wave([9, 64], &cpu), wave([9, 130], &cpu).mul_scalar(200.0));
+        let expected = (silu(gate.clone()) * product(&x, &weight)).into_data();
+        let there = Tensor::from_data(gate.to_data(), &gpu);
+        let also = there.clone();
+        let on_gpu = Q4Weight::upload(weight.bytes(), shape, &gpu);
+        let found = on_gpu.multiply_gated(Tensor::from_data(x.into_data(), &gpu), there).into_data();
+        for (a, b) in found.iter::<f32>().zip(expected.iter::<f32>()) {
+            assert!((a - b).abs() < 1e-3 * (1.0 + b.abs()), "{a} {b}");
+        }
+        assert_eq!(also.into_data(), gate.into_data());
+    }
+}

@@ -140,8 +140,8 @@ async fn the_lesson_needs_no_model() {
         // What would give the answer away is not to be seen before a guess.
         let hidden = "[...document.querySelectorAll('.lesson .figure')].filter(e => e.hidden).length";
         let web::lesson::Step { hides, topic, .. } = web::lesson::LESSON[step - 1];
-        // The order can be read off three pictures.
-        let pictures = if topic == web::lesson::Topic::Ranking { 3 } else { 1 };
+        // The order can be read off three pictures; the prompt's length and the likeliest token off the race, too.
+        let pictures = if topic == web::lesson::Topic::Ranking { 3 } else { 2 };
         assert_eq!(visitor.value(hidden).await, json!(if hides { pictures } else { 0 }), "{step}");
         choose(&visitor, ids::QUESTION, 0).await;
         visitor.wait("the picture", &format!("{hidden} === 0"), SOON).await;
@@ -192,6 +192,17 @@ async fn the_lesson_needs_no_model() {
     visitor.value("location.hash = '#view=results'").await;
     let results = format!("!!document.getElementById('{}')", ids::RESULTS);
     visitor.wait("the results", &results, SOON).await;
+    // The same link again changes nothing, and Back leads to what was there before the first.
+    let settled = "document.readyState === 'complete'";
+    visitor.wait("the end of loading", settled, SOON).await;
+    visitor.value("window.same = true").await;
+    visitor.value("Object.assign(document.createElement('a'), { href: '#view=results' }).click()").await;
+    visitor.wait("the page's own mark", "typeof history.state === 'string'", SOON).await;
+    assert_eq!(visitor.value("window.same").await, json!(true), "nothing was loaded anew");
+    visitor.value("history.back()").await;
+    visitor.wait("what was there before", "window.same === undefined", SOON).await;
+    visitor.wait("the retriever", "/view=retriever/.test(location.hash)", SOON).await;
+    visitor.wait("no results", &format!("!({results})"), SOON).await;
     visitor.leave().await;
 }
 
@@ -338,7 +349,7 @@ async fn records_go_out_and_come_in() {
     let text = record.as_str().expect("a text").to_owned();
     let trace: shared::trace::Trace = serde_json::from_str(&text).expect("a record");
     assert_eq!(trace.candidates.len(), 20);
-    visitor.wait_for_text(ids::LESSON, "Saved as llamarec-record.json.", SOON).await;
+    visitor.wait_for_text(ids::LESSON, "The browser saves llamarec-record.json.", SOON).await;
     let save = async |figure: &str, ending: &str| {
         visitor.resolve(CATCH_FILE, vec![json!(ids::picture(figure, ending))]).await
     };

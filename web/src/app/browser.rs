@@ -75,60 +75,6 @@ pub fn same_origin(path: &str) -> Option<String> {
     (url.origin() == window().location().origin().ok()?).then(|| url.href())
 }
 
-/// Starts the page anew at this part of the address after `#`.
-pub fn reload_at(hash: &str) {
-    replace_hash(hash);
-    reload();
-}
-
-/// Starts the page anew.
-pub fn reload() {
-    // Where the browser refuses, the address has changed and the visitor can reload.
-    let _ = window().location().reload();
-}
-
-/// The part of the address after and with `#`.
-pub fn hash() -> String {
-    window().location().hash().unwrap_or_default()
-}
-
-/// Marks the entries of the browser's history that the page made: a link that is opened has none.
-const OWN: &str = "llamarec";
-
-/// Whether the page made the entry of the browser's history with this state.
-pub fn is_own(state: &JsValue) -> bool {
-    state.as_string().as_deref() == Some(OWN)
-}
-
-/// Replaces the part of the address after `#` without a new entry in the browser's history.
-pub fn replace_hash(hash: &str) {
-    // Browsers take tens of milliseconds over it, and at the start there is mostly nothing to change.
-    if self::hash().trim_start_matches('#') != hash {
-        enter(hash, false);
-    }
-}
-
-/// Sets the part of the address after `#` in a new entry of the browser's history; the one before becomes the page's own.
-pub fn push_hash(hash: &str) {
-    enter(self::hash().trim_start_matches('#'), false);
-    enter(hash, true);
-}
-
-fn enter(hash: &str, anew: bool) {
-    let location = window().location();
-    let path = location.pathname().unwrap_or_default() + &location.search().unwrap_or_default();
-    let url = if hash.is_empty() { path } else { format!("{path}#{hash}") };
-    if let Ok(history) = window().history() {
-        let state = JsValue::from_str(OWN);
-        // Where the browser refuses (a sandboxed frame), the page works without the link.
-        let _ = if anew {
-            history.push_state_with_url(&state, "", Some(&url))
-        } else {
-            history.replace_state_with_url(&state, "", Some(&url))
-        };
-    }
-}
-
 /// What a JavaScript error says.
 pub fn message(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
@@ -138,13 +84,14 @@ pub fn message(error: &JsValue) -> String {
 }
 
 /// Offers a text as a file to save.
-pub fn save(name: &str, kind: &str, text: &str) {
+///
+/// # Errors
+/// A browser that makes no files.
+pub fn save(name: &str, kind: &str, text: &str) -> Result<(), JsValue> {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
     let parts = js_sys::Array::of1(&JsValue::from_str(text));
-    if let Ok(blob) = Blob::new_with_str_sequence_and_options(&parts, &options) {
-        offer(name, &blob);
-    }
+    offer(name, &Blob::new_with_str_sequence_and_options(&parts, &options)?)
 }
 
 /// Draws an SVG and offers it as PNG, two pixels for one.
@@ -173,20 +120,19 @@ pub async fn save_png(name: &str, svg: &str) -> Result<(), JsValue> {
             let _ = reject.call1(&JsValue::NULL, &error);
         }
     });
-    offer(name, &JsFuture::from(promise).await?.dyn_into::<Blob>()?);
-    Ok(())
+    offer(name, &JsFuture::from(promise).await?.dyn_into::<Blob>()?)
 }
 
 /// Offers a file to save.
-fn offer(name: &str, blob: &Blob) {
-    let Ok(url) = web_sys::Url::create_object_url_with_blob(blob) else { return };
-    if let Ok(link) = document().create_element("a").map(JsCast::unchecked_into::<HtmlAnchorElement>) {
-        link.set_href(&url);
-        link.set_download(name);
-        link.click();
-    }
+fn offer(name: &str, blob: &Blob) -> Result<(), JsValue> {
+    let url = web_sys::Url::create_object_url_with_blob(blob)?;
+    let link = document().create_element("a")?.unchecked_into::<HtmlAnchorElement>();
+    link.set_href(&url);
+    link.set_download(name);
+    link.click();
     // The browser has read the link by then.
     Timeout::new(1000, move || drop(web_sys::Url::revoke_object_url(&url))).forget();
+    Ok(())
 }
 
 /// Copies a text; whether the browser did.

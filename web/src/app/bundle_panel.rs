@@ -3,7 +3,7 @@
 use leptos::{prelude::*, task::spawn_local};
 use web_sys::File;
 
-use super::{browser, file_input::FileField, own_bundle, page::Page};
+use super::{address, file_input::FileField, own_bundle, page::Page};
 use crate::{
     ids,
     own_bundle::{KEPT, is_kept},
@@ -19,7 +19,7 @@ pub fn BundlePanel() -> impl IntoView {
         busy.set(true);
         spawn_local(async move {
             match own_bundle::keep(&files).await {
-                Ok(()) => browser::reload_at(&format!("bundle={KEPT}")),
+                Ok(()) => address::start_at(&format!("bundle={KEPT}")),
                 Err(failure) => page.fail(failure),
             }
             busy.set(false);
@@ -28,7 +28,7 @@ pub fn BundlePanel() -> impl IntoView {
     let go = move |_| {
         let said = folder.get_untracked();
         if !said.trim().is_empty() {
-            browser::reload_at(&format!("bundle={}", said.trim()));
+            address::start_at(&format!("bundle={}", said.trim()));
         }
     };
     view! {
@@ -64,7 +64,7 @@ fn Other() -> impl IntoView {
     let back = move |_| {
         spawn_local(async {
             own_bundle::forget().await;
-            browser::reload_at("");
+            address::start_at("");
         });
     };
     let other = move || {

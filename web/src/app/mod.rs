@@ -1,5 +1,6 @@
 //! The page: Leptos components around one [`Page`], drawn in the order in which one reads.
 
+mod address;
 mod alert;
 mod bar;
 mod bridge;
@@ -29,7 +30,7 @@ mod search_box;
 use gloo::timers::callback::Timeout;
 use leptos::{ev, prelude::*};
 
-use crate::{ids, link, state::State, update::Action, view::View};
+use crate::{ids, state::State, update::Action, view::View};
 use alert::Alert;
 use bundle_panel::BundlePanel;
 use effects::EffectsView;
@@ -69,14 +70,7 @@ fn App() -> impl IntoView {
     // A file dropped beside its place must not replace the page.
     window_event_listener(ev::dragover, |event| event.prevent_default());
     window_event_listener(ev::drop, |event| event.prevent_default());
-    window_event_listener(ev::popstate, move |event| {
-        if browser::is_own(&event.state()) {
-            page.act(Action::View(link::view(&browser::hash())));
-        } else {
-            // A link was opened here.
-            browser::reload();
-        }
-    });
+    window_event_listener(ev::popstate, move |event| page.went(&event.state()));
     let shown = Memo::new(move |_| display.get().view);
     let guided = Memo::new(move |_| page.state.with(State::is_guided));
     view! {

@@ -10,8 +10,10 @@ use shared::{
     protocol::{Event, EventBody, Failure, FailureCode, Request, RequestBody},
     trace::{Asking, Trace},
 };
+use wasm_bindgen::JsValue;
 
 use super::{
+    address::{self, Visit},
     bridge::{Bridge, News},
     browser,
     bundle::{Bundle, stored_bytes},
@@ -45,6 +47,7 @@ pub struct Page {
     /// been read, or that failed.
     pub drawn: RwSignal<usize>,
     bridge: StoredValue<Option<Bridge>, LocalStorage>,
+    visit: StoredValue<Visit>,
     /// The bundle's folder, once it is known that the bundle can be used.
     folder: StoredValue<Option<String>>,
     /// Whether the engine listens.
@@ -66,6 +69,7 @@ impl Page {
             lit: RwSignal::new(None),
             drawn: RwSignal::new(0),
             bridge: StoredValue::new_local(None),
+            visit: StoredValue::new(Visit::begin()),
             folder: StoredValue::new(None),
             listening: StoredValue::new(false),
             waiting: StoredValue::new(Vec::new()),
@@ -95,15 +99,32 @@ impl Page {
             {
                 let other = (!bundle.is_shipped()).then(|| bundle.name_in_links());
                 let hash = link::write(other.as_deref(), &history, &display, &asking, &bundle.catalog);
-                // Back leads from view to view.
-                if link::view(&browser::hash()) == display.view {
-                    browser::replace_hash(&hash);
-                } else {
-                    browser::push_hash(&hash);
-                }
+                page.visit.update_value(|visit| {
+                    // Back leads from view to view.
+                    if link::view(&address::hash()) == display.view {
+                        visit.replace(&hash);
+                    } else {
+                        visit.push(&hash);
+                    }
+                });
             }
         });
         page
+    }
+
+    /// The visitor went back or forward to an entry of the browser's history with this state, or opened a link in this tab.
+    pub fn went(self, state: &JsValue) {
+        let view = link::view(&address::hash());
+        let shown = self.state.with_untracked(|state| state.display.view);
+        let (own, here) = self.visit.with_value(|visit| (visit.has_made(state), visit.is_here()));
+        if self.bundle.with_untracked(Option::is_none) || !(own || here) {
+            address::start_anew();
+        } else if own && view != shown {
+            self.act(Action::View(view));
+        } else {
+            // What is shown stays, and the address says so.
+            self.visit.update_value(Visit::keep);
+        }
     }
 
     /// The record that the lesson speaks of: its own answer, else the example's, the recommendation's or the
@@ -178,7 +199,7 @@ impl Page {
     }
 
     async fn fetch_bundle(self) -> Option<Arc<Bundle>> {
-        let hash = browser::hash();
+        let hash = address::hash();
         let shipped = browser::absolute(SHIPPED);
         let (bundle, refused) = match link::bundle(&hash) {
             None => {

@@ -52,8 +52,9 @@ fn Table(
         </table>
         </div>
         <p class="hint">
-            "NDCG@10: 1 for a film in place 1, 0.63 in place 2, 0.29 in place 10, nothing below; MRR@10: 1 over the place; Recall@10: 1 for any of \
-            the ten. Each is the mean over users, most of whom choose one film of thousands that nobody could foresee."
+            "NDCG@10: 1 for a film in place 1, 0.63 in place 2, 0.29 in place 10, 0 below; MRR@10: 1 divided by the place, 0 below ten; \
+            Recall@10: 1 if the film is among the ten. Each number is a mean over users, and small because the next film of most users cannot \
+            be foreseen."
         </p>
         <p>{gain}</p>
         <ul class="hint">

@@ -142,6 +142,8 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
         Action::Open(record, trace) => open(state, record, trace),
         Action::View(view) => {
             state.display.view = view;
+            // Whoever leaves the lesson alone finds it whole.
+            state.display.guided &= view == View::Lesson;
             let answered =
                 state.lesson.as_ref().is_some_and(|lesson| lesson.history == state.history.items());
             if view == View::Lesson && !answered && state.can_ask() {
@@ -260,8 +262,9 @@ fn open(state: &mut State, record: Record, trace: Box<Trace>) {
     let count = films(history.len());
     state.announcement = format!("A record is shown, of a history of {count}.");
     let outcome = Outcome { trace: *trace, history, record: Some(record) };
-    // What was asked about another history is not shown beside it.
-    state.lesson = outcome.trace.is_by_letters().then(|| outcome.clone());
+    // What was asked about another history is not shown beside it; of an example there is an answer to each way of asking.
+    let answers = outcome.record == Some(Record::File) && outcome.trace.is_by_letters();
+    state.lesson = answers.then(|| outcome.clone());
     state.result = Some(outcome);
     state.race = None;
     state.failure = None;

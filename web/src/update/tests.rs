@@ -395,3 +395,14 @@ fn a_list_replaces_the_history_and_says_what_is_missing() {
     act(&mut state, Action::Import(Import { unknown: vec!["a".into()], ..Import::default() }), &catalog());
     assert_eq!(state.history.items().len(), 2, "a list of which nothing is known replaces nothing");
 }
+
+#[test]
+fn whoever_leaves_a_lesson_shown_alone_finds_it_whole() {
+    let mut state = ready();
+    act(&mut state, Action::View(View::Lesson), &catalog());
+    act(&mut state, Action::Guided(true), &catalog());
+    assert!(state.is_guided());
+    act(&mut state, Action::View(View::Recommend), &catalog());
+    act(&mut state, Action::View(View::Lesson), &catalog());
+    assert!(!state.is_guided());
+}

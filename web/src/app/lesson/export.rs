@@ -2,6 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::trace::Trace;
+use wasm_bindgen::JsValue;
 
 use crate::{
     app::{browser, file_input::FileInput, page::Page},
@@ -23,12 +24,15 @@ pub fn Export(
 ) -> impl IntoView {
     let page = expect_context::<Page>();
     let said = RwSignal::new(String::new());
-    let saved = move |name: &str| said.set(format!("Saved as {name}."));
+    let offered = move |name: &str, result: Result<(), JsValue>, otherwise: &str| {
+        said.set(result.map_or_else(|_| otherwise.to_owned(), |()| format!("The browser saves {name}.")));
+    };
+    let no_files = "The browser does not save files here.";
     let save = move |_| {
         trace.with_untracked(|trace| {
             if let Some(trace) = trace {
-                browser::save(record::FILE, "application/json", &record::write(trace));
-                saved(record::FILE);
+                let result = browser::save(record::FILE, "application/json", &record::write(trace));
+                offered(record::FILE, result, no_files);
             }
         });
     };
@@ -38,15 +42,12 @@ pub fn Export(
         let Some(Picture { name, svg }) = drawn else { return };
         if !png {
             let file = format!("{name}.svg");
-            browser::save(&file, "image/svg+xml", &svg);
-            return saved(&file);
+            return offered(&file, browser::save(&file, "image/svg+xml", &svg), no_files);
         }
         spawn_local(async move {
             let file = format!("{name}.png");
-            match browser::save_png(&file, &svg).await {
-                Ok(()) => saved(&file),
-                Err(_) => said.set("The browser does not draw pictures here; save it as SVG.".into()),
-            }
+            let result = browser::save_png(&file, &svg).await;
+            offered(&file, result, "The browser does not draw pictures here; save it as SVG.");
         });
     };
     let pictures: [(_, _, Draw); 2] = [

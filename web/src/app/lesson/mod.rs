@@ -53,9 +53,14 @@ impl Picture {
 
     /// Whether the answer to a step's question can be read off it.
     fn tells(self, topic: Topic) -> bool {
-        // The order follows from the letters' bars, and nearly from the mean over other orders.
-        let order = [Self::Scores, Self::Ranking, Self::Shuffle];
-        Self::of(topic) == Some(self) || (topic == Topic::Ranking && order.contains(&self))
+        let others = match topic {
+            // The bars show the order, and so does, nearly, the mean over other orders.
+            Topic::Ranking => &[Self::Scores, Self::Shuffle][..],
+            // The race begins with the same prompt, and with the likeliest token.
+            Topic::Prompt | Topic::Vocabulary => &[Self::Race],
+            _ => &[],
+        };
+        Self::of(topic) == Some(self) || others.contains(&self)
     }
 }
 
@@ -90,9 +95,9 @@ pub fn Lesson() -> impl IntoView {
             // Whoever sees the lesson alone has the way back at its end.
             <Show when=move || !page.state.with(State::is_guided)>
                 <p class="class">
-                    <button id=ids::GUIDED type="button" on:click=alone>"For a class"</button>
+                    <button id=ids::GUIDED type="button" on:click=alone>"Show only the lesson"</button>
                     <span class="hint">
-                        "Shows the lesson alone. The address leads to this step and history, asked in this way, at this temperature."
+                        "For a class. The address of the page then opens this step, with this history, way of asking and temperature."
                     </span>
                 </p>
             </Show>
@@ -149,7 +154,7 @@ fn HiddenNote(
             };
             view! {
                 <div class="figure marked covered">
-                    <p>"The answer stands here. Guess first."</p>
+                    <p>"The answer can be read off what stands here and below. Guess first; then it appears."</p>
                     <button id=ids::REVEAL type="button" on:click=look>"Show it without a guess"</button>
                 </div>
             }
