@@ -76,8 +76,8 @@ impl Q4Weight {
                 out.clone().into_tensor_arg(),
                 tokens as u32,
                 self.d_out as u32,
+                u32::from(gated),
                 self.d_in / BLOCK,
-                gated,
             );
         }
         Tensor::from_primitive::<CubeBackend>(out)
