@@ -23,9 +23,8 @@ pub fn q4_product<N: Size>(
     out: &mut Tensor<f32>,
     tokens: u32,
     outputs: u32,
-    // Not known when it is compiled: a second kernel of this size would take megabytes of the engine's memory in a browser.
-    gated: u32,
     #[comptime] blocks: usize,
+    #[comptime] gated: bool,
 ) {
     let outputs = outputs as usize;
     let tokens = tokens as usize;
@@ -91,7 +90,7 @@ pub fn q4_product<N: Size>(
             if first_token + t < tokens && first_output + o < outputs {
                 let at = (first_token + t) * outputs + first_output + o;
                 let mut number = sums[t * OUTPUTS + o];
-                if gated == 1 {
+                if comptime![gated] {
                     let gate = out[at];
                     // Bounded, because not every adapter knows infinity; below, nothing passes the gate.
                     number *= gate / (1.0f32 + (min(-gate, 80.0f32)).exp());

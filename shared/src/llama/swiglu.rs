@@ -1,4 +1,4 @@
-//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass, on a GPU by the product itself.
+//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass, on a GPU natively by the product itself.
 
 use burn::tensor::{Tensor, activation::silu};
 
@@ -8,9 +8,10 @@ use crate::{
     quant::{Linear, is_cpu},
 };
 
-/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a GPU the product writes it in the place of the gate.
+/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a GPU the product writes it in the place of the gate. Not in a browser, where
+/// compiling a second kernel of this size would take megabytes of the engine's memory.
 pub(super) fn gated(up: &Linear, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
-    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
     if let Some(weight) = up.on_gpu(&x) {
         return weight.multiply_gated(x, gate);
     }

@@ -57,7 +57,7 @@ impl Linear {
     }
 
     /// The weight, if it is in blocks on a GPU and a kernel of ours may multiply `x` with it: there is no way back through those.
-    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
     pub(crate) fn on_gpu(&self, x: &Tensor<2>) -> Option<&super::q4_weight::Q4Weight> {
         match &self.weight {
             Weight::Q4(weight) if !x.device().is_autodiff() => Some(weight),

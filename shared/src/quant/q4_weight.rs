@@ -48,6 +48,7 @@ impl Q4Weight {
     }
 
     /// The same times `silu(gate)`, `[tokens, d_out]`, in whose place it is written.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn multiply_gated(&self, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
         self.product(cube_tensor(x), exclusive(gate), true)
     }
@@ -76,8 +77,8 @@ impl Q4Weight {
                 out.clone().into_tensor_arg(),
                 tokens as u32,
                 self.d_out as u32,
-                u32::from(gated),
                 self.d_in / BLOCK,
+                gated,
             );
         }
         Tensor::from_primitive::<CubeBackend>(out)
