@@ -203,6 +203,14 @@ async fn the_lesson_needs_no_model() {
     visitor.wait("what was there before", "window.same === undefined", SOON).await;
     visitor.wait("the retriever", "/view=retriever/.test(location.hash)", SOON).await;
     visitor.wait("no results", &format!("!({results})"), SOON).await;
+    // What was set before Back is not what is here: a link to it is followed.
+    visitor.click(&ids::view(View::Results)).await;
+    visitor.wait("the results", &results, SOON).await;
+    let there = visitor.value("location.hash").await;
+    visitor.value("history.back()").await;
+    visitor.wait("no results", &format!("!({results})"), SOON).await;
+    visitor.value(&format!("location.hash = {there}")).await;
+    visitor.wait("the results", &results, SOON).await;
     visitor.leave().await;
 }
 

@@ -42,7 +42,9 @@ impl Visit {
     /// Replaces the part after `#` without a new entry.
     pub fn replace(&mut self, text: &str) {
         // Browsers take tens of milliseconds over it, and at the start there is mostly nothing to change.
-        if bare(&hash()) != text {
+        if bare(&hash()) == text {
+            self.set = hash();
+        } else {
             self.enter(text, false);
         }
     }
