@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use shared::{
     llama::{Layout, Llama, LlamaConfig, RopePairs},
-    prompt::Prompt,
+    prompt::{Prompt, SpanKind},
     ranker::{Ranker, RankerError},
     scoring::{Question, Scorer, ScoringConfig},
     weights::{
@@ -92,6 +92,42 @@ fn prompts_that_share_a_start_score_as_each_alone() {
     // One row alone is rounded to 16-bit whole numbers, three are not.
     assert!(distance(&scores, &alone) < 1e-3, "{scores:?} {alone:?}");
     assert!(asked.layout.tokens() < tokens * 3 / 4, "{} of {tokens} tokens", asked.layout.tokens());
+}
+
+#[test]
+fn running_answers_are_those_of_prompts_that_end_there() {
+    let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
+    let scorer = Scorer::new(ranker.tokens(), ranker.verbalizer(), ScoringConfig::letters()).unwrap();
+    let history = ["Heat (1995)", "Toy Story (1995)", "Fargo (1996)"];
+    let pools: [&[&str]; 3] =
+        [&["Up (2009)", "Big (1988)"], &["Big (1988)", "Jaws (1975)", "Cars (2006)"], &["Jaws (1975)"]];
+    let questions: Vec<Question> = [2, 3, 3]
+        .into_iter()
+        .zip(pools)
+        .map(|(length, pool)| Question { length, candidates: pool.to_vec() })
+        .collect();
+    let scores = |questions: &[Question]| -> (Vec<usize>, Vec<f32>) {
+        let asked = scorer.ask_running(ranker.tokens(), &history, questions).unwrap();
+        let scores = scorer.pass(ranker.llama(), std::slice::from_ref(&asked), None);
+        (asked.candidates, scores.into_data().try_to_vec().unwrap())
+    };
+    let (counts, together) = scores(&questions);
+    assert_eq!(counts, [2, 2, 3, 1]);
+
+    let prompt = Prompt::render(&history, pools[1]);
+    let encoded = ranker.tokens().encode(&prompt.text).unwrap();
+    let second = prompt.spans.iter().find(|span| span.kind == SpanKind::Candidate { n: 1 }).unwrap();
+    let behind = encoded.offsets.iter().position(|offset| offset.1 > second.end).unwrap();
+    let logits = |last: usize, count: usize| {
+        let state = hidden(ranker.llama(), &encoded.ids[..=last]);
+        ranker.llama().head().logits(&state, ranker.verbalizer().label_ids()[..count].iter().copied())
+    };
+    let expected = [logits(behind, 2), logits(encoded.ids.len() - 1, 3)].concat();
+    assert!(distance(&together[2..7], &expected) < 1e-3, "{together:?} {expected:?}");
+    // Alone it is one prompt, without branches.
+    let (counts, alone) = scores(&questions[1..2]);
+    assert_eq!(counts, [2, 3]);
+    assert!(distance(&alone, &expected) < 1e-3, "{alone:?} {expected:?}");
 }
 
 /// The tiny model as a Hugging Face file: other names, Q and K rows not permuted.

@@ -271,7 +271,8 @@ fn what_a_teacher_says_is_learnt_and_letters_before_it() {
     assert!(place.metrics("alone")["teacher"].is_null());
 
     // In slices, by letters, which are taught first.
-    let letters = "--mode letters --binding-steps 4 --question-candidates 6 --teacher teacher";
+    let letters =
+        "--mode letters --binding-steps 4 --question-candidates 6 --running-weight 0.5 --teacher teacher";
     place.done(&format!("{RANKER} --steps 8 {letters} --out whole"));
     place.done(&format!("{RANKER} --steps 8 {letters} --out sliced --max-minutes 0.00001"));
     let resume = "train ranker --data . --base tiny.gguf --candidates all.candidates --out sliced --resume";
@@ -280,6 +281,32 @@ fn what_a_teacher_says_is_learnt_and_letters_before_it() {
     assert!(message.contains("another teacher") && message.contains("--teacher"), "{message}");
     place.done(&format!("{resume} --teacher teacher"));
     assert_eq!(place.metrics("sliced"), place.metrics("whole"));
+}
+
+#[test]
+fn a_run_can_begin_where_another_stands() {
+    let place = Place::new();
+    place.done(&format!("{RANKER} --steps 20 --learning-rate 0.02 --out first"));
+    let losses = |run: &str| -> Vec<f64> {
+        let metrics = place.metrics(run);
+        let curve = metrics["curve"].as_array().unwrap();
+        curve.iter().map(|at| at["ranker_cross_entropy"].as_f64().unwrap()).collect()
+    };
+    let start = |start: &str, out: &str| format!("{RANKER} --steps 2 --start {start} --out {out}");
+    place.done(&start("first", "second"));
+    let stood = *losses("first").last().unwrap();
+    assert_eq!(losses("second")[0], stood);
+    assert_ne!(losses("first")[0], stood);
+    // The file holds the best adapter of the run.
+    place.done(&start("first/weights.safetensors", "third"));
+    assert!(losses("first").contains(&losses("third")[0]));
+
+    let (code, message) = place.refused(&format!("{} --rank 3", start("first", "none")));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("other sizes") && message.contains("--rank"), "{message}");
+    let (code, message) = place.refused(&start("nowhere", "none"));
+    assert_eq!(code, Some(3), "{message}");
+    assert!(message.contains("nowhere"), "{message}");
 }
 
 #[test]
@@ -305,6 +332,10 @@ fn what_does_not_belong_together_is_refused() {
     let (code, message) = place.refused(&format!("{RANKER} --binding-steps 9 --out none"));
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--binding-steps is 9") && message.contains("--mode letters"), "{message}");
+
+    let (code, message) = place.refused(&format!("{RANKER} --running-weight 1 --out none"));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("--running-weight is 1") && message.contains("--mode letters"), "{message}");
 
     place.done(&format!("{RANKER} --steps 4 --out run"));
     let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));

@@ -12,6 +12,8 @@ use std::ops::Range;
 pub struct Layout {
     prefix: Vec<u32>,
     branches: Vec<Branch>,
+    /// Tokens that are read besides the last ones, by their places among all, in rising order.
+    also: Vec<usize>,
 }
 
 /// A continuation of the first tokens of a prefix.
@@ -59,7 +61,36 @@ impl Layout {
         for Branch { seen, ids } in &branches {
             assert!(!ids.is_empty() && *seen <= prefix.len(), "a branch of {} behind {seen}", ids.len());
         }
-        Self { prefix, branches }
+        Self { prefix, branches, also: Vec::new() }
+    }
+
+    /// The places of a sequence, counted from its own beginning, that it does not share with others.
+    pub fn own(&self, sequence: usize) -> Range<usize> {
+        match self.branches.get(sequence) {
+            Some(Branch { seen, ids }) => *seen..seen + ids.len(),
+            None => 0..self.prefix.len(),
+        }
+    }
+
+    /// Reads these tokens, too: for each sequence some of its own places before its last, in rising order.
+    ///
+    /// # Panics
+    /// If there are not as many lists as sequences, or a place is none of these.
+    #[must_use]
+    pub fn reading_also(mut self, places: &[Vec<usize>]) -> Self {
+        assert_eq!(places.len(), self.branches.len().max(1), "a list for each sequence");
+        let mut start = if self.is_prompt() { 0 } else { self.prefix.len() };
+        let mut also = Vec::new();
+        for (n, places) in places.iter().enumerate() {
+            let own = self.own(n);
+            for place in places {
+                assert!(own.contains(&(place + 1)) && own.contains(place), "place {place} of {own:?}");
+                also.push(start + place - own.start);
+            }
+            start += own.len();
+        }
+        self.also = also;
+        self
     }
 
     /// Sequences that begin alike, each read at its last token; the longest common start that any of them has
@@ -103,7 +134,7 @@ impl Layout {
 
     /// Number of hidden states that are read.
     pub fn reads(&self) -> usize {
-        self.branches.len().max(1)
+        self.branches.len().max(1) + self.also.len()
     }
 
     /// Whether this is one causal sequence.
@@ -133,19 +164,19 @@ impl Layout {
         self.sights().into_iter().map(|sight| sight.shared + sight.here - sight.own)
     }
 
-    /// Tokens whose final states are read: the last of each branch, or of the prompt.
+    /// Tokens whose final states are read: the last of each branch, or of the prompt, and before it what else is read of it.
     pub fn read_at(&self) -> Vec<usize> {
         let mut end = self.prefix.len();
+        let last = self.branches.iter().map(|branch| {
+            end += branch.ids.len();
+            end - 1
+        });
+        let mut all: Vec<usize> = last.chain(self.also.iter().copied()).collect();
         if self.is_prompt() {
-            return vec![end - 1];
+            all.push(self.prefix.len() - 1);
         }
-        self.branches
-            .iter()
-            .map(|branch| {
-                end += branch.ids.len();
-                end - 1
-            })
-            .collect()
+        all.sort_unstable();
+        all
     }
 }
 
@@ -164,6 +195,18 @@ mod tests {
         assert_eq!(layout.read_at(), [3, 4]);
         assert_eq!((layout.tokens(), layout.reads(), layout.depth()), (5, 2, 4));
         assert_eq!(Layout::prompt(&[7, 8]).read_at(), [1]);
+    }
+
+    #[test]
+    fn other_tokens_can_be_read_too() {
+        let branch = |seen, ids: &[u32]| Branch { seen, ids: ids.to_vec() };
+        let layout = Layout::new(vec![1, 2], vec![branch(2, &[3, 4, 5]), branch(1, &[6, 7])]);
+        // The first sequence is 1 2 3 4 5, the second 1 6 7.
+        assert_eq!((layout.own(0), layout.own(1)), (2..5, 1..3));
+        let layout = layout.reading_also(&[vec![2, 3], vec![1]]);
+        assert_eq!((layout.read_at(), layout.reads()), (vec![2, 3, 4, 5, 6], 5));
+        let prompt = Layout::prompt(&[1, 2, 3]).reading_also(&[vec![1]]);
+        assert_eq!((prompt.read_at(), prompt.reads(), prompt.is_prompt()), (vec![1, 2], 2, true));
     }
 
     #[test]

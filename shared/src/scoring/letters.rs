@@ -3,10 +3,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{Question, ScoringConfig, first_shown};
+use super::{Asked, Question, ScoringConfig, first_shown};
 use crate::{
     llama::{Embedding, Layout},
-    prompt::Prompt,
+    prompt::{Prompt, SpanKind},
     quant::times_transposed,
     tokens::{Tokens, TokensError},
     verbalizer::Verbalizer,
@@ -31,14 +31,55 @@ impl Letters {
         history: &[&str],
         questions: &[Question],
     ) -> Result<Layout, TokensError> {
+        let prompts = self.prompts(tokens, history, questions)?;
+        let ids: Result<Vec<Vec<u32>>, TokensError> =
+            prompts.iter().map(|prompt| tokens.ids(&prompt.text)).collect();
+        Ok(Layout::sharing(&ids?))
+    }
+
+    /// The same, read behind the candidates as well: at the first token that has seen all of a title.
+    pub(super) fn running(
+        &self,
+        tokens: &Tokens,
+        history: &[&str],
+        questions: &[Question],
+    ) -> Result<Asked, TokensError> {
+        let (mut ids, mut places) = (Vec::new(), Vec::new());
+        for prompt in self.prompts(tokens, history, questions)? {
+            let encoded = tokens.encode(&prompt.text)?;
+            let behind = |end: usize| encoded.offsets.iter().position(|offset| offset.1 > end);
+            let candidates =
+                prompt.spans.iter().filter(|span| matches!(span.kind, SpanKind::Candidate { .. }));
+            // One candidate alone is no question, and behind the last comes the answer itself.
+            let some = candidates.skip(1).filter_map(|span| behind(span.end));
+            let mut some: Vec<usize> = some.collect();
+            some.pop();
+            places.push(some);
+            ids.push(encoded.ids);
+        }
+        let layout = Layout::sharing(&ids);
+        let mut candidates = Vec::new();
+        for (n, places) in places.iter_mut().enumerate() {
+            // What two prompts share is not read for either.
+            let shared = places.iter().take_while(|place| !layout.own(n).contains(place)).count();
+            places.drain(..shared);
+            let all = questions[n].candidates.len();
+            candidates.extend(all - places.len()..=all);
+        }
+        Ok(Asked { layout: layout.reading_also(&places), candidates })
+    }
+
+    fn prompts(
+        &self,
+        tokens: &Tokens,
+        history: &[&str],
+        questions: &[Question],
+    ) -> Result<Vec<Prompt>, TokensError> {
         let first = first_shown(history.len(), questions, &self.config);
-        let prompts: Result<Vec<Vec<u32>>, TokensError> = questions
-            .iter()
-            .map(|Question { length, candidates }| {
-                tokens.ids(&prompt(tokens, &history[first..*length], candidates, self.config)?.text)
-            })
-            .collect();
-        Ok(Layout::sharing(&prompts?))
+        let prompt = |Question { length, candidates }: &Question| {
+            prompt(tokens, &history[first..*length], candidates, self.config)
+        };
+        questions.iter().map(prompt).collect()
     }
 
     /// Logits of the candidates' letters. `hidden` is `[questions, d_model]`.

@@ -61,7 +61,8 @@ pub struct Question<'a> {
 pub struct Asked {
     /// Tokens and who sees whom.
     pub layout: Layout,
-    /// Number of candidates of each question.
+    /// Number of candidates of each question; of running answers ([`Scorer::ask_running`]) the number of those read so far,
+    /// and then of all.
     pub candidates: Vec<usize>,
 }
 
@@ -107,6 +108,23 @@ impl Scorer {
         };
         let candidates = questions.iter().map(|question| question.candidates.len()).collect();
         Ok(Asked { layout, candidates })
+    }
+
+    /// As [`Self::ask`]; by letters the answer is also read behind every candidate but the first, as if there were no more of
+    /// them: a question then teaches as often as it has candidates.
+    ///
+    /// # Errors
+    /// A tokenizer that fails.
+    pub fn ask_running(
+        &self,
+        tokens: &Tokens,
+        history: &[&str],
+        questions: &[Question],
+    ) -> Result<Asked, TokensError> {
+        match self {
+            Self::Letters(letters) => letters.running(tokens, history, questions),
+            Self::Pointwise(_) => self.ask(tokens, history, questions),
+        }
     }
 
     /// One forward pass; scores of all candidates of all questions, one after another: `[candidates]`.

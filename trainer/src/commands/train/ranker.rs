@@ -17,7 +17,7 @@ use crate::{
     recipe::{self, Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
-    train::ranker::{Limits, Parts, RankerConfig, RankerReport, Run, settings_of},
+    train::ranker::{Limits, Parts, RankerConfig, RankerReport, Run, adapter_at, settings_of},
 };
 
 /// Examples below the help.
@@ -51,6 +51,9 @@ pub(super) struct RankerArgs {
     /// An adapter or the folder of its run: what it says about the candidates is learnt, not only which was chosen
     #[arg(long, value_name = "PATH")]
     teacher: Option<PathBuf>,
+    /// Begin with this adapter, or with the one where this run stands, instead of one that does nothing yet
+    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
+    start: Option<PathBuf>,
     #[command(flatten)]
     settings: RankerSettings,
     /// Stop after so many minutes; go on with --resume
@@ -108,6 +111,10 @@ struct RankerSettings {
     /// Steps at the beginning that teach what letters mean: the answer is the candidate that stands in the history [default: 0]
     #[arg(long, value_name = "N")]
     binding_steps: Option<usize>,
+    /// Weight of the answers read behind every candidate, as if there were no more of them: each question teaches as often as it
+    /// has candidates [default: 0]
+    #[arg(long, value_name = "WEIGHT")]
+    running_weight: Option<f64>,
     /// Divides the teacher's scores before their softmax: below 1 its first choices stand out more [default: 1.0]
     #[arg(long, value_name = "X")]
     teacher_temperature: Option<f64>,
@@ -177,8 +184,15 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
         base::tune(&mut ranker, &base_sha256, teacher)?;
     }
     let folder = RunDir::open(&args.out)?;
-    let parts =
-        Parts { dataset: &dataset, candidates: &candidates, ranker: &ranker, base_sha256: &base_sha256 };
+    let device = ranker.llama().device();
+    let start = args.start.as_deref().map(|path| adapter_at(path, device)).transpose()?;
+    let parts = Parts {
+        dataset: &dataset,
+        candidates: &candidates,
+        ranker: &ranker,
+        base_sha256: &base_sha256,
+        start: start.as_ref(),
+    };
     let checkpoint = args.resume.then(|| folder.checkpoint());
     let run = Run::open(parts, &config, checkpoint.as_deref())?;
     if !args.resume {

@@ -36,6 +36,9 @@ pub struct RankerConfig {
     pub random_share: f64,
     /// Steps at the beginning that teach what letters mean: the answer is the one candidate that stands in the history.
     pub binding_steps: usize,
+    /// Weight of the mean loss of the answers that are read behind every candidate, as if there were no more of them; 0 reads
+    /// none.
+    pub running_weight: f64,
     /// Divides a teacher's scores before their softmax: below 1 its first choices stand out more.
     pub teacher_temperature: f64,
     /// Histories a step.
@@ -77,6 +80,7 @@ impl Default for RankerConfig {
             candidates: 8,
             random_share: 0.25,
             binding_steps: 0,
+            running_weight: 0.0,
             teacher_temperature: 1.0,
             batch_size: 8,
             parts: 2,
@@ -120,6 +124,15 @@ impl RankerConfig {
             let message =
                 format!("--binding-steps is {}, but nothing is asked by letters", self.binding_steps);
             return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
+        }
+        if self.running_weight != 0.0 && self.mode != Mode::Letters {
+            let message =
+                format!("--running-weight is {}, but nothing is asked by letters", self.running_weight);
+            return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
+        }
+        if !(self.running_weight.is_finite() && self.running_weight >= 0.0) {
+            let message = format!("--running-weight is {}", self.running_weight);
+            return Err(UserError::usage(message).hint("give 0 or more"));
         }
         for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
             let most = if name == "--dropout" { 0.99 } else { 1.0 };

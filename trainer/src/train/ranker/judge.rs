@@ -125,7 +125,8 @@ struct Waiting {
 }
 
 impl Judge<'_> {
-    /// Asks behind a history: each question has the number of items it comes after, and its candidates.
+    /// Asks behind a history: each question has the number of items it comes after, and its candidates; answers are running if
+    /// they are to teach.
     ///
     /// # Errors
     /// A tokenizer that fails.
@@ -134,6 +135,7 @@ impl Judge<'_> {
         dataset: &Dataset,
         history: &[ItemId],
         questions: impl IntoIterator<Item = (usize, &'i [ItemId])>,
+        running: bool,
     ) -> anyhow::Result<Asked> {
         let titles = |items: &[ItemId]| -> Vec<&str> {
             items.iter().map(|&item| dataset.catalog.title(item)).collect()
@@ -142,7 +144,12 @@ impl Judge<'_> {
             .into_iter()
             .map(|(length, candidates)| Question { length, candidates: titles(candidates) })
             .collect();
-        Ok(self.scorer.ask(self.ranker.tokens(), &titles(history), &questions)?)
+        let (tokens, history) = (self.ranker.tokens(), titles(history));
+        Ok(if running {
+            self.scorer.ask_running(tokens, &history, &questions)?
+        } else {
+            self.scorer.ask(tokens, &history, &questions)?
+        })
     }
 
     /// What both stages say about the candidates of these users; `done` hears of every user.
@@ -173,7 +180,7 @@ impl Judge<'_> {
             let shown: Vec<Vec<ItemId>> =
                 orders.iter().map(|order| order.iter().map(|&n| items[n]).collect()).collect();
             let questions = shown.iter().map(|items| (history.len(), items.as_slice()));
-            let asked = self.ask(dataset, history, questions)?;
+            let asked = self.ask(dataset, history, questions, false)?;
             if !waiting.is_empty() && tokens + asked.layout.tokens() > PASS_TOKENS {
                 self.score(&mut waiting, &mut judgement)?;
                 tokens = 0;

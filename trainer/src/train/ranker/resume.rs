@@ -1,6 +1,6 @@
 //! How a run begins, and how it goes on from its checkpoint.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     candidates::Source,
     report::UserError,
+    run_dir::CHECKPOINT,
     train::{AdamW, Checkpoint, measure::Part},
 };
 
@@ -77,6 +78,24 @@ pub fn settings_of(checkpoint: &Path) -> anyhow::Result<RankerConfig> {
     Ok(Checkpoint::<Progress>::load(checkpoint, &Device::flex())?.progress.config)
 }
 
+/// The adapter in this file, or the one where the run in this folder stands: its newest, not its best.
+///
+/// # Errors
+/// A path without either.
+pub fn adapter_at(path: &Path, device: &Device) -> anyhow::Result<Adapter> {
+    let unusable = |why: &dyn std::fmt::Display| {
+        UserError::input(format!("{} gives no adapter to start with: {why}", path.display()))
+            .hint("give an adapter, or the folder of a run of: llamarec train ranker")
+    };
+    let bytes = if path.is_dir() {
+        let checkpoint = Checkpoint::<Progress>::load(&path.join(CHECKPOINT), &Device::flex());
+        checkpoint.map_err(|error| unusable(&error))?.model
+    } else {
+        fs::read(path).map_err(|error| unusable(&error))?
+    };
+    Ok(Adapter::from_safetensors(&bytes, &device.clone().autodiff()).map_err(|error| unusable(&error))?)
+}
+
 impl<'a> Run<'a> {
     /// A run at its start, or where this checkpoint left it. Nothing is written.
     ///
@@ -127,8 +146,17 @@ impl<'a> Run<'a> {
         let RankerConfig { top_blocks, rank, alpha, dropout, .. } = *config;
         let sizes = AdapterConfig::new(parts.ranker.llama().config(), top_blocks, rank, alpha, dropout);
         let device = parts.ranker.llama().device().clone().autodiff();
-        let adapter = Adapter::new(sizes, config.seed, &device)
-            .map_err(|error| UserError::usage(error.to_string()).hint("see --rank and --top-blocks"))?;
+        let adapter = match parts.start {
+            Some(start) if *start.config() == sizes => start.clone(),
+            Some(start) => {
+                let AdapterConfig { rank, alpha, dropout, top, .. } = start.config();
+                let message = "the adapter to start with has other sizes than this run's".to_owned();
+                let options = format!("--rank {rank} --alpha {alpha} --dropout {dropout} --top-blocks {top}");
+                return Err(UserError::usage(message).hint(format!("give its own: {options}")).into());
+            }
+            None => Adapter::new(sizes, config.seed, &device)
+                .map_err(|error| UserError::usage(error.to_string()).hint("see --rank and --top-blocks"))?,
+        };
         let progress = Progress {
             config: config.clone(),
             candidates: parts.candidates.source.clone(),

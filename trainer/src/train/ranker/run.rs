@@ -44,6 +44,8 @@ pub struct Parts<'a> {
     pub ranker: &'a Ranker,
     /// SHA-256 of its file.
     pub base_sha256: &'a str,
+    /// The adapter that a new run begins with, if it is not to begin with one that does nothing yet.
+    pub start: Option<&'a Adapter>,
 }
 
 /// How far a slice of a run goes.
@@ -142,12 +144,14 @@ impl Run<'_> {
         let lessons: Vec<Lesson> = batch
             .iter()
             .map(|Example { history, questions: choices }| {
-                let ask = |judge: Judge| {
+                let ask = |judge: Judge, running| {
                     let questions = choices.iter().map(|one| (one.length, one.candidates.as_slice()));
-                    judge.ask(dataset, history, questions)
+                    judge.ask(dataset, history, questions, running)
                 };
-                let of_teacher = teacher.map(|teacher| ask(Judge { scorer: &teacher.scorer, ..judge }));
-                Ok(Lesson { asked: ask(judge)?, of_teacher: of_teacher.transpose()?, choices })
+                let of_teacher =
+                    teacher.map(|teacher| ask(Judge { scorer: &teacher.scorer, ..judge }, false));
+                let asked = ask(judge, config.running_weight > 0.0)?;
+                Ok(Lesson { asked, of_teacher: of_teacher.transpose()?, choices })
             })
             .collect::<anyhow::Result<_>>()?;
         let pupil = Pupil {
@@ -156,6 +160,7 @@ impl Run<'_> {
             adapter: &self.adapter,
             teacher,
             temperature: config.teacher_temperature,
+            running_weight: config.running_weight,
         };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);

@@ -59,6 +59,8 @@ pub(super) struct Pupil<'a> {
     pub teacher: Option<&'a Tuned>,
     /// Divides the teacher's scores.
     pub temperature: f64,
+    /// Weight of the running answers' mean loss.
+    pub running_weight: f64,
 }
 
 impl Pupil<'_> {
@@ -103,23 +105,46 @@ impl Pupil<'_> {
         let asked: Vec<Asked> = lessons.iter().map(|lesson| lesson.asked.clone()).collect();
         let scores = self.scorer.pass(self.llama, &asked, Some(&adapter));
         let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
-        let (mut losses, mut right, mut first) = (Vec::new(), 0, 0);
+        let (mut losses, mut behind, mut right, mut first) = (Vec::new(), Vec::new(), 0, 0);
         let opinion = self.opinion(lessons)?;
+        let mut opinion = opinion.as_deref();
+        let mut counts = lessons.iter().flat_map(|lesson| lesson.asked.candidates.iter().copied());
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
-            let own = first..first + choice.candidates.len();
-            let logs = log_softmax(scores.clone().narrow(0, own.start, own.len()), 0);
+            let all = choice.candidates.len();
+            let said = opinion.as_mut().and_then(|opinion| opinion.split_off(..all));
             // What a letter means the teacher does not know.
-            let opinion = opinion.as_ref().filter(|_| !choice.binding).map(|opinion| &opinion[own.clone()]);
-            let (loss, answer) = match opinion {
-                Some(opinion) => (against(logs, opinion, self.temperature), ranking::order(opinion)[0]),
-                None => (logs.narrow(0, choice.chosen, 1).neg(), choice.chosen),
-            };
-            losses.push(loss);
-            first = own.end;
-            right += usize::from(ranking::order(&values[own])[0] == answer);
+            let said = said.filter(|_| !choice.binding);
+            let mut running = Vec::new();
+            for count in counts.by_ref() {
+                let logs = log_softmax(scores.clone().narrow(0, first, count), 0);
+                let own = first..first + count;
+                first = own.end;
+                let loss = match said {
+                    Some(said) => against(logs, &said[..count], self.temperature),
+                    // The answer is still to come.
+                    None if choice.chosen >= count => continue,
+                    None => logs.narrow(0, choice.chosen, 1).neg(),
+                };
+                if count < all {
+                    running.push(loss);
+                    continue;
+                }
+                losses.push(loss);
+                let answer = said.map_or(choice.chosen, |said| ranking::order(said)[0]);
+                right += usize::from(ranking::order(&values[own])[0] == answer);
+                break;
+            }
+            if !running.is_empty() {
+                let share = self.running_weight / running.len() as f64;
+                behind.push(Tensor::cat(running, 0).sum().mul_scalar(share));
+            }
         }
-        let loss = Tensor::cat(losses, 0).sum().div_scalar(questions as f32);
+        let mut loss = Tensor::cat(losses, 0).sum().div_scalar(questions as f32);
+        // What is said is the loss of the answers proper.
         let value: f32 = loss.clone().inner().try_into_scalar()?;
+        if !behind.is_empty() {
+            loss = loss + Tensor::cat(behind, 0).sum().div_scalar(questions as f32);
+        }
         let gradients = GradientsParams::from_grads(loss.backward(), &adapter);
         Ok(Taught { gradients, loss: f64::from(value), right, questions })
     }
