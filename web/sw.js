@@ -29,10 +29,20 @@ async function forgetOthers() {
   await Promise.all(names.map((name) => caches.delete(name)));
 }
 
+/** The same answer, isolated from other origins: browsers share memory between the threads of such pages only. A host of plain
+ * files does not say so. */
+function isolated(answer) {
+  const headers = new Headers(answer.headers);
+  headers.set("cross-origin-opener-policy", "same-origin");
+  headers.set("cross-origin-embedder-policy", "require-corp");
+  return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });
+}
+
 async function answer(request, path) {
   const cache = await caches.open(await version());
+  const kept = await cache.match(address(path), { ignoreVary: true });
   // A browser that needs room may have dropped it.
-  return (await cache.match(address(path), { ignoreVary: true })) ?? fetch(request);
+  return isolated(kept ?? (await fetch(request)));
 }
 
 self.addEventListener("install", (event) => event.waitUntil(keep()));

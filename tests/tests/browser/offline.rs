@@ -8,7 +8,7 @@ use super::{
     add_films,
     driver::{COMPUTES, SOON, Settings, Visitor},
     load_ranker, order, recommend,
-    site::{Served, built},
+    site::{Served, built, on_a_plain_host},
 };
 
 /// Waits until the page says that it is kept.
@@ -78,5 +78,21 @@ async fn a_newer_version_is_offered_and_not_forced() {
         )
         .await;
     assert_eq!(caches, json!(1), "the version before is gone");
+    visitor.leave().await;
+}
+
+/// Threads share memory on isolated pages only, and most hosts cannot be told to isolate one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_page_is_isolated_on_any_host() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    visitor.open(&on_a_plain_host().await).await;
+    let isolated = "crossOriginIsolated";
+    assert_eq!(visitor.value(isolated).await, json!(false), "the host says nothing");
+    kept(&visitor).await;
+    visitor.reload().await;
+    assert_eq!(visitor.value(isolated).await, json!(true));
+    kept(&visitor).await;
+    add_films(&visitor).await;
+    recommend(&visitor).await;
     visitor.leave().await;
 }
