@@ -12,14 +12,14 @@ pub(crate) struct Matrix<'a> {
 
 /// Where a product goes: rows `stride` numbers apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Target {
-    start: *mut f32,
+pub(crate) struct Target<T = f32> {
+    start: *mut T,
     stride: usize,
 }
 
 // SAFETY: writing through it is unsafe, and whoever does sees to it that no two threads write to the same numbers.
-unsafe impl Send for Target {}
-unsafe impl Sync for Target {}
+unsafe impl<T: Send> Send for Target<T> {}
+unsafe impl<T: Send> Sync for Target<T> {}
 
 impl<'a> Matrix<'a> {
     /// Rows that lie one behind another, `stride` numbers apart.
@@ -33,9 +33,9 @@ impl<'a> Matrix<'a> {
     }
 }
 
-impl Target {
+impl<T: Copy> Target<T> {
     /// A place for rows `stride` numbers apart.
-    pub fn new(start: *mut f32, stride: usize) -> Self {
+    pub fn new(start: *mut T, stride: usize) -> Self {
         Self { start, stride }
     }
 
@@ -43,11 +43,23 @@ impl Target {
     ///
     /// # Safety
     /// There are so many, initialized, and nobody else uses them as long as the slice lives.
-    pub unsafe fn slice<'a>(self, len: usize) -> &'a mut [f32] {
+    pub unsafe fn slice<'a>(self, len: usize) -> &'a mut [T] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start, len) }
     }
 
+    /// The same from this row on.
+    pub fn row(self, row: usize) -> Self {
+        self.from(row * self.stride)
+    }
+
+    /// The same from another number on.
+    pub fn from(self, number: usize) -> Self {
+        Self { start: self.start.wrapping_add(number), ..self }
+    }
+}
+
+impl Target {
     /// Writes these numbers to the first places, or adds them to what is there.
     ///
     /// # Safety
@@ -69,11 +81,6 @@ impl Target {
                 unsafe { self.start.add(eights.len() * 8 + n).write(*number) };
             }
         }
-    }
-
-    /// The same from another number on.
-    pub fn from(self, number: usize) -> Self {
-        Self { start: self.start.wrapping_add(number), ..self }
     }
 }
 

@@ -319,6 +319,8 @@ pub struct DeviceReport {
     pub abilities: String,
     /// Why this device was taken, one sentence.
     pub reason: String,
+    /// Threads that multiply; 1 on a GPU.
+    pub threads: usize,
 }
 
 /// What went wrong, what it means and what to do.

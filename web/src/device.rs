@@ -67,6 +67,7 @@ fn cpu(reason: &str) -> DeviceReport {
         adapter: String::new(),
         abilities: String::new(),
         reason: format!("On the CPU because {reason}."),
+        threads: 1,
     }
 }
 
@@ -76,6 +77,7 @@ fn webgpu(adapter: Adapter, reason: &str) -> DeviceReport {
         abilities: abilities(&adapter),
         adapter: adapter.name,
         reason: format!("On WebGPU because {reason}."),
+        threads: 1,
     }
 }
 
@@ -93,7 +95,10 @@ fn abilities(adapter: &Adapter) -> String {
 /// The short name of a device for the badge, for example `WebGPU · apple metal-3`.
 pub fn badge(device: &DeviceReport) -> String {
     if device.backend != WEBGPU {
-        "CPU (wasm)".into()
+        match device.threads {
+            0 | 1 => "CPU (wasm)".into(),
+            threads => format!("CPU (wasm, {threads} threads)"),
+        }
     } else if device.adapter.is_empty() {
         "WebGPU".into()
     } else {
@@ -130,6 +135,7 @@ mod tests {
         assert!(gpu.abilities.starts_with("16-bit floats yes, subgroups no, bindings up to 134 MB"));
         let cpu = decide(DeviceChoice::Cpu, Some(adapter("nvidia"))).unwrap();
         assert_eq!(badge(&cpu), "CPU (wasm)");
+        assert_eq!(badge(&DeviceReport { threads: 4, ..cpu }), "CPU (wasm, 4 threads)");
         assert_eq!(decide(DeviceChoice::WebGpu, None).unwrap_err().code, FailureCode::Device);
         let instead = fallback(&gpu, "It computes nonsense.");
         assert_eq!(instead.backend, CPU);

@@ -1,7 +1,5 @@
 //! Block formats: those of ggml (`ggml-common.h`, `ggml-quants.c`), where 32 numbers share a scale, and NF4.
 
-use std::array;
-
 use half::f16;
 
 use super::nf4;
@@ -98,22 +96,35 @@ impl Format {
     pub(super) fn whole(self, block: &[u8]) -> (f32, f32, [u32; BLOCK / 2]) {
         const MIDDLE: u32 = 8;
         let pair = |low: u32, high: u32| low & 0xffff | high << 16;
-        let nibbles = |codes: &[u8]| {
-            array::from_fn(|i| {
-                let code = u32::from(codes[i]);
-                pair((code & 15).wrapping_sub(MIDDLE), (code >> 4).wrapping_sub(MIDDLE))
-            })
+        // Loops, because maps of arrays become calls.
+        let mut pairs = [0; BLOCK / 2];
+        let mut nibbles = |codes: &[u8]| {
+            for (place, &code) in pairs.iter_mut().zip(codes) {
+                let code = u32::from(code);
+                *place = pair((code & 15).wrapping_sub(MIDDLE), (code >> 4).wrapping_sub(MIDDLE));
+            }
         };
         let scale = f16_at(block, 0);
-        match self {
-            Self::Q4_0 => (scale, 0.0, nibbles(&block[2..18])),
-            Self::Q4_1 => (scale, f16_at(block, 2) + MIDDLE as f32 * scale, nibbles(&block[4..20])),
+        let minimum = match self {
+            Self::Q4_0 => {
+                nibbles(&block[2..18]);
+                0.0
+            }
+            Self::Q4_1 => {
+                nibbles(&block[4..20]);
+                f16_at(block, 2) + MIDDLE as f32 * scale
+            }
             Self::Q8_0 => {
-                let code = |i: usize| i32::from(block[2 + i] as i8) as u32;
-                (scale, 0.0, array::from_fn(|i| pair(code(i), code(i + BLOCK / 2))))
+                let (low, high) = block[2..].split_at(BLOCK / 2);
+                for ((place, &low), &high) in pairs.iter_mut().zip(low).zip(high) {
+                    let code = |byte: u8| i32::from(byte as i8) as u32;
+                    *place = pair(code(low), code(high));
+                }
+                0.0
             }
             _ => panic!("{self:?} is not of whole numbers"),
-        }
+        };
+        (scale, minimum, pairs)
     }
 
     /// Writes the numbers of a row from the one at `from` on to `out`, as many as it holds.

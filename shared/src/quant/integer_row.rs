@@ -10,37 +10,38 @@ use super::integer_unit::wasm::Simd128;
 use super::integer_unit::x86::{Avx2, Avx512};
 use super::{
     BLOCK,
-    integer_product::{Inputs, PAIRS},
+    integer_inputs::{Inputs, PAIRS},
     integer_unit::{Here, Unit, here, lanes, numbers},
 };
 use crate::{lanes::vectorized, weights::TensorBytes};
 
 /// A row with a weight that it is multiplied with.
 pub(super) struct Row<'a> {
-    inputs: Inputs<1>,
+    words: Vec<u32>,
     weight: &'a TensorBytes,
     kernel: Kernel,
 }
 
 /// Multiplies with these rows of the weight.
-type Kernel = unsafe fn(&Inputs<1>, &TensorBytes, Range<usize>, &mut [f32]);
+type Kernel = unsafe fn(Inputs<1>, &TensorBytes, Range<usize>, &mut [f32]);
 
 /// A row `[d_in]` and a weight `[d_out, d_in]`; nothing if the weight is not of whole numbers, or the machine has no vector unit
 /// for them.
 pub(super) fn of<'a>(row: &[f32], weight: &'a TensorBytes) -> Option<Row<'a>> {
     let kernel = kernel_here().filter(|_| weight.format.is_whole())?;
-    let inputs = vectorized(
+    let mut words = vec![0; Inputs::<1>::words(row.len())];
+    vectorized(
         #[inline(always)]
-        || Inputs::of(row, row.len()),
+        || Inputs::<1>::write(row, row.len(), &mut words),
     );
-    Some(Row { inputs, weight, kernel })
+    Some(Row { words, weight, kernel })
 }
 
 impl Row<'_> {
     /// Products with these rows of the weight.
     pub fn multiply(&self, outputs: Range<usize>, out: &mut [f32]) {
         // SAFETY: the kernel was chosen for this machine.
-        unsafe { (self.kernel)(&self.inputs, self.weight, outputs, out) };
+        unsafe { (self.kernel)(Inputs::of(&self.words, self.weight.shape[1]), self.weight, outputs, out) };
     }
 }
 
@@ -57,14 +58,14 @@ fn kernel_here() -> Option<Kernel> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn avx512(inputs: &Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
+unsafe fn avx512(inputs: Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { multiply::<Avx512>(inputs, weight, outputs, out) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(inputs: &Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
+unsafe fn avx2(inputs: Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
     // SAFETY: the caller's promise.
     unsafe { multiply::<Avx2>(inputs, weight, outputs, out) }
 }
@@ -72,12 +73,7 @@ unsafe fn avx2(inputs: &Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, 
 /// # Safety
 /// The machine has the unit.
 #[inline(always)]
-unsafe fn multiply<U: Unit>(
-    inputs: &Inputs<1>,
-    weight: &TensorBytes,
-    outputs: Range<usize>,
-    out: &mut [f32],
-) {
+unsafe fn multiply<U: Unit>(inputs: Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
     let unit = weight.format.unit().1;
     for (row, out) in weight.rows().skip(outputs.start).take(outputs.len()).zip(out) {
         // SAFETY: numbers may be zero; the caller's promise.
@@ -86,7 +82,7 @@ unsafe fn multiply<U: Unit>(
         let blocks = inputs.pairs.as_flattened().as_chunks::<PAIRS>().0.iter().zip(row.chunks_exact(unit));
         for (b, (pairs, block)) in blocks.enumerate() {
             let (scale, minimum, codes) = weight.format.whole(block);
-            minima += minimum * inputs.sums[b][0];
+            minima += minimum * f32::from_bits(inputs.sums[b][0]);
             // SAFETY: a vector's lanes are pairs, and a block holds whole vectors of them.
             unsafe {
                 let mut products: U::Whole = std::mem::zeroed();
@@ -94,7 +90,7 @@ unsafe fn multiply<U: Unit>(
                     let of = |pairs: &[u32; PAIRS]| pairs.as_ptr().cast::<U::Whole>().add(v).read_unaligned();
                     products = U::add_products(products, of(pairs), of(&codes));
                 }
-                let scale = U::splat_float(scale * inputs.scales[b][0]);
+                let scale = U::splat_float(scale * f32::from_bits(inputs.scales[b][0]));
                 sums[0] = U::multiply_add(U::to_float(products), scale, sums[0]);
             }
         }

@@ -9,7 +9,7 @@ use super::{
     Format,
     few_rows::{FEW, few_rows},
     host_product::product,
-    integer_product,
+    integer_product, team,
 };
 use crate::weights::TensorBytes;
 
@@ -22,8 +22,8 @@ pub struct Linear {
 
 #[derive(Clone, Debug)]
 enum Weight {
-    /// Blocks in host memory, read in place.
-    Host(TensorBytes),
+    /// Blocks in host memory, read in place, and where a team keeps them, too.
+    Host(TensorBytes, Option<usize>),
     /// `Q4_1` blocks in device memory.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     Q4(super::q4_weight::Q4Weight),
@@ -46,9 +46,9 @@ impl Linear {
             return super::linear_gradient::forward(self, x);
         }
         match &self.weight {
-            Weight::Host(blocks) if x.dims()[0] <= FEW => few_rows(&x, blocks),
-            Weight::Host(blocks) => {
-                integer_product::product(&x, blocks).unwrap_or_else(|| product(&x, blocks))
+            Weight::Host(blocks, _) if x.dims()[0] <= FEW => few_rows(&x, blocks),
+            Weight::Host(blocks, kept) => {
+                integer_product::product(&x, blocks, *kept).unwrap_or_else(|| product(&x, blocks))
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
@@ -69,7 +69,7 @@ impl Linear {
     #[cfg(feature = "train")]
     pub(super) fn back(&self, y: Tensor<2>) -> Tensor<2> {
         match &self.weight {
-            Weight::Host(blocks) => super::host_product::product_back(&y, blocks),
+            Weight::Host(blocks, _) => super::host_product::product_back(&y, blocks),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => y.matmul(weight.expanded()),
             Weight::Dense(weight) => y.matmul(weight.clone().transpose()),
@@ -80,7 +80,9 @@ impl Linear {
     #[cfg(any(test, feature = "train"))]
     pub(super) fn expanded(&self, device: &Device) -> Tensor<2> {
         match &self.weight {
-            Weight::Host(blocks) => Tensor::from_data(TensorData::new(blocks.to_f32(), blocks.shape), device),
+            Weight::Host(blocks, _) => {
+                Tensor::from_data(TensorData::new(blocks.to_f32(), blocks.shape), device)
+            }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.expanded(),
             Weight::Dense(weight) => weight.clone().transpose(),
@@ -92,7 +94,8 @@ impl Weight {
     fn load(weight: TensorBytes, device: &Device) -> Self {
         let quantized = !matches!(weight.format, Format::F32 | Format::F16);
         if quantized && is_cpu(device) {
-            return Self::Host(weight);
+            let kept = team::keep(weight.format, weight.bytes());
+            return Self::Host(weight, kept);
         }
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
         match weight.format {

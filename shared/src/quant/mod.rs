@@ -8,6 +8,11 @@ mod host_product;
     not(any(target_arch = "x86_64", target_arch = "wasm32")),
     allow(dead_code, reason = "other machines multiply floats")
 )]
+mod integer_inputs;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "wasm32")),
+    allow(dead_code, reason = "other machines multiply floats")
+)]
 mod integer_product;
 #[cfg_attr(
     not(any(target_arch = "x86_64", target_arch = "wasm32")),
@@ -27,6 +32,7 @@ mod nf4;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod q4_weight;
 mod quantize;
+pub mod team;
 
 pub use blocks::{BLOCK, Format};
 pub(crate) use dense::times_transposed;

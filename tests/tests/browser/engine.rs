@@ -188,6 +188,58 @@ async fn a_gpu_that_computes_nonsense_is_not_used() {
     visitor.leave().await;
 }
 
+/// A helper that listens and takes parts, and then does with them what `DOES` says.
+const OTHER_HELPER: &str = "
+    addEventListener('message', ({ data: { memory } }) => {
+      const control = new Int32Array(memory, 0, 64);
+      const [number, next, done, ready] = [0, 1, 2, 3];
+      Atomics.add(control, ready, 1);
+      for (let last = 0; ; last = Atomics.load(control, number)) {
+        Atomics.wait(control, number, last);
+        Atomics.add(control, next, 1);
+        DOES;
+      }
+    }, { once: true });
+";
+
+/// Helpers change nothing but the time, and nothing depends on them: not on their starting, nor on their going on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn helpers_multiply_and_nothing_depends_on_them() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let gguf = tiny_llama::gguf(11);
+    let text = "Heat (1995), Toy Story (1995), Casino (1995), Fargo (1996), Jumanji (1995)\n".repeat(4);
+    let load = async |site: &Served| {
+        visitor.open(&site.url).await;
+        let answers =
+            explain(&visitor, site, "cpu", ENGINE, &[text.clone(), format!("{text}and others\n")]).await;
+        assert_eq!(answers[1]["type"], "ranker_ready", "{}", answers[1]);
+        let logits = answers[2..].iter().map(|answer| answer["letter_logits"].to_string());
+        (answers[1]["device"]["threads"].as_u64().unwrap(), logits.collect::<Vec<_>>())
+    };
+    let with = async |does: Option<&str>| {
+        let helper = does.map_or_else(String::new, |does| OTHER_HELPER.replace("DOES", does));
+        load(&Served::with_files(&gguf, &[("helper.js", helper)])).await
+    };
+    let (threads, alone) = with(None).await;
+    assert_eq!(threads, 1, "a helper that never starts is none");
+
+    let (threads, helped) = load(&Served::with_base(&gguf)).await;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
+    assert_eq!(threads, cores);
+    assert_eq!(helped, alone);
+    if cores == 1 {
+        return println!("skipped: with one core nobody helps");
+    }
+    // Parts that are handed in unread, and wrong: so they are used.
+    let (threads, wrong) = with(Some("Atomics.add(control, done, 1); Atomics.notify(control, done)")).await;
+    assert_eq!(threads, cores);
+    assert_ne!(wrong, alone);
+    // Parts that are taken and never handed in.
+    let (_, left) = with(Some("return")).await;
+    assert_eq!(left, alone);
+    visitor.leave().await;
+}
+
 fn compare(trace: &Trace, expected: &Trace, tolerance: f32) {
     let items =
         |trace: &Trace| -> Vec<ItemId> { trace.candidates.iter().map(|candidate| candidate.item).collect() };
@@ -248,12 +300,13 @@ async fn the_real_base_model_gives_the_native_logits() {
     let lengths: Vec<usize> = expected.iter().map(|expected| expected.encoded.ids.len()).collect();
     println!("prompts of {lengths:?} tokens");
     assert!(lengths[0] < 30 && lengths[1] > 140 && lengths[2] > 500, "{lengths:?}");
-    let site = Served::with_real_base(&base);
+    let site = Served::with_real_base(&base, &[("alone.js", ALONE.to_owned())]);
     visitor.open(&site.url).await;
-    for device in ["cpu", "web_gpu"] {
-        let answers = explain(&visitor, &site, device, &texts).await;
+    for (device, script) in [("cpu", "alone.js"), ("cpu", ENGINE), ("web_gpu", ENGINE)] {
+        let answers = explain(&visitor, &site, device, script, &texts).await;
         let memory: MemoryUse = serde_json::from_value(answers[1]["memory"].clone()).unwrap();
-        println!("{device}: {memory:?}");
+        let threads = &answers[1]["device"]["threads"];
+        println!("{device}, threads: {threads}, {memory:?}");
         assert_eq!(memory.gpu.is_some(), device == "web_gpu");
         if let Some(gpu) = memory.gpu {
             // The file stays with the browser: the engine holds the embedding and what it needs to load.
@@ -277,14 +330,28 @@ async fn the_real_base_model_gives_the_native_logits() {
     visitor.leave().await;
 }
 
+/// The engine as the page starts it.
+const ENGINE: &str = "engine_loader.js";
+/// The engine where there is one core only.
+const ALONE: &str = "
+    Object.defineProperty(WorkerNavigator.prototype, 'hardwareConcurrency', { get: () => 1 });
+    await import('./engine_loader.js');
+";
+
 /// The engine's answers to loading the retriever, loading the ranker and explaining these texts.
-async fn explain(visitor: &Visitor, site: &Served, device: &str, texts: &[String]) -> Vec<Value> {
+async fn explain(
+    visitor: &Visitor,
+    site: &Served,
+    device: &str,
+    script: &str,
+    texts: &[String],
+) -> Vec<Value> {
     let mut requests = vec![
         json!({ "type": "load_retriever", "bundle": format!("{}/models/movielens/", site.url) }),
         json!({ "type": "load_ranker", "device": device }),
     ];
     requests.extend(texts.iter().map(|text| json!({ "type": "explain", "text": text })));
-    ask_engine(visitor, &site.url, &requests).await
+    ask_engine_of(visitor, &site.url, script, &requests).await
 }
 
 /// A few words.

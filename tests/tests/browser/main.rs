@@ -359,7 +359,7 @@ async fn webgpu_asked_for_where_there_is_none_is_said() {
 async fn the_real_base_model_ranks_on_the_page() {
     let Some(base) = tests::skip_without_base_model(trainer::fetch::base_model_path(None)) else { return };
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
-    let site = Served::with_real_base(&base);
+    let site = Served::with_real_base(&base, &[]);
     visitor.open(&site.url).await;
     add_films(&visitor).await;
     recommend(&visitor).await;

@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
+use tower_http::services::ServeDir;
 use trainer::{
     demo::{
         page,
@@ -61,13 +63,17 @@ impl Served {
         Self::start(&[], |site, _| site)
     }
 
-    /// The page with the real base model.
-    pub fn with_real_base(path: &Path) -> Self {
-        Self::start(&[], |site, _| site.with_base(path))
+    /// The page with the real base model, and with files beside its own.
+    pub fn with_real_base(path: &Path, files: &[(&str, String)]) -> Self {
+        Self::with(&[], files, |site, _| site.with_base(path))
     }
 
     /// The page with a base model, and with files beside its own or in their place.
     pub fn with_files(bytes: &[u8], files: &[(&str, String)]) -> Self {
+        Self::with(bytes, files, |site, base| site.with_other_base(base).unwrap())
+    }
+
+    fn with(bytes: &[u8], files: &[(&str, String)], complete: impl FnOnce(Site, &Path) -> Site) -> Self {
         let page = tempfile::tempdir().unwrap();
         copy(built(), page.path());
         for (name, text) in files {
@@ -78,7 +84,7 @@ impl Served {
             let _ = fs::remove_file(path.with_added_extension("br"));
         }
         let path = page.path().to_owned();
-        Self::of_page(&path, vec![page], bytes, |site, base| site.with_other_base(base).unwrap())
+        Self::of_page(&path, vec![page], bytes, complete)
     }
 
     /// The folder of the page, a copy made by [`Self::with_files`].
@@ -137,6 +143,15 @@ impl Served {
         served.listen(listener);
         served
     }
+}
+
+/// The page as any host of files serves it, without the headers of `llamarec demo`: its address.
+pub async fn on_a_plain_host() -> String {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let files = Router::new().fallback_service(ServeDir::new(built()));
+    tokio::spawn(async move { axum::serve(listener, files).await });
+    url
 }
 
 /// Copies a folder with what is in it.

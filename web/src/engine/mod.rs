@@ -1,14 +1,17 @@
 //! The engine worker: takes requests one after the other, answers with events.
 //!
-//! Everything is asynchronous and nothing blocks: a browser thread that waits for its own GPU waits for
-//! ever. Requests wait in a queue while one is answered; only a word to stop passes it.
+//! Everything is asynchronous and nothing blocks, because a browser thread that waits for its own GPU waits for
+//! ever; only on the CPU the engine waits for its helpers (`team`), for milliseconds. Requests wait in a queue while one is answered; only a word to stop passes it.
 
 mod adapter;
 mod download;
 mod ear;
 mod fetch;
+mod helper;
+mod place;
 mod session;
 mod store;
+mod team;
 
 use std::{
     cell::{Cell, RefCell},
@@ -26,8 +29,11 @@ use download::{Cancel, Stop};
 use ear::Ear;
 use session::Session;
 
-/// Starts listening; called once.
+/// Starts listening, or helping; called once.
 pub fn start() {
+    if scope().name() == helper::NAME {
+        return helper::run();
+    }
     std::panic::set_hook(Box::new(last_words));
     let worker = Rc::new(Worker::default());
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
@@ -126,9 +132,14 @@ fn message(error: &JsValue) -> String {
 
 /// Lets the worker hear what came meanwhile: on the CPU nothing else would wait.
 async fn breathe() {
+    sleep(0).await;
+}
+
+/// Waits so many milliseconds.
+async fn sleep(ms: i32) {
     let promise = js_sys::Promise::new(&mut |resolve, _| {
         // Without a timer the work goes on, deaf.
-        if scope().set_timeout_with_callback(&resolve).is_err() {
+        if scope().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, ms).is_err() {
             let _ = resolve.call0(&JsValue::NULL);
         }
     });

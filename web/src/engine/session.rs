@@ -1,6 +1,6 @@
 //! What the engine has loaded, and its answers: the one place where the page meets the models.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use burn::tensor::Device;
 use js_sys::{ArrayBuffer, WebAssembly};
@@ -11,6 +11,7 @@ use shared::{
         DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, MemoryUse, Race,
         RequestBody, ShuffleStudy, TunedWays,
     },
+    quant::team::{Team, work_with},
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
     retriever::Retriever,
@@ -24,8 +25,9 @@ use super::{
     download::{Cancel, InBrowser, Stop, download},
     ear::Ear,
     fetch, message, now, post, store,
+    team::Helpers,
 };
-use crate::device::{WEBGPU, badge, decide, fallback};
+use crate::device::{CPU, WEBGPU, badge, decide, fallback};
 
 /// How many of the vocabulary's likeliest tokens are told.
 const TOP: usize = 20;
@@ -36,6 +38,8 @@ pub struct Session {
     bundle: Option<Bundle>,
     /// WebGPU is initialised once; a second time would be a second device.
     gpu: Option<Device>,
+    /// Those who help a ranker on the CPU.
+    helpers: Option<Rc<Helpers>>,
 }
 
 struct Bundle {
@@ -119,7 +123,11 @@ impl Session {
             letters: ranker.tuned_by(Mode::Letters).is_some(),
             film_by_film: ranker.tuned_by(Mode::Pointwise).is_some(),
         };
-        let memory = MemoryUse { engine: heap(), gpu: gpu_bytes(ranker.llama().device()) };
+        if let Some(helpers) = &self.helpers {
+            report.threads = 1 + helpers.count().await;
+        }
+        let kept = self.helpers.as_ref().map_or(0, |helpers| helpers.bytes());
+        let memory = MemoryUse { engine: heap() + kept, gpu: gpu_bytes(ranker.llama().device()) };
         let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
         let base = bundle.manifest.base.name.clone();
@@ -130,6 +138,10 @@ impl Session {
     async fn start(&mut self, seq: u64, report: &DeviceReport, cancel: &Cancel) -> Result<Ranker, Stop> {
         let bundle = self.bundle.as_ref().ok_or_else(not_ready)?;
         let base = &bundle.manifest.base;
+        // They start while the file is read.
+        let on_cpu = report.backend == CPU;
+        self.helpers = on_cpu.then(|| Helpers::start(base.file.bytes)).flatten();
+        work_with(self.helpers.clone().map(|helpers| helpers as Rc<dyn Team>));
         let url = fetch::resolve(&bundle.folder, &base.file.path)?;
         let file = download(seq, &url, &base.file, cancel).await?;
 

@@ -74,6 +74,7 @@ fn device() -> DeviceReport {
         adapter: String::new(),
         abilities: String::new(),
         reason: "On the CPU because you chose it.".into(),
+        threads: 1,
     }
 }
 
