@@ -52,6 +52,8 @@ pub mod scoring;
 #[cfg(feature = "model")]
 mod self_test;
 #[cfg(feature = "model")]
+pub mod team;
+#[cfg(feature = "model")]
 pub mod tokens;
 #[cfg(feature = "model")]
 pub mod tuned;

@@ -12,10 +12,11 @@ use crate::{
     host::{HostOp, Primitive, apply, slice, tensor},
     lanes::{exp, largest, sum, vectorized},
     matmul::{Matrix, Target, each, multiply},
+    team::{self, Attention, Task},
 };
 
 /// Queries of a tile.
-const QUERIES: usize = 64;
+pub(crate) const QUERIES: usize = 64;
 
 /// Mixes the values by what each query sees.
 ///
@@ -23,7 +24,7 @@ const QUERIES: usize = 64;
 /// - q, output: `[queries, n_heads, d_head]`
 /// - k, v: `[keys, n_kv_heads, d_head]`
 /// - sights: `queries`
-pub(super) fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<3> {
+pub(crate) fn attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<3> {
     apply(HostAttention { sights: sights.to_vec() }, [q, k, v])
 }
 
@@ -65,6 +66,12 @@ impl Sizes {
         Self { n_heads: q[1], n_kv_heads: k[1], d_head: q[2] }
     }
 
+    /// Attention of these sizes, as others hear of it.
+    fn task(self, queries: usize, keys: usize) -> Task {
+        let Self { n_heads, n_kv_heads, d_head } = self;
+        Task::Attention(Attention { queries, keys, n_heads, n_kv_heads, d_head })
+    }
+
     fn group(self) -> usize {
         self.n_heads / self.n_kv_heads
     }
@@ -100,13 +107,14 @@ impl Sizes {
 impl<'a> Tile<'a> {
     /// All tiles of these queries.
     fn all(sights: &'a [Sight]) -> Vec<Self> {
-        let tile = |(n, sights): (usize, &'a [Sight])| {
-            let shared = sights.iter().map(|sight| sight.shared).max().unwrap_or(0);
-            let own = sights.iter().map(|sight| sight.own).min().unwrap_or(0).max(shared);
-            let end = sights.iter().map(|sight| sight.here + 1).max().unwrap_or(0).max(own);
-            Self { first: n * QUERIES, sights, shared, own: own..end }
-        };
-        sights.chunks(QUERIES).enumerate().map(tile).collect()
+        sights.chunks(QUERIES).enumerate().map(|(n, sights)| Self::of(n * QUERIES, sights)).collect()
+    }
+
+    fn of(first: usize, sights: &'a [Sight]) -> Self {
+        let shared = sights.iter().map(|sight| sight.shared).max().unwrap_or(0);
+        let own = sights.iter().map(|sight| sight.own).min().unwrap_or(0).max(shared);
+        let end = sights.iter().map(|sight| sight.here + 1).max().unwrap_or(0).max(own);
+        Self { first, sights, shared, own: own..end }
     }
 
     /// Number of keys.
@@ -205,7 +213,21 @@ impl HostOp<3> for HostAttention {
             // SAFETY: these are rows of this tile and of heads that no other work has.
             unsafe { scatter(&scratch.mixed, target, sizes, head, tile, 1.0) };
         };
-        each(tiles.len() * sizes.n_kv_heads, Scratch::default, work);
+        let task = sizes.task(self.sights.len(), slice(&k).len() / sizes.strides().1);
+        let mut scratch = Scratch::default();
+        let shared = team::share(
+            &task,
+            || words([&q, &k, &v].map(slice), &self.sights),
+            &mut |part| work(&mut scratch, part),
+            &mut |part, mixed| {
+                let (tile, head) = (&tiles[part / sizes.n_kv_heads], part % sizes.n_kv_heads);
+                // SAFETY: as above; no part is done twice.
+                unsafe { scatter(mixed, target, sizes, head, tile, 1.0) };
+            },
+        );
+        if !shared {
+            each(tiles.len() * sizes.n_kv_heads, Scratch::default, work);
+        }
         (tensor(out, q.layout().shape().to_vec()), [q, k, v])
     }
 
@@ -256,6 +278,53 @@ impl HostOp<3> for HostAttention {
         let shape = |like: &Primitive| like.layout().shape().to_vec();
         [tensor(dq, shape(&q)), tensor(dk, shape(&k)), tensor(dv, shape(&v))]
     }
+}
+
+/// Queries, keys, values and sights in words.
+fn words(numbers: [&[f32]; 3], sights: &[Sight]) -> Vec<u32> {
+    let sights = sights.iter().flat_map(|sight| [sight.shared, sight.own, sight.here].map(|key| key as u32));
+    let mut words: Vec<u32> = bytemuck::cast_slice(&numbers.concat()).to_vec();
+    words.extend(sights);
+    words
+}
+
+/// One that does parts of attention for others.
+#[derive(Default)]
+pub(crate) struct AttentionHelp {
+    scratch: Scratch,
+}
+
+impl AttentionHelp {
+    /// Numbers `[group * queries, d_head]` of a part; nothing if the inputs are not what the task says.
+    pub fn part(&mut self, task: &Attention, inputs: &[u32], part: usize) -> Option<&[f32]> {
+        let Attention { queries, keys, n_heads, n_kv_heads, d_head } = *task;
+        let sizes = Sizes { n_heads, n_kv_heads, d_head };
+        let (to_q, to_k) = sizes.strides();
+        let (q, others) = inputs.split_at_checked(queries * to_q)?;
+        let (k, others) = others.split_at_checked(keys * to_k)?;
+        let (v, sights) = others.split_at_checked(keys * to_k)?;
+        let sights = sights.as_chunks().0;
+        if inputs.len() != queries * to_q + 2 * keys * to_k + 3 * queries {
+            return None;
+        }
+        let [q, k, v]: [&[f32]; 3] = [q, k, v].map(bytemuck::cast_slice);
+        let (n, head) = task.place(part);
+        let sights: Vec<Sight> = sights.chunks(QUERIES).nth(n)?.iter().map(sight).collect();
+        let tile = Tile::of(n * QUERIES, &sights);
+        if tile.own.end > keys {
+            return None;
+        }
+        vectorized(
+            #[inline(always)]
+            || self.scratch.weigh(sizes, q, k, head, &tile),
+        );
+        self.scratch.mix(sizes, v, head, &tile);
+        Some(&self.scratch.mixed)
+    }
+}
+
+fn sight(&[shared, own, here]: &[u32; 3]) -> Sight {
+    Sight { shared: shared as usize, own: own as usize, here: here as usize }
 }
 
 /// Writes `[group * queries, d_head]`, times `scale`, to the query heads of one key head.

@@ -22,6 +22,9 @@ mod work;
 
 use burn::tensor::{Tensor, kind::Autodiff};
 
+#[cfg(test)]
+pub(crate) use attention_cpu::attention as host_attention;
+pub(crate) use attention_cpu::{AttentionHelp, QUERIES};
 pub use config::{LlamaConfig, RopePairs};
 pub use embedding::Embedding;
 pub use kv_cache::{KvCache, Memory};

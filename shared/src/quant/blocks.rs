@@ -83,7 +83,7 @@ impl Format {
     }
 
     /// Whether a block is whole numbers under one scale ([`Self::whole`]).
-    pub(super) fn is_whole(self) -> bool {
+    pub(crate) fn is_whole(self) -> bool {
         matches!(self, Self::Q4_0 | Self::Q4_1 | Self::Q8_0)
     }
 

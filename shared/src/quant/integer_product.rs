@@ -17,12 +17,12 @@ use super::{
     BLOCK, Format,
     integer_inputs::{Inputs, PAIRS},
     integer_unit::{Here, Unit, here, lanes, numbers},
-    team::{self, Member, Task},
 };
 use crate::{
     host::{constant, slice, tensor},
     lanes::vectorized,
     matmul::{Target, each},
+    team::{self, Product, Task},
     weights::TensorBytes,
 };
 
@@ -47,7 +47,7 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes, kept: Option<usize>) 
 }
 
 /// One that does parts of such products for others; nothing if the machine has no vector unit for them.
-pub(super) fn member() -> Option<Box<dyn Member>> {
+pub(crate) fn product_help() -> Option<Box<dyn ProductHelp>> {
     Some(match here()? {
         #[cfg(target_arch = "x86_64")]
         Here::Avx512 => Box::new(Help::<Avx512, 8>::with(avx512)),
@@ -162,10 +162,11 @@ fn multiply<U: Unit, const ROWS: usize>(
         unsafe { factor.tile(panel, format, blocks, columns.len(), target.from(columns.start)) };
     };
     let shared = kept.is_some_and(|weight| {
-        let task = Task { format, d_in, d_out, rows, weight, outputs };
+        let product = Product { format, d_in, d_out, rows, weight, outputs };
         let mut panel = Panel::default();
-        team::share(&task, &words, &mut |part| tile(&mut panel, part), &mut |part, numbers| {
-            let columns = task.columns(part);
+        let (task, mut own) = (Task::Product(product.clone()), |part| tile(&mut panel, part));
+        team::share(&task, || &words, &mut own, &mut |part, numbers| {
+            let columns = product.columns(part);
             for (row, numbers) in numbers.chunks_exact(columns.len()).enumerate() {
                 // SAFETY: as above; no part is done twice.
                 unsafe { target.row(row).from(columns.start).put(numbers, false) };
@@ -180,7 +181,13 @@ fn multiply<U: Unit, const ROWS: usize>(
     Tensor::from_primitive::<Flex>(tensor(out, vec![rows, d_out]))
 }
 
-/// Parts of products of others.
+/// One that does parts of products for others.
+pub(crate) trait ProductHelp {
+    /// Numbers `[rows, outputs]`; nothing if inputs or blocks are not what the task says.
+    fn part(&mut self, task: &Product, inputs: &[u32], part: usize, blocks: &[u8]) -> Option<&[f32]>;
+}
+
+/// The same on a kind of machine.
 struct Help<U: Unit, const ROWS: usize> {
     kernel: Kernel<U, ROWS>,
     panel: Panel<U>,
@@ -193,9 +200,9 @@ impl<U: Unit, const ROWS: usize> Help<U, ROWS> {
     }
 }
 
-impl<U: Unit, const ROWS: usize> Member for Help<U, ROWS> {
-    fn part(&mut self, task: &Task, words: &[u32], part: usize, blocks: &[u8]) -> Option<&[f32]> {
-        let Task { format, d_in, rows, outputs, .. } = *task;
+impl<U: Unit, const ROWS: usize> ProductHelp for Help<U, ROWS> {
+    fn part(&mut self, task: &Product, words: &[u32], part: usize, blocks: &[u8]) -> Option<&[f32]> {
+        let Product { format, d_in, rows, outputs, .. } = *task;
         let known = outputs == Factor::<U, ROWS>::OUTPUTS
             && words.len() == rows.div_ceil(ROWS) * Inputs::<ROWS>::words(d_in)
             && blocks.len() == task.blocks(part).len();

@@ -9,9 +9,9 @@ use super::{
     Format,
     few_rows::{FEW, few_rows},
     host_product::product,
-    integer_product, team,
+    integer_product,
 };
-use crate::weights::TensorBytes;
+use crate::{team, weights::TensorBytes};
 
 /// A frozen linear layer without bias.
 #[derive(Clone, Debug)]

@@ -32,10 +32,12 @@ mod nf4;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod q4_weight;
 mod quantize;
-pub mod team;
 
 pub use blocks::{BLOCK, Format};
 pub(crate) use dense::times_transposed;
+#[cfg(test)]
+pub(crate) use host_product::tests::weight as some_weight;
+pub(crate) use integer_product::{ProductHelp, product_help};
 pub use linear::Linear;
 pub(crate) use linear::{cpu, is_cpu};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

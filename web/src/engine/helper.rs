@@ -1,7 +1,7 @@
-//! A helper: this program in a worker beside the engine, which does parts of its products (`web/helper.js` starts it).
+//! A helper: this program in a worker beside the engine, which does parts of its work (`web/helper.js` starts it).
 
 use js_sys::{Reflect, SharedArrayBuffer};
-use shared::quant::team::Helper;
+use shared::team::Helper;
 use wasm_bindgen::JsCast;
 
 use super::{place::Place, scope};
@@ -15,15 +15,15 @@ pub fn run() {
         Reflect::get(&scope(), &"memory".into()).ok().and_then(|memory| memory.dyn_into().ok());
     let (Some(memory), Some(mut helper)) = (memory, Helper::new()) else { return };
     let place = Place::of(&memory);
-    let (mut number, mut inputs, mut blocks) = (0, Vec::new(), Vec::new());
+    let (mut number, mut inputs, mut kept) = (0, Vec::new(), Vec::new());
     place.ready();
     loop {
         number = place.listen(number);
         let Some(task) = place.task(&mut inputs) else { continue };
         while let Some(part) = place.take(number, task.parts()) {
-            place.blocks(&task, part, &mut blocks);
+            place.kept(&task, part, &mut kept);
             // The engine waits in vain, and then does it all itself.
-            let Some(numbers) = helper.part(&task, &inputs, part, &blocks) else { return };
+            let Some(numbers) = helper.part(&task, &inputs, part, &kept) else { return };
             place.hand_in(&task, part, numbers);
         }
     }

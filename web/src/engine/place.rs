@@ -7,7 +7,7 @@
 use js_sys::{
     Array, Atomics, Float32Array, Function, Int32Array, Reflect, SharedArrayBuffer, Uint8Array, Uint32Array,
 };
-use shared::quant::team::Task;
+use shared::team::Task;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Words that say who does what, and where they lie.
@@ -72,8 +72,9 @@ impl Place {
 
     /// Tells the helpers a task after the one of this number, and gives its own; nothing if it is too large.
     pub fn tell(&self, last: i32, task: &Task, inputs: &[u32]) -> Option<i32> {
-        let room = inputs.len() <= INPUTS as usize && task.rows * task.d_out <= RESULTS as usize;
-        if !room || task.parts() >= PARTS as usize {
+        let parts = task.parts();
+        let results = task.results(parts - 1).end;
+        if inputs.len() > INPUTS as usize || results > RESULTS as usize || parts >= PARTS as usize {
             return None;
         }
         self.inputs.subarray(0, inputs.len() as u32).copy_from(inputs);
@@ -98,10 +99,11 @@ impl Place {
     /// The task that was told last, and its inputs; nothing if these are words of two tasks and make no sense.
     pub fn task(&self, inputs: &mut Vec<u32>) -> Option<Task> {
         let task = Task::from_words(std::array::from_fn(|n| self.load(TASK + n as u32) as u32))?;
-        let words = self.load(TASK + 6) as u32;
+        let words = self.load(TASK + Task::WORDS as u32) as u32;
+        let last = task.parts().checked_sub(1)?;
         let fits = words <= INPUTS
-            && task.rows.checked_mul(task.d_out)? <= RESULTS as usize
-            && task.blocks(task.parts() - 1).end <= self.weights.length() as usize;
+            && task.results(last).end <= RESULTS as usize
+            && task.kept(last).end <= self.weights.length() as usize;
         if !fits {
             return None;
         }
@@ -123,11 +125,11 @@ impl Place {
         }
     }
 
-    /// The blocks of a part's outputs.
-    pub fn blocks(&self, task: &Task, part: usize, blocks: &mut Vec<u8>) {
-        let range = task.blocks(part);
-        blocks.resize(range.len(), 0);
-        self.weights.subarray(range.start as u32, range.end as u32).copy_to(blocks);
+    /// What a part needs of what is kept.
+    pub fn kept(&self, task: &Task, part: usize, bytes: &mut Vec<u8>) {
+        let range = task.kept(part);
+        bytes.resize(range.len(), 0);
+        self.weights.subarray(range.start as u32, range.end as u32).copy_to(bytes);
     }
 
     /// Hands in what came out of a part.

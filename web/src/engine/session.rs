@@ -11,11 +11,11 @@ use shared::{
         DeviceChoice, DeviceReport, Effects, EventBody, Failure, FailureCode, LoadPhase, MemoryUse, Race,
         RequestBody, ShuffleStudy, TunedWays,
     },
-    quant::team::{Team, work_with},
     ranker::{Ranker, RankerError},
     recommender::{Options, RecommendError, Recommender},
     retriever::Retriever,
     scoring::Mode,
+    team::{Team, work_with},
     trace::Asking,
 };
 use wasm_bindgen::JsCast;

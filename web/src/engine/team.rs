@@ -8,7 +8,7 @@ use std::{
 };
 
 use js_sys::{Object, Reflect, SharedArrayBuffer};
-use shared::quant::team::{Task, Team};
+use shared::team::{Task, Team};
 use wasm_bindgen::JsValue;
 use web_sys::{Worker, WorkerOptions, WorkerType};
 
