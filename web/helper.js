@@ -1,4 +1,4 @@
-// A helper of the engine on the CPU (web/src/engine/helper.rs): the same program in a worker of its own, which multiplies what
+// A helper of the engine on the CPU (web/src/engine/helper.rs): the same program in a worker of its own, which works on what
 // lies in the memory that all of them see.
 import init from "./engine.js";
 

@@ -29,9 +29,11 @@ async function forgetOthers() {
   await Promise.all(names.map((name) => caches.delete(name)));
 }
 
-/** The same answer, isolated from other origins: browsers share memory between the threads of such pages only. A host of plain
- * files does not say so. */
-function isolated(answer) {
+/** A page or a worker isolated from other origins: browsers share memory between the threads of such pages only, and a host of
+ * plain files does not say so. What they load is handed on as it is. */
+function isolated(answer, { destination }) {
+  // A redirection that the browser follows itself has no status.
+  if (!["document", "worker"].includes(destination) || answer.status === 0) return answer;
   const headers = new Headers(answer.headers);
   headers.set("cross-origin-opener-policy", "same-origin");
   headers.set("cross-origin-embedder-policy", "require-corp");
@@ -42,7 +44,7 @@ async function answer(request, path) {
   const cache = await caches.open(await version());
   const kept = await cache.match(address(path), { ignoreVary: true });
   // A browser that needs room may have dropped it.
-  return isolated(kept ?? (await fetch(request)));
+  return isolated(kept ?? (await fetch(request)), request);
 }
 
 self.addEventListener("install", (event) => event.waitUntil(keep()));

@@ -10,7 +10,7 @@ pub(crate) struct Matrix<'a> {
     pub strides: (usize, usize),
 }
 
-/// Where a product goes: rows `stride` numbers apart.
+/// Where something is written by several threads: rows `stride` numbers apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<T = f32> {
     start: *mut T,

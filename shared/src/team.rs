@@ -3,7 +3,7 @@
 //! (`web/src/engine/team.rs`). So a task is said in plain numbers, what it works on lies in that place, and whoever is free
 //! takes the next part. Nothing is rounded differently for it.
 
-use std::{cell::RefCell, ops::Range, rc::Rc};
+use std::{cell::RefCell, mem, ops::Range, rc::Rc};
 
 use crate::{
     llama::{AttentionHelp, QUERIES},
@@ -96,7 +96,23 @@ pub(crate) fn share<I: AsRef<[u32]>>(
     own: &mut dyn FnMut(usize),
     theirs: &mut dyn FnMut(usize, &[f32]),
 ) -> bool {
-    team().is_some_and(|team| task.size() >= WORTH && team.share(task, inputs().as_ref(), own, theirs))
+    let Some(team) = team().filter(|_| task.size() >= WORTH) else { return false };
+    // Whoever shares writes where nobody checks, so a team is not taken at its word.
+    let done = RefCell::new(vec![false; task.parts()]);
+    let once =
+        |part: usize| assert!(!mem::replace(&mut done.borrow_mut()[part], true), "part {part} is done twice");
+    let mut own = |part| {
+        once(part);
+        own(part);
+    };
+    let mut theirs = |part, numbers: &[f32]| {
+        once(part);
+        assert_eq!(numbers.len(), task.results(part).len(), "part {part}");
+        theirs(part, numbers);
+    };
+    let shared = team.share(task, inputs().as_ref(), &mut own, &mut theirs);
+    assert!(!shared || done.borrow().iter().all(|&done| done), "a part is not done");
+    shared
 }
 
 impl Task {

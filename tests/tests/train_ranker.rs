@@ -297,6 +297,7 @@ fn a_run_can_begin_where_another_stands() {
     let stood = *losses("first").last().unwrap();
     assert_eq!(losses("second")[0], stood);
     assert_ne!(losses("first")[0], stood);
+    assert!(place.metrics("second")["start"].is_string() && place.metrics("first")["start"].is_null());
     // The file holds the best adapter of the run.
     place.done(&start("first/weights.safetensors", "third"));
     assert!(losses("first").contains(&losses("third")[0]));

@@ -82,7 +82,7 @@ impl Letters {
         questions.iter().map(prompt).collect()
     }
 
-    /// Logits of the candidates' letters. `hidden` is `[questions, d_model]`.
+    /// Logits of the candidates' letters. `hidden` is `[answers, d_model]`.
     pub(super) fn scores(&self, head: &Embedding, hidden: Tensor<2>, candidates: &[usize]) -> Tensor<1> {
         let labels = head.lookup(&self.label_ids, &hidden.device()); // [20, d_model]
         let logits = times_transposed(hidden, labels); // [questions, 20]

@@ -224,7 +224,7 @@ async fn helpers_multiply_and_nothing_depends_on_them() {
     assert_eq!(threads, 1, "a helper that never starts is none");
 
     let (threads, helped) = load(&Served::with_base(&gguf)).await;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
+    let cores = visitor.value("navigator.hardwareConcurrency").await.as_u64().unwrap().min(8);
     assert_eq!(threads, cores);
     assert_eq!(helped, alone);
     if cores == 1 {

@@ -1,8 +1,8 @@
-//! The memory that the engine and its helpers all see: what is to be multiplied, and who does what.
+//! The memory that the engine and its helpers all see: what is to be computed, and who does what.
 //!
-//! A task is told by its number. The engine writes inputs and task, then the number; all take parts, which are counted
-//! together with that number, so whoever comes too late takes nothing; the engine writes the next task only when every part
-//! of this one is done. So nobody ever multiplies half of one task and half of another.
+//! A task is told by its number. The engine first closes the count of parts, so that nothing of the last task can be taken any
+//! more, writes inputs and task, and opens the count under the new number; all take parts from it. The next task is told only
+//! when every part of this one is done. Whoever takes a part has therefore read inputs and task of its number, however late.
 
 use js_sys::{
     Array, Atomics, Float32Array, Function, Int32Array, Reflect, SharedArrayBuffer, Uint8Array, Uint32Array,
@@ -77,11 +77,13 @@ impl Place {
         if inputs.len() > INPUTS as usize || results > RESULTS as usize || parts >= PARTS as usize {
             return None;
         }
+        let number = (last + 1) % NUMBERS;
+        // No task has so many parts: the count is closed.
+        self.store(NEXT, number * PARTS + PARTS - 1);
         self.inputs.subarray(0, inputs.len() as u32).copy_from(inputs);
         for (place, word) in (TASK..).zip(task.words().into_iter().chain([inputs.len() as u32])) {
             self.store(place, word as i32);
         }
-        let number = (last + 1) % NUMBERS;
         self.store(DONE, 0);
         self.store(NEXT, number * PARTS);
         self.store(NUMBER, number);

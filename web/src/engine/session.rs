@@ -93,6 +93,7 @@ impl Session {
             .map_err(|error| format_failure(&manifest.retriever.path, &error.to_string()))?;
         let recommender = Recommender::new(manifest.name.clone(), catalog, retriever);
         self.bundle = Some(Bundle { folder, manifest, recommender });
+        self.dismiss();
         Ok(EventBody::RetrieverReady)
     }
 
@@ -106,6 +107,7 @@ impl Session {
         let mut report = decide(choice, adapter::probe().await)?;
         // Two models at a time would take twice the memory.
         self.bundle.as_mut().ok_or_else(not_ready)?.recommender.set_ranker(None, String::new());
+        self.dismiss();
         let mut ranker = self.start(seq, &report, cancel).await;
         if let Err(Stop::Failed(failure)) = &ranker
             && failure.code == FailureCode::Device
@@ -115,6 +117,9 @@ impl Session {
             // Its bytes went to the GPU; the browser has kept them.
             report = fallback(&report, &failure.message);
             ranker = self.start(seq, &report, cancel).await;
+        }
+        if ranker.is_err() {
+            self.dismiss();
         }
         let mut ranker = ranker?;
         ranker.pause_between_pieces(ear.pause());
@@ -132,6 +137,12 @@ impl Session {
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
         let base = bundle.manifest.base.name.clone();
         Ok(EventBody::RankerReady { device: report, base, adapter, tuned, memory })
+    }
+
+    /// Ends those who helped a ranker that is no longer there.
+    fn dismiss(&mut self) {
+        work_with(None);
+        self.helpers = None;
     }
 
     /// Takes the base model with its adapter to a device that passes the self-test.

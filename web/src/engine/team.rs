@@ -40,7 +40,8 @@ impl Helpers {
             return None;
         }
         let memory = Place::memory(u32::try_from(model).ok()?)?;
-        let workers = (1..cores.min(MOST)).map(|_| worker(&memory)).collect::<Result<_, _>>().ok()?;
+        // Those that can be made.
+        let workers = (1..cores.min(MOST)).map_while(|_| worker(&memory).ok()).collect();
         let (kept, number) = (Cell::default(), Cell::default());
         Some(Rc::new(Self { place: Place::of(&memory), workers: RefCell::new(workers), kept, number }))
     }
@@ -51,7 +52,8 @@ impl Helpers {
         while self.place.are_ready() < all && now() - start < START {
             sleep(10).await;
         }
-        self.place.are_ready()
+        // None if they were ended meanwhile.
+        self.place.are_ready().min(self.workers.borrow().len())
     }
 
     /// Bytes of weights that lie in the memory beside the engine's own.

@@ -17,7 +17,7 @@ use crate::{
     recipe::{self, Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
-    train::ranker::{Limits, Parts, RankerConfig, RankerReport, Run, adapter_at, settings_of},
+    train::ranker::{Limits, Parts, RankerConfig, RankerReport, Run, Start, settings_of},
 };
 
 /// Examples below the help.
@@ -185,7 +185,7 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     }
     let folder = RunDir::open(&args.out)?;
     let device = ranker.llama().device();
-    let start = args.start.as_deref().map(|path| adapter_at(path, device)).transpose()?;
+    let start = args.start.as_deref().map(|path| Start::at(path, &base_sha256, device)).transpose()?;
     let parts = Parts {
         dataset: &dataset,
         candidates: &candidates,

@@ -12,5 +12,5 @@ mod step;
 pub use config::RankerConfig;
 pub use examples::{Choice, Example, Examples};
 pub use report::{RankerReport, RankerValidation};
-pub use resume::{adapter_at, settings_of};
+pub use resume::{Start, settings_of};
 pub use run::{Limits, Parts, Run};

@@ -40,6 +40,9 @@ pub struct RankerReport {
     /// What taught, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<TunedFor>,
+    /// SHA-256 of the adapter that it began with, if it began with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// The settings.
     pub training: RankerConfig,
     /// Numbers trained.

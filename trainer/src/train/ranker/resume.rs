@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     candidates::Source,
+    fetch::sha256,
     report::UserError,
     run_dir::CHECKPOINT,
     train::{AdamW, Checkpoint, measure::Part},
@@ -31,6 +32,9 @@ pub(super) struct Progress {
     /// What teaches.
     #[serde(default)]
     pub teacher: Option<TunedFor>,
+    /// SHA-256 of the adapter that it began with.
+    #[serde(default)]
+    pub start: Option<String>,
     pub step: usize,
     pub seconds: f64,
     pub best_step: usize,
@@ -78,22 +82,39 @@ pub fn settings_of(checkpoint: &Path) -> anyhow::Result<RankerConfig> {
     Ok(Checkpoint::<Progress>::load(checkpoint, &Device::flex())?.progress.config)
 }
 
-/// The adapter in this file, or the one where the run in this folder stands: its newest, not its best.
-///
-/// # Errors
-/// A path without either.
-pub fn adapter_at(path: &Path, device: &Device) -> anyhow::Result<Adapter> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        UserError::input(format!("{} gives no adapter to start with: {why}", path.display()))
-            .hint("give an adapter, or the folder of a run of: llamarec train ranker")
-    };
-    let bytes = if path.is_dir() {
-        let checkpoint = Checkpoint::<Progress>::load(&path.join(CHECKPOINT), &Device::flex());
-        checkpoint.map_err(|error| unusable(&error))?.model
-    } else {
-        fs::read(path).map_err(|error| unusable(&error))?
-    };
-    Ok(Adapter::from_safetensors(&bytes, &device.clone().autodiff()).map_err(|error| unusable(&error))?)
+/// The adapter that a new run begins with.
+pub struct Start {
+    adapter: Adapter,
+    /// SHA-256 of its file's bytes.
+    sha256: String,
+}
+
+impl Start {
+    /// The adapter in this file, or the one where the run in this folder stands: its newest, not its best.
+    ///
+    /// # Errors
+    /// A path without either, or an adapter of another base model.
+    pub fn at(path: &Path, base_sha256: &str, device: &Device) -> anyhow::Result<Self> {
+        let unusable = |why: &dyn std::fmt::Display| {
+            UserError::input(format!("{} gives no adapter to start with: {why}", path.display()))
+                .hint("give an adapter of this base model, or the folder of a run of: llamarec train ranker")
+        };
+        let (bytes, of_base) = if path.is_dir() {
+            let checkpoint = Checkpoint::<Progress>::load(&path.join(CHECKPOINT), &Device::flex());
+            let checkpoint = checkpoint.map_err(|error| unusable(&error))?;
+            (checkpoint.model, checkpoint.progress.base_sha256)
+        } else {
+            let bytes = fs::read(path).map_err(|error| unusable(&error))?;
+            let base = TunedFor::of(&bytes).map_err(|error| unusable(&error))?.base_sha256;
+            (bytes, base)
+        };
+        if of_base != base_sha256 {
+            return Err(unusable(&"it belongs to another base model").into());
+        }
+        let adapter = Adapter::from_safetensors(&bytes, &device.clone().autodiff())
+            .map_err(|error| unusable(&error))?;
+        Ok(Self { adapter, sha256: sha256(&bytes[..], |_| ())? })
+    }
 }
 
 impl<'a> Run<'a> {
@@ -147,9 +168,9 @@ impl<'a> Run<'a> {
         let sizes = AdapterConfig::new(parts.ranker.llama().config(), top_blocks, rank, alpha, dropout);
         let device = parts.ranker.llama().device().clone().autodiff();
         let adapter = match parts.start {
-            Some(start) if *start.config() == sizes => start.clone(),
-            Some(start) => {
-                let AdapterConfig { rank, alpha, dropout, top, .. } = start.config();
+            Some(Start { adapter, .. }) if *adapter.config() == sizes => adapter.clone(),
+            Some(Start { adapter, .. }) => {
+                let AdapterConfig { rank, alpha, dropout, top, .. } = adapter.config();
                 let message = "the adapter to start with has other sizes than this run's".to_owned();
                 let options = format!("--rank {rank} --alpha {alpha} --dropout {dropout} --top-blocks {top}");
                 return Err(UserError::usage(message).hint(format!("give its own: {options}")).into());
@@ -162,6 +183,7 @@ impl<'a> Run<'a> {
             candidates: parts.candidates.source.clone(),
             base_sha256: parts.base_sha256.to_owned(),
             teacher: taught_by(parts),
+            start: parts.start.map(|start| start.sha256.clone()),
             step: 0,
             seconds: 0.0,
             best_step: 0,

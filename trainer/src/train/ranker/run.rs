@@ -19,7 +19,7 @@ use shared::{
 use super::{
     Example, Examples, RankerConfig, RankerReport, RankerValidation,
     judge::{Judge, Orders, Verdict},
-    resume::Progress,
+    resume::{Progress, Start},
     step::{Lesson, Pupil, Taught},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub struct Parts<'a> {
     /// SHA-256 of its file.
     pub base_sha256: &'a str,
     /// The adapter that a new run begins with, if it is not to begin with one that does nothing yet.
-    pub start: Option<&'a Adapter>,
+    pub start: Option<&'a Start>,
 }
 
 /// How far a slice of a run goes.
@@ -290,6 +290,7 @@ impl Run<'_> {
             candidates: self.parts.candidates.source.clone(),
             tuned_for: self.tuned_for(),
             teacher: self.progress.teacher.clone(),
+            start: self.progress.start.clone(),
             training: self.config.clone(),
             parameters: self.adapter.num_params(),
             questions: self.examples.questions(),
