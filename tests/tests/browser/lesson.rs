@@ -225,9 +225,7 @@ async fn the_lesson_asks_the_ranker_and_compares_its_answers() {
     load_ranker(&visitor).await;
     visitor.click(&ids::view(View::Lesson)).await;
     // The lesson asks by letters, whatever the adapter was tuned for.
-    visitor
-        .wait_for_text(ids::LESSON_NOTE, "Computed here, on CPU (wasm): asked by letters, untuned", COMPUTES)
-        .await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "): asked by letters, untuned", COMPUTES).await;
     let letters = percents(&visitor).await;
     assert!((letters.iter().sum::<f64>() - 100.0).abs() < 3.0, "{letters:?}");
 
@@ -279,9 +277,7 @@ async fn letters_with_an_adapter_of_their_own_are_tuned() {
     recommend(&visitor).await;
     load_ranker(&visitor).await;
     visitor.click(&ids::view(View::Lesson)).await;
-    visitor
-        .wait_for_text(ids::LESSON_NOTE, "Computed here, on CPU (wasm): asked by letters, tuned", COMPUTES)
-        .await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "): asked by letters, tuned", COMPUTES).await;
     let ways = visitor.texts(&format!("#{} label", ids::ASKED)).await;
     let expected =
         ["By letters, tuned", "Film by film, tuned", "Film by film, adapter off", "By letters, adapter off"];
