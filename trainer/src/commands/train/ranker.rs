@@ -112,7 +112,7 @@ struct RankerSettings {
     #[arg(long, value_name = "N")]
     binding_steps: Option<usize>,
     /// Weight of the answers read behind every candidate, as if there were no more of them: each question teaches as often as it
-    /// has candidates [default: 0]
+    /// has candidates [default: 0.0]
     #[arg(long, value_name = "WEIGHT")]
     running_weight: Option<f64>,
     /// Divides the teacher's scores before their softmax: below 1 its first choices stand out more [default: 1.0]
