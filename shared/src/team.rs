@@ -121,33 +121,26 @@ impl Task {
 
     /// All of it in words.
     pub fn words(&self) -> [u32; Self::WORDS] {
-        match *self {
+        let words = match *self {
             Self::Product(Product { format, d_in, d_out, rows, weight, outputs }) => {
-                let [d_in, d_out, rows, weight, outputs] =
-                    [d_in, d_out, rows, weight, outputs].map(|number| number as u32);
-                [0, format.to_ggml(), d_in, d_out, rows, weight, outputs]
+                [0, format.to_ggml() as usize, d_in, d_out, rows, weight, outputs]
             }
             Self::Attention(Attention { queries, keys, n_heads, n_kv_heads, d_head }) => {
-                let [queries, keys, n_heads, n_kv_heads, d_head] =
-                    [queries, keys, n_heads, n_kv_heads, d_head].map(|number| number as u32);
                 [1, queries, keys, n_heads, n_kv_heads, d_head, 0]
             }
-        }
+        };
+        words.map(|word| word as u32)
     }
 
     /// What [`Self::words`] gave; nothing if these are other words.
     pub fn from_words(words: [u32; Self::WORDS]) -> Option<Self> {
-        let [kind, format, ..] = words;
-        let [_, _, numbers @ ..] = words.map(|word| word as usize);
-        match kind {
-            0 => {
-                let [d_in, d_out, rows, weight, outputs] = numbers;
-                let format = Format::from_ggml(format).filter(|format| format.is_whole())?;
+        match words.map(|word| word as usize) {
+            [0, format, d_in, d_out, rows, weight, outputs] => {
+                let format = Format::from_ggml(format as u32).filter(|format| format.is_whole())?;
                 let whole = d_in > 0 && d_in.is_multiple_of(BLOCK) && d_out > 0 && rows > 0 && outputs > 0;
                 whole.then_some(Self::Product(Product { format, d_in, d_out, rows, weight, outputs }))
             }
-            1 => {
-                let (queries, [keys, n_heads, n_kv_heads, d_head, _]) = (format as usize, numbers);
+            [1, queries, keys, n_heads, n_kv_heads, d_head, 0] => {
                 let whole = queries > 0 && keys > 0 && n_kv_heads > 0 && d_head > 0;
                 let heads = whole && n_heads > 0 && n_heads.is_multiple_of(n_kv_heads);
                 heads.then_some(Self::Attention(Attention { queries, keys, n_heads, n_kv_heads, d_head }))
@@ -264,6 +257,17 @@ mod tests {
         helped: RefCell<usize>,
     }
 
+    impl Other {
+        fn new() -> Option<Rc<Self>> {
+            let Some(helper) = Helper::new() else {
+                println!("skipped: this machine has no vector unit for whole numbers");
+                return None;
+            };
+            let (kept, helper, helped) = (RefCell::default(), RefCell::new(helper), RefCell::default());
+            Some(Rc::new(Self { kept, helper, helped }))
+        }
+    }
+
     impl Team for Other {
         fn keep(&self, blocks: &[u8]) -> Option<usize> {
             let mut kept = self.kept.borrow_mut();
@@ -298,20 +302,13 @@ mod tests {
 
     #[test]
     fn a_shared_product_is_the_same_to_the_bit() {
-        let Some(helper) = Helper::new() else {
-            return println!("skipped: this machine has no vector unit for whole numbers");
-        };
+        let Some(other) = Other::new() else { return };
         let device = Device::flex();
         let numbers = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().unwrap();
         let (weights, x) = ([[130, 576], [300, 1536]].map(|shape| weight(Format::Q4_1, shape)), [50, 19]);
         let inputs = |n: usize| wave([x[n], weights[n].shape[1]], &device);
         let alone: Vec<Vec<f32>> =
             (0..2).map(|n| numbers(Linear::load(weights[n].clone(), &device).forward(inputs(n)))).collect();
-        let other = Rc::new(Other {
-            kept: RefCell::default(),
-            helper: RefCell::new(helper),
-            helped: RefCell::default(),
-        });
         work_with(Some(other.clone()));
         let shared = weights.clone().map(|weight| Linear::load(weight, &device));
         for (n, layer) in shared.iter().enumerate() {
@@ -328,9 +325,7 @@ mod tests {
 
     #[test]
     fn shared_attention_is_the_same_to_the_bit() {
-        let Some(helper) = Helper::new() else {
-            return println!("skipped: this machine has no vector unit for whole numbers");
-        };
+        let Some(other) = Other::new() else { return };
         let device = Device::flex();
         let branch = |seen, length| Branch { seen, ids: vec![0; length] };
         let layout = Layout::new(vec![0; 130], vec![branch(130, 70), branch(7, 1), branch(100, 140)]);
@@ -338,11 +333,6 @@ mod tests {
         let heads = |count| wave([sights.len(), count * 16], &device).reshape([keys, count, 16]);
         let attend = || host_attention(heads(6), heads(3), heads(3), &sights).into_data();
         let alone = attend();
-        let other = Rc::new(Other {
-            kept: RefCell::default(),
-            helper: RefCell::new(helper),
-            helped: RefCell::default(),
-        });
         work_with(Some(other.clone()));
         let shared = attend();
         work_with(None);

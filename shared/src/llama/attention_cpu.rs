@@ -67,9 +67,9 @@ impl Sizes {
     }
 
     /// Attention of these sizes, as others hear of it.
-    fn task(self, queries: usize, keys: usize) -> Task {
+    fn of_all(self, queries: usize, keys: usize) -> Attention {
         let Self { n_heads, n_kv_heads, d_head } = self;
-        Task::Attention(Attention { queries, keys, n_heads, n_kv_heads, d_head })
+        Attention { queries, keys, n_heads, n_kv_heads, d_head }
     }
 
     fn group(self) -> usize {
@@ -138,6 +138,16 @@ impl<'a> Tile<'a> {
 }
 
 impl Scratch {
+    /// Attention of a tile to one key head, in `mixed`.
+    #[inline(always)]
+    fn attend(&mut self, sizes: Sizes, [q, k, v]: [&[f32]; 3], head: usize, tile: &Tile) {
+        vectorized(
+            #[inline(always)]
+            || self.weigh(sizes, q, k, head, tile),
+        );
+        self.mix(sizes, v, head, tile);
+    }
+
     /// Softmax of the scaled products of a tile's queries and keys.
     #[inline(always)]
     fn weigh(&mut self, sizes: Sizes, q: &[f32], k: &[f32], head: usize, tile: &Tile) {
@@ -203,30 +213,23 @@ impl HostOp<3> for HostAttention {
         let tiles = Tile::all(&self.sights);
         let mut out = vec![0.0; slice(&q).len()];
         let target = Target::new(out.as_mut_ptr(), 0);
-        let work = |scratch: &mut Scratch, n: usize| {
-            let (tile, head) = (&tiles[n / sizes.n_kv_heads], n % sizes.n_kv_heads);
-            vectorized(
-                #[inline(always)]
-                || scratch.weigh(sizes, slice(&q), slice(&k), head, tile),
-            );
-            scratch.mix(sizes, slice(&v), head, tile);
-            // SAFETY: these are rows of this tile and of heads that no other work has.
-            unsafe { scatter(&scratch.mixed, target, sizes, head, tile, 1.0) };
+        let numbers = [&q, &k, &v].map(slice);
+        let attention = sizes.of_all(self.sights.len(), numbers[1].len() / sizes.strides().1);
+        let put = |part: usize, mixed: &[f32]| {
+            let (n, head) = attention.place(part);
+            // SAFETY: these are rows of this tile and of heads that no other part has, and none is done twice.
+            unsafe { scatter(mixed, target, sizes, head, &tiles[n], 1.0) };
         };
-        let task = sizes.task(self.sights.len(), slice(&k).len() / sizes.strides().1);
+        let work = |scratch: &mut Scratch, part: usize| {
+            let (n, head) = attention.place(part);
+            scratch.attend(sizes, numbers, head, &tiles[n]);
+            put(part, &scratch.mixed);
+        };
+        let task = Task::Attention(attention.clone());
         let mut scratch = Scratch::default();
-        let shared = team::share(
-            &task,
-            || words([&q, &k, &v].map(slice), &self.sights),
-            &mut |part| work(&mut scratch, part),
-            &mut |part, mixed| {
-                let (tile, head) = (&tiles[part / sizes.n_kv_heads], part % sizes.n_kv_heads);
-                // SAFETY: as above; no part is done twice.
-                unsafe { scatter(mixed, target, sizes, head, tile, 1.0) };
-            },
-        );
-        if !shared {
-            each(tiles.len() * sizes.n_kv_heads, Scratch::default, work);
+        let mut own = |part| work(&mut scratch, part);
+        if !team::share(&task, || words(numbers, &self.sights), &mut own, &mut { put }) {
+            each(task.parts(), Scratch::default, work);
         }
         (tensor(out, q.layout().shape().to_vec()), [q, k, v])
     }
@@ -283,7 +286,7 @@ impl HostOp<3> for HostAttention {
 /// Queries, keys, values and sights in words.
 fn words(numbers: [&[f32]; 3], sights: &[Sight]) -> Vec<u32> {
     let sights = sights.iter().flat_map(|sight| [sight.shared, sight.own, sight.here].map(|key| key as u32));
-    let mut words: Vec<u32> = bytemuck::cast_slice(&numbers.concat()).to_vec();
+    let mut words = numbers.map(bytemuck::cast_slice).concat();
     words.extend(sights);
     words
 }
@@ -314,11 +317,7 @@ impl AttentionHelp {
         if tile.own.end > keys {
             return None;
         }
-        vectorized(
-            #[inline(always)]
-            || self.scratch.weigh(sizes, q, k, head, &tile),
-        );
-        self.scratch.mix(sizes, v, head, &tile);
+        self.scratch.attend(sizes, [q, k, v], head, &tile);
         Some(&self.scratch.mixed)
     }
 }

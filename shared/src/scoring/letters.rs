@@ -85,7 +85,7 @@ impl Letters {
     /// Logits of the candidates' letters. `hidden` is `[answers, d_model]`.
     pub(super) fn scores(&self, head: &Embedding, hidden: Tensor<2>, candidates: &[usize]) -> Tensor<1> {
         let labels = head.lookup(&self.label_ids, &hidden.device()); // [20, d_model]
-        let logits = times_transposed(hidden, labels); // [questions, 20]
+        let logits = times_transposed(hidden, labels); // [answers, 20]
         let of_question = candidates.iter().enumerate().map(|(n, &count)| {
             let row = logits.clone().narrow(0, n, 1).narrow(1, 0, count);
             row.reshape([count])

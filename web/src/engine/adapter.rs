@@ -1,11 +1,11 @@
 //! What the browser says about its WebGPU adapter. The JavaScript interface is asked directly: the bindings
 //! of `web-sys` for it are unstable.
 
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::scope;
+use super::{get, scope};
 use crate::device::Adapter;
 
 /// The adapter that would be used, or none.
@@ -35,8 +35,4 @@ pub async fn probe() -> Option<Adapter> {
         subgroups: has("subgroups").unwrap_or(false),
         largest_buffer: limit("maxStorageBufferBindingSize").unwrap_or(0.0) as u64,
     })
-}
-
-fn get(object: &JsValue, key: &str) -> Option<JsValue> {
-    Reflect::get(object, &key.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
 }

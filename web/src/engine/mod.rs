@@ -1,7 +1,8 @@
 //! The engine worker: takes requests one after the other, answers with events.
 //!
 //! Everything is asynchronous and nothing blocks, because a browser thread that waits for its own GPU waits for
-//! ever; only on the CPU the engine waits for its helpers (`team`), for milliseconds. Requests wait in a queue while one is answered; only a word to stop passes it.
+//! ever; only on the CPU the engine waits for its helpers (`team`), for milliseconds. Requests wait in a queue while
+//! one is answered; only a word to stop passes it.
 
 mod adapter;
 mod download;
@@ -120,6 +121,11 @@ fn now() -> f64 {
 /// The worker's own global object.
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
+}
+
+/// A property of an object, if it has one.
+fn get(object: &JsValue, key: &str) -> Option<JsValue> {
+    js_sys::Reflect::get(object, &key.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
 }
 
 /// What a JavaScript error says.

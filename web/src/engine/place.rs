@@ -10,6 +10,8 @@ use js_sys::{
 use shared::team::Task;
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::{get, scope};
+
 /// Words that say who does what, and where they lie.
 const CONTROL: u32 = 64;
 /// The number of the task; helpers sleep until it changes.
@@ -44,8 +46,7 @@ impl Place {
     pub fn memory(weights: u32) -> Option<SharedArrayBuffer> {
         let bytes = (4 * (CONTROL + RESULTS + INPUTS)).checked_add(weights)?;
         // By name: `SharedArrayBuffer::new` would end the program where there is none, or no room.
-        let class: Function =
-            Reflect::get(&js_sys::global(), &"SharedArrayBuffer".into()).ok()?.dyn_into().ok()?;
+        let class: Function = get(&scope(), "SharedArrayBuffer")?.dyn_into().ok()?;
         Reflect::construct(&class, &Array::of1(&bytes.into())).ok()?.dyn_into().ok()
     }
 

@@ -118,21 +118,18 @@ impl Session {
             report = fallback(&report, &failure.message);
             ranker = self.start(seq, &report, cancel).await;
         }
-        if ranker.is_err() {
-            self.dismiss();
-        }
-        let mut ranker = ranker?;
+        let mut ranker = ranker.inspect_err(|_| self.dismiss())?;
         ranker.pause_between_pieces(ear.pause());
         let adapter = ranker.tuned().map(|tuned| tuned.tuned_for.name());
         let tuned = TunedWays {
             letters: ranker.tuned_by(Mode::Letters).is_some(),
             film_by_film: ranker.tuned_by(Mode::Pointwise).is_some(),
         };
+        let mut memory = MemoryUse { engine: heap(), gpu: gpu_bytes(ranker.llama().device()) };
         if let Some(helpers) = &self.helpers {
             report.threads = 1 + helpers.count().await;
+            memory.engine += helpers.bytes();
         }
-        let kept = self.helpers.as_ref().map_or(0, |helpers| helpers.bytes());
-        let memory = MemoryUse { engine: heap() + kept, gpu: gpu_bytes(ranker.llama().device()) };
         let bundle = self.bundle.as_mut().ok_or_else(not_ready)?;
         bundle.recommender.set_ranker(Some(ranker), badge(&report));
         let base = bundle.manifest.base.name.clone();

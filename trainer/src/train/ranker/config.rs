@@ -120,15 +120,13 @@ impl RankerConfig {
             return Err(UserError::usage(message)
                 .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
         }
-        if self.binding_steps > 0 && self.mode != Mode::Letters {
-            let message =
-                format!("--binding-steps is {}, but nothing is asked by letters", self.binding_steps);
-            return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
-        }
-        if self.running_weight != 0.0 && self.mode != Mode::Letters {
-            let message =
-                format!("--running-weight is {}, but nothing is asked by letters", self.running_weight);
-            return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
+        for (name, value) in
+            [("--binding-steps", self.binding_steps as f64), ("--running-weight", self.running_weight)]
+        {
+            if value != 0.0 && self.mode != Mode::Letters {
+                let message = format!("{name} is {value}, but nothing is asked by letters");
+                return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
+            }
         }
         if !(self.running_weight.is_finite() && self.running_weight >= 0.0) {
             let message = format!("--running-weight is {}", self.running_weight);
