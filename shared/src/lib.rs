@@ -33,6 +33,8 @@ mod host;
 mod kernels;
 #[cfg(feature = "model")]
 mod lanes;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+pub mod launches;
 #[cfg(feature = "model")]
 pub mod llama;
 #[cfg(feature = "model")]

@@ -148,7 +148,36 @@ fn bench_rank_measures_the_pass_that_explain_shows() {
         assert!(whole[key].as_f64().unwrap() > 0.0, "{key}: {whole}");
     }
     assert_eq!(whole["orders"], 8);
+    // What the time went to: seven products in each of two blocks, and so on.
+    let calls = |name: &str| {
+        let part = whole["parts"].as_array().unwrap().iter().find(|part| part["name"] == name);
+        part.unwrap_or_else(|| panic!("{name}: {whole}"))["calls"].as_u64().unwrap()
+    };
+    let names = ["products", "attention", "gate", "norms", "rotation", "embedding", "head", "rest"];
+    assert_eq!(names.map(calls), [14, 2, 2, 5, 4, 1, 1, 1], "{whole}");
     refused(&["bench", "rank", "--prompt-file", "absent.txt", "--base", text(&base)], 3, &["absent.txt"]);
+}
+
+#[test]
+fn bench_rank_tells_a_gpus_kernels() {
+    let folder = TempDir::new().unwrap();
+    let (base, prompt) = (tiny_base(&folder), folder.path().join("prompt.txt"));
+    fs::write(&prompt, "(A) Heat (1995)\n\n### Response:\n").unwrap();
+    let args =
+        ["bench", "rank", "--device", "wgpu", "--repeats", "1", "--json", "--prompt-file", text(&prompt)];
+    let output = run(&[&args[..], &["--base", text(&base)]].concat());
+    if output.status.code() == Some(4) {
+        println!("skipped: {}; install mesa-vulkan-drivers", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bench: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let parts = bench["parts"].as_array().unwrap();
+    let calls = |name: &str| parts.iter().find(|part| part["name"] == name).map(|part| part["calls"].clone());
+    // Seven products in each of two blocks, one attention, two norms and the last, queries and keys turned.
+    let found = ["Q4Product", "Attend", "RmsNorm", "Rotate"].map(calls);
+    assert_eq!(found, [14, 2, 5, 4].map(|calls| Some(Value::from(calls))), "{bench}");
+    assert!(parts.iter().all(|part| part["ms"].as_f64().unwrap() >= 0.0), "{bench}");
 }
 
 #[test]

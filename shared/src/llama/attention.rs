@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
+use tracing::trace_span;
 
 use super::{
     attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass,
@@ -84,11 +85,18 @@ impl Attention {
             return self.o.forward(super::attention_gpu::seen_attention(q, k, v, sights));
         }
         let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
-        let mixed = pass.parts.iter().map(|part| {
-            let (q, k, v) = (of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys));
-            if is_cpu(&q.device()) { attention(q, k, v, &part.sights) } else { chain(q, k, v, &part.sights) }
+        let mixed = trace_span!("attention").in_scope(|| {
+            let parts = pass.parts.iter().map(|part| {
+                let (q, k, v) = (of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys));
+                if is_cpu(&q.device()) {
+                    attention(q, k, v, &part.sights)
+                } else {
+                    chain(q, k, v, &part.sights)
+                }
+            });
+            Tensor::cat(parts.collect(), 0)
         });
-        self.o.forward(Tensor::cat(mixed.collect(), 0).reshape([queries, n_kv * self.group * d_head]))
+        self.o.forward(mixed.reshape([queries, n_kv * self.group * d_head]))
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "threads write to parts of one array")]
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tracing::trace_span;
 
 use crate::{
     lanes::{dot, vectorized},
@@ -40,6 +41,7 @@ impl Embedding {
     /// # Panics
     /// Panics if an id is outside the vocabulary.
     pub fn lookup(&self, ids: &[u32], device: &Device) -> Tensor<2> {
+        let _part = trace_span!("embedding").entered();
         let d_model = self.table.shape[1];
         let mut rows = vec![0.0; ids.len() * d_model];
         for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(d_model)) {
@@ -50,6 +52,7 @@ impl Embedding {
 
     /// Logits of these tokens for a final hidden state `[d_model]`.
     pub fn logits(&self, hidden: &[f32], ids: impl IntoIterator<Item = u32>) -> Vec<f32> {
+        let _part = trace_span!("head").entered();
         let ids: Vec<u32> = ids.into_iter().collect();
         let mut logits = vec![0.0; ids.len()];
         let target = Target::new(logits.as_mut_ptr(), 0);

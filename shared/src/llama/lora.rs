@@ -9,6 +9,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tracing::trace_span;
 
 use super::config::LlamaConfig;
 use crate::{dropout::Dropout, metrics::SplitMix64, quant::times_transposed, weights::module_file};
@@ -136,6 +137,7 @@ impl Lora {
 
     /// The correction of `x [tokens, d_in]`: `[tokens, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let _part = trace_span!("adapter").entered();
         let narrow = times_transposed(self.dropout.forward(x), self.a.val()); // [tokens, rank]
         times_transposed(narrow, self.b.val()) * self.scale
     }

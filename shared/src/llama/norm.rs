@@ -1,6 +1,7 @@
 //! `RMSNorm` (Zhang & Sennrich, arXiv 1910.07467).
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tracing::trace_span;
 
 use super::beside;
 use crate::{
@@ -27,6 +28,7 @@ impl RmsNorm {
 
     /// `[tokens, d_model]` to the same shape.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let _part = trace_span!("norms").entered();
         if is_cpu(&x.device()) {
             return apply(OnePass(self.clone()), [x]);
         }

@@ -1,6 +1,7 @@
 //! Rotary position embedding (Su et al., arXiv 2104.09864), in both conventions.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use tracing::trace_span;
 
 use super::{
     beside,
@@ -47,6 +48,7 @@ impl Rope {
 
     /// Rotates heads `[tokens, n, d_head]`.
     pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
+        let _part = trace_span!("rotation").entered();
         if is_cpu(&x.device()) {
             return apply(InPlace(self.clone()), [x]);
         }

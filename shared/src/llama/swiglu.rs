@@ -1,6 +1,7 @@
 //! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass, on a GPU natively by the product itself.
 
 use burn::tensor::{Tensor, activation::silu};
+use tracing::trace_span;
 
 use crate::{
     host::{HostOp, Primitive, apply, slice, tensor},
@@ -20,6 +21,7 @@ pub(super) fn gated(up: &Linear, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
 
 /// `gate / (1 + exp(-gate)) * up`, all of one shape.
 fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    let _part = trace_span!("gate").entered();
     if is_cpu(&gate.device()) { apply(SwiGlu, [gate, up]) } else { chain([gate, up]) }
 }
 

@@ -4,6 +4,7 @@
 //! or expanded (`host_product`), and row by row for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tracing::trace_span;
 
 use super::{
     Format,
@@ -41,6 +42,7 @@ impl Linear {
     /// `[tokens, d_in]` to `[tokens, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         debug_assert_eq!(x.dims()[1], self.d_in);
+        let _part = trace_span!("products").entered();
         #[cfg(feature = "train")]
         if x.device().is_autodiff() {
             return super::linear_gradient::forward(self, x);

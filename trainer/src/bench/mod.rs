@@ -2,6 +2,7 @@
 
 mod bandwidth;
 pub mod figure3;
+mod parts;
 mod product;
 pub mod rank;
 pub mod retrieve;

@@ -11,7 +11,11 @@ use shared::{
     ranker::Ranker,
 };
 
-use super::{median, product_speed};
+use super::{
+    median,
+    parts::{self, Part},
+    product_speed,
+};
 
 /// The measurement.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +43,8 @@ pub struct RankBench {
     /// The same history again, with other candidates.
     #[serde(flatten)]
     pub again: Option<Again>,
+    /// What one more pass spent its time on, the longest first.
+    pub parts: Vec<Part>,
     /// Bytes that a GPU has reserved after all of it; nothing for the CPU.
     pub gpu_bytes: Option<u64>,
     /// Logits of the twenty index letters.
@@ -98,6 +104,7 @@ impl RankBench {
         let llama = ranker.llama();
         let work = flops(llama.config(), &Layout::prompt(&explanation.encoded.ids), CANDIDATES) as f64;
         let again = alike.map(|alike| Again::run(ranker, prompt, alike, repeats, median_ms)).transpose()?;
+        let parts = parts_of(llama.on_cpu(), || pass().map(drop))?;
         let peak = product_speed(llama.device(), repeats)?;
         Ok(Self {
             device: device.to_owned(),
@@ -111,10 +118,21 @@ impl RankBench {
             peak_gflop_per_second: peak / 1e9,
             share_of_peak: work / peak / (median_ms / 1e3),
             again,
+            parts,
             gpu_bytes: llama.device().memory_pool_usage().map(|usage| usage.bytes_reserved),
             logits: explanation.letter_logits,
         })
     }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn parts_of(on_cpu: bool, pass: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Vec<Part>> {
+    if on_cpu { parts::of_cpu(pass) } else { parts::of_gpu(pass) }
+}
+
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+fn parts_of(_on_cpu: bool, pass: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Vec<Part>> {
+    parts::of_cpu(pass)
 }
 
 impl Again {
@@ -184,6 +202,10 @@ impl fmt::Display for RankBench {
         )?;
         if let Some(bytes) = self.gpu_bytes {
             writeln!(f, "GPU memory   {:>9.1} MB", bytes as f64 / 1e6)?;
+        }
+        let whole: f64 = self.parts.iter().map(|part| part.ms).sum();
+        for Part { name, calls, ms } in &self.parts {
+            writeln!(f, "  {name:<24} {ms:>9.1} ms {:>5.1} % {calls:>6} calls", ms / whole * 100.0)?;
         }
         let Some(Again {
             reused_tokens,
