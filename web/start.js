@@ -7,13 +7,22 @@ document.addEventListener("settled", async () => {
   start().catch((error) => console.info(`The page is not kept for use without its server: ${error}`));
 }, { once: true });
 
+// A server that does not know what wasm is sends it as something else, which is not compiled while it comes.
+async function compiled(fetched) {
+  const response = await fetched;
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  const isWasm = response.headers.get("Content-Type")?.startsWith("application/wasm");
+  return isWasm ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+}
+
 const { js, wasm } = document.querySelector("script[data-js]").dataset;
 try {
   // The heading first: neither fetching nor compiling should hold it up. A page that nobody looks at draws no frames.
   if (!document.hidden) await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
-  const bytes = fetch(wasm);
-  const { default: init } = await import(js);
-  await init({ module_or_path: bytes });
+  const [{ default: init }, module_or_path] = await Promise.all([import(js), compiled(fetch(wasm))]);
+  // Compiled and brought to life in two tasks: the browser may paint in between.
+  await new Promise((later) => setTimeout(later));
+  await init({ module_or_path });
 } catch (error) {
   const starting = document.getElementById("starting");
   if (starting) {

@@ -86,7 +86,9 @@ fn App() -> impl IntoView {
                     <Show when=move || !guided.get()>
                         <section class="panel" aria-labelledby="history-title">
                             <h2 id="history-title">"Your history"</h2>
-                            <SearchBox/>
+                            <Part turn=Turn::Search>
+                                <SearchBox/>
+                            </Part>
                             <Part turn=Turn::History>
                                 <HistoryList/>
                             </Part>

@@ -75,6 +75,8 @@ impl Page {
             waiting: StoredValue::new(Vec::new()),
         };
         spawn_local(async move {
+            // The browser may paint before and after this.
+            browser::wait(0).await;
             let bundle = page.fetch_bundle().await;
             part::draw(page.drawn).await;
             page.start_engine();
@@ -255,6 +257,7 @@ impl Page {
     /// Fetches and shows what can be seen before any model is loaded. A bundle without it works too.
     async fn fetch_examples(self, bundle: &Bundle) {
         let examples = bundle.examples().await.unwrap_or_default();
+        browser::wait(0).await;
         let history = self.state.with_untracked(|state| state.history.items().to_vec());
         let linked = examples.iter().position(|example| {
             example.shipped.history.iter().map(|item| item.item).eq(history.iter().copied())

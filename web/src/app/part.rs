@@ -10,18 +10,24 @@ const FRAME_MS: i32 = 16;
 /// When a part is drawn: in the order in which one reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Navigation, headings and the search.
+    /// Navigation and headings.
     Frame,
+    /// The search.
+    Search,
     /// Examples and the history.
     History,
     /// What visitors bring along.
     Own,
     /// The view that is shown.
     View,
-    /// The upper half of the candidates.
-    Rows,
-    /// The lower half.
-    MoreRows,
+    /// The first five candidates.
+    Rows1,
+    /// The next five.
+    Rows2,
+    /// The next five.
+    Rows3,
+    /// The last five.
+    Rows4,
     /// What stands behind the candidates.
     Details,
     /// The ranker's panel.
@@ -31,17 +37,23 @@ pub enum Turn {
 }
 
 impl Turn {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Frame,
+        Self::Search,
         Self::History,
         Self::Own,
         Self::View,
-        Self::Rows,
-        Self::MoreRows,
+        Self::Rows1,
+        Self::Rows2,
+        Self::Rows3,
+        Self::Rows4,
         Self::Details,
         Self::Model,
         Self::Footer,
     ];
+
+    /// Those of the candidates.
+    pub const ROWS: [Self; 4] = [Self::Rows1, Self::Rows2, Self::Rows3, Self::Rows4];
 
     /// Whether it has come when so many parts are drawn.
     fn has_come(self, drawn: usize) -> bool {

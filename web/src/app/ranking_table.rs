@@ -1,7 +1,5 @@
 //! The twenty candidates and their order, with what each stage says of them once a ranker has read them.
 
-use std::ops::Range;
-
 use leptos::prelude::*;
 use shared::{CANDIDATES, trace::Trace};
 
@@ -20,8 +18,8 @@ use crate::{
     update::Action,
 };
 
-/// The rows are drawn in two parts.
-const HALF: usize = CANDIDATES / 2;
+/// Rows of a part.
+const ROWS: usize = CANDIDATES / Turn::ROWS.len();
 
 /// Note, order switch, table and times.
 #[component]
@@ -35,15 +33,17 @@ pub fn RankingTable() -> impl IntoView {
     let untuned = move || verdict.get() == Some(Verdict::UntunedBase);
     let fused = Signal::derive(move || verdict.get() == Some(Verdict::Fused));
     let outdated = move || page.state.with(|state| state.is_stale() || state.awaits_ranker());
-    let drawn = move |places: Range<usize>| {
-        move || {
+    let drawn = move |(n, turn): (usize, Turn)| {
+        let places = n * ROWS..(n + 1) * ROWS;
+        let rows = move || {
             trace.with(|trace| {
                 let letters = trace.as_ref().is_some_and(Trace::is_by_letters);
                 let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
                 let rows = rows.into_iter().skip(places.start).take(places.len());
                 rows.map(|row| view! { <RankingRow row letters/> }).collect_view()
             })
-        }
+        };
+        view! { <Part turn>{rows.clone()}</Part> }
     };
     view! {
         <Show when=move || trace.with(Option::is_some) fallback=Empty>
@@ -71,8 +71,7 @@ pub fn RankingTable() -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    <Part turn=Turn::Rows>{drawn(0..HALF)}</Part>
-                    <Part turn=Turn::MoreRows>{drawn(HALF..CANDIDATES)}</Part>
+                    {Turn::ROWS.into_iter().enumerate().map(drawn).collect_view()}
                 </tbody>
             </table>
             <Show when=has_ranker>
