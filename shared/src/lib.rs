@@ -48,6 +48,8 @@ pub mod ranker;
 #[cfg(feature = "model")]
 pub mod recommender;
 #[cfg(feature = "model")]
+pub mod rehearsal;
+#[cfg(feature = "model")]
 pub mod retriever;
 #[cfg(feature = "model")]
 pub mod scoring;

@@ -100,6 +100,18 @@ impl Gguf {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Format and shape `[rows, cols]` of a tensor.
+    ///
+    /// # Errors
+    /// A name that no tensor has.
+    pub fn kind(&self, name: &str) -> Result<(Format, [usize; 2]), WeightError> {
+        self.place(name).map(|place| (place.format, place.shape))
+    }
+
+    fn place(&self, name: &str) -> Result<&Place, WeightError> {
+        self.tensors.get(name).ok_or_else(|| WeightError::Missing(name.to_owned()))
+    }
+
     /// A float metadata entry.
     pub fn float(&self, key: &str) -> Result<f64, WeightError> {
         match self.metadata.get(key) {
@@ -202,7 +214,7 @@ fn header(bytes: &[u8], len: usize) -> Result<(Metadata, BTreeMap<String, Place>
 
 impl TensorSource for Gguf {
     fn tensor(&self, name: &str) -> Result<TensorBytes, WeightError> {
-        let place = self.tensors.get(name).ok_or_else(|| WeightError::Missing(name.to_owned()))?;
+        let place = self.place(name)?;
         let (file, range) = self.file.part(place.range.clone())?;
         Ok(TensorBytes::new(file, range, place.format, place.shape))
     }

@@ -52,14 +52,22 @@ impl From<Failure> for Stop {
 }
 
 /// The whole file, checked; progress is told as answer to request `seq`. Its bytes stay with the browser, which keeps what is
-/// stored on the disk: this module's memory never holds more than it reads.
-pub async fn download(seq: u64, url: &str, file: &FileEntry, cancel: &Cancel) -> Result<Blob, Stop> {
+/// stored on the disk: this module's memory never holds more than it reads. Of a file that comes from the server `begun` gets
+/// the beginning while the rest is on its way.
+pub async fn download(
+    seq: u64,
+    url: &str,
+    file: &FileEntry,
+    cancel: &Cancel,
+    begun: impl FnOnce(Beginning) + 'static,
+) -> Result<Blob, Stop> {
     let controller = cancel.arm();
     let mut download = Download {
         chunks: Array::new(),
         pieces: Array::new(),
         arrived: 0,
         store: Store::open(file).await,
+        begun: Some(Box::new(begun)),
         file,
         told: 0,
         seq,
@@ -91,6 +99,8 @@ struct Download<'a> {
     pieces: Array,
     /// Bytes of all of these.
     arrived: u64,
+    /// Who waits for the first chunk.
+    begun: Option<Box<dyn FnOnce(Beginning)>>,
     /// Bytes at the last word of progress.
     told: u64,
     seq: u64,
@@ -149,6 +159,9 @@ impl Download<'_> {
                 let pieces: Array = std::mem::take(&mut self.pieces);
                 let chunk = Blob::new_with_u8_array_sequence(&pieces)?;
                 self.store.put(n, &chunk).await;
+                if let Some(begun) = self.begun.take_if(|_| n == 0) {
+                    begun(Beginning { chunk: InBrowser(chunk.clone()), len: self.file.bytes as usize });
+                }
                 self.chunks.push(&chunk);
             }
         }
@@ -191,6 +204,25 @@ impl File for InBrowser {
             WeightError::Format(format!("the browser no longer gives the file: {}", message(&error)))
         })?;
         Ok((Arc::new(bytes), 0..len))
+    }
+}
+
+/// A file of which only the first chunk is there.
+pub struct Beginning {
+    chunk: InBrowser,
+    len: usize,
+}
+
+impl File for Beginning {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn part(&self, range: Range<usize>) -> Result<(Arc<Vec<u8>>, Range<usize>), WeightError> {
+        if range.end > self.chunk.len() {
+            return Err(WeightError::Format("only the beginning of the file is there".into()));
+        }
+        self.chunk.part(range)
     }
 }
 

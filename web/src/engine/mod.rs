@@ -10,6 +10,7 @@ mod ear;
 mod fetch;
 mod helper;
 mod place;
+mod rehearsal;
 mod session;
 mod store;
 mod team;

@@ -24,7 +24,9 @@ use super::{
     adapter,
     download::{Cancel, InBrowser, Stop, download},
     ear::Ear,
-    fetch, message, now, post, store,
+    fetch, message, now, post,
+    rehearsal::Rehearsal,
+    store,
     team::Helpers,
 };
 use crate::device::{CPU, WEBGPU, badge, decide, fallback};
@@ -150,12 +152,23 @@ impl Session {
         let on_cpu = report.backend == CPU;
         self.helpers = on_cpu.then(|| Helpers::start(base.file.bytes)).flatten();
         work_with(self.helpers.clone().map(|helpers| helpers as Rc<dyn Team>));
+        let device = if on_cpu { Device::flex() } else { gpu(&mut self.gpu).await? };
         let url = fetch::resolve(&bundle.folder, &base.file.path)?;
-        let file = download(seq, &url, &base.file, cancel).await?;
+        let rehearsal = Rehearsal::default();
+        let begun = {
+            let (rehearsal, device) = (rehearsal.clone(), device.clone());
+            move |file| {
+                if !on_cpu {
+                    rehearsal.begin(file, device);
+                }
+            }
+        };
+        let file = download(seq, &url, &base.file, cancel, begun).await;
+        rehearsal.end().await;
+        let file = file?;
 
         let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
         step(LoadPhase::Upload);
-        let device = if report.backend == WEBGPU { gpu(&mut self.gpu).await? } else { Device::flex() };
         let mut ranker = Ranker::from_file(Box::new(InBrowser(file)), &device)
             .map_err(|error| format_failure(&base.name, &error.to_string()))?;
         for file in [&bundle.manifest.adapter, &bundle.manifest.letters].into_iter().flatten() {
