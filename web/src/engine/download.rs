@@ -74,6 +74,7 @@ pub async fn download(
     };
     download.take_stored().await;
     if !download.is_complete() {
+        download.tell_beginning();
         let ended = download.stream(url, controller.as_ref()).await;
         if controller.is_some_and(|controller| controller.signal().aborted()) {
             return Err(Stop::Cancelled);
@@ -159,13 +160,20 @@ impl Download<'_> {
                 let pieces: Array = std::mem::take(&mut self.pieces);
                 let chunk = Blob::new_with_u8_array_sequence(&pieces)?;
                 self.store.put(n, &chunk).await;
-                if let Some(begun) = self.begun.take_if(|_| n == 0) {
-                    begun(Beginning { chunk: InBrowser(chunk.clone()), len: self.file.bytes as usize });
-                }
                 self.chunks.push(&chunk);
+                self.tell_beginning();
             }
         }
         Ok(())
+    }
+
+    /// Hands out the first chunk, once it is there.
+    fn tell_beginning(&mut self) {
+        if let Ok(chunk) = self.chunks.get(0).dyn_into::<Blob>()
+            && let Some(begun) = self.begun.take()
+        {
+            begun(Beginning { chunk: InBrowser(chunk), len: self.file.bytes as usize });
+        }
     }
 
     /// All that has arrived.

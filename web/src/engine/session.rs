@@ -163,9 +163,8 @@ impl Session {
                 }
             }
         };
-        let file = download(seq, &url, &base.file, cancel, begun).await;
+        let file = download(seq, &url, &base.file, cancel, begun).await?;
         rehearsal.end().await;
-        let file = file?;
 
         let step = |phase| post(seq, EventBody::Loading { phase, done: 0, total: 0 });
         step(LoadPhase::Upload);
