@@ -84,26 +84,26 @@ pub(crate) fn tensor(values: Vec<f32>, shape: Vec<usize>) -> Primitive {
 pub(crate) mod tracked {
     //! The same with autodiff.
 
-    use burn::backend::{Autodiff, AutodiffBackend, tensor::FloatTensor};
+    use burn::backend::{Autodiff, AutodiffBackend, Backend, tensor::FloatTensor};
     use burn_autodiff::{
         checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
         grads::Gradients,
         ops::{Backward, NodeGuard, Ops, OpsKind},
     };
 
-    use super::{Flex, HostOp, Primitive, Tensor, vectorized};
+    use super::{Flex, HostOp, Tensor, vectorized};
 
-    /// A backend that records operations on host memory.
+    /// The backend that records operations on host memory.
     pub(crate) type Tracked = Autodiff<Flex>;
 
     /// Records `operation`, whose parents are `nodes`, as what made `output`; its state is kept only where a
     /// way back will be asked for.
-    pub(crate) fn record<O: Backward<Flex, N>, const N: usize>(
+    pub(crate) fn record<B: Backend, O: Backward<B, N>, const N: usize>(
         operation: O,
         nodes: [NodeGuard; N],
-        output: Primitive,
-        state: impl FnOnce(&Primitive) -> O::State,
-    ) -> FloatTensor<Tracked> {
+        output: FloatTensor<B>,
+        state: impl FnOnce(&FloatTensor<B>) -> O::State,
+    ) -> FloatTensor<Autodiff<B>> {
         match operation.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(preparation) => {
                 let state = state(&output);
@@ -129,7 +129,7 @@ pub(crate) mod tracked {
             #[inline(always)]
             || operation.forward(inputs),
         );
-        Tensor::from_primitive::<Tracked>(record(Recorded(operation), nodes, output, |_| saved))
+        Tensor::from_primitive::<Tracked>(record::<Flex, _, N>(Recorded(operation), nodes, output, |_| saved))
     }
 
     impl<O: HostOp<N>, const N: usize> Backward<Flex, N> for Recorded<O> {

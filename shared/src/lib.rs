@@ -27,6 +27,8 @@ mod experiments;
 mod explore;
 #[cfg(feature = "model")]
 pub mod generation;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 #[cfg(feature = "model")]
 mod host;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

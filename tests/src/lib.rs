@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use burn::tensor::{Device, DeviceKind};
+
 /// The workspace's folder.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -43,6 +45,13 @@ pub fn refused(args: &[&str], exit: i32, parts: &[&str]) {
     for part in parts {
         assert!(stderr.contains(part), "{args:?} does not say {part:?}: {stderr}");
     }
+}
+
+/// The GPU that wgpu finds; one in software will do. Without any the test is skipped; the reason is printed.
+#[expect(clippy::print_stderr, reason = "a skipped test must say so; tests have no printer")]
+pub fn gpu() -> Option<Device> {
+    let gpu = Device::wgpu_options().device_kind(DeviceKind::DefaultDevice).init();
+    gpu.inspect_err(|error| eprintln!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers")).ok()
 }
 
 /// A folder of the data that lies beside the repository, for example `data/ml-latest-small`.

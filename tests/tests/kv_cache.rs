@@ -8,17 +8,14 @@ use shared::{
     pieces::{PIECE, Pause},
     ranker::{Ranker, RankerError},
 };
-use tests::{tiny_llama, tuned};
+use tests::{gpu, tiny_llama, tuned};
 use trainer::fetch::sha256;
 
 /// Largest distance of a state: sums may be made in another order.
 const TOLERANCE: f32 = 2e-3;
 
 fn devices() -> Vec<Device> {
-    let gpu = Device::wgpu_options().init();
-    let gpu =
-        gpu.inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"));
-    [Device::flex()].into_iter().chain(gpu.ok()).collect()
+    [Device::flex()].into_iter().chain(gpu()).collect()
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {

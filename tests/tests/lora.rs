@@ -22,7 +22,7 @@ use shared::{
         safetensors::Checkpoint,
     },
 };
-use tests::tiny_llama;
+use tests::{gpu, tiny_llama};
 use trainer::train::AdamW;
 
 const YES_NO: [u32; 2] = [6, 9];
@@ -235,13 +235,6 @@ fn letters_read_at_the_end_of_a_prompt() {
         let norm = gradient.square().sum().sqrt();
         close(norm, &golden(&format!("letter_gradient_norms/{name}")), 1e-5, &name);
     }
-}
-
-fn gpu() -> Option<Device> {
-    let device = Device::wgpu_options().init();
-    device
-        .inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"))
-        .ok()
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use burn::tensor::{Device, DeviceKind};
+use burn::tensor::Device;
 use serde_json::Value;
 use shared::ranker::{Explanation, Ranker};
-use tests::{shared_data, skip_without_base_model};
+use tests::{gpu, shared_data, skip_without_base_model};
 
 /// Bytes of the matrices in 4 bits: 30 blocks of 3,538,944 numbers, 20 bytes for 32.
 const PACKED: usize = 30 * 3_538_944 / 32 * 20;
@@ -82,7 +82,7 @@ fn golden_logits_on_the_cpu() {
 #[test]
 fn golden_logits_through_wgpu() {
     let (Some(cases), Some(base)) = (golden_cases(), base_model()) else { return };
-    let Some(device) = wgpu_device() else { return };
+    let Some(device) = gpu() else { return };
     let ranker = Ranker::from_gguf(base, &device).unwrap();
     for case in &cases {
         let text = case["prompt"].as_str().unwrap();
@@ -98,14 +98,6 @@ fn golden_logits_through_wgpu() {
         println!("{:.0} MB reserved, {share:.2} of weights, keys and values", reserved / 1e6);
         assert!(share < 1.3, "{share:.2} of weights, keys and values");
     }
-}
-
-fn wgpu_device() -> Option<Device> {
-    Device::wgpu_options()
-        .device_kind(DeviceKind::DefaultDevice)
-        .init()
-        .inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"))
-        .ok()
 }
 
 #[test]

@@ -4,15 +4,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use burn::tensor::Device;
 use shared::{launches::watched, ranker::Ranker, rehearsal::rehearse};
-use tests::{tiny_llama, tuned};
+use tests::{gpu, tiny_llama, tuned};
 use trainer::fetch::sha256;
 
 #[test]
 fn a_ranking_runs_no_kernel_that_was_not_rehearsed() {
-    let gpu = Device::wgpu_options().init();
-    let gpu =
-        gpu.inspect_err(|error| println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers"));
-    let Ok(gpu) = gpu else { return };
+    let Some(gpu) = gpu() else { return };
     let file = tiny_llama::gguf(7);
     let names = |work: &mut dyn FnMut()| -> BTreeSet<String> {
         watched(work).1.into_iter().map(|launch| launch.kernel).collect()

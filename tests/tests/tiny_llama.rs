@@ -13,7 +13,7 @@ use shared::{
         safetensors::Checkpoint,
     },
 };
-use tests::tiny_llama;
+use tests::{gpu, tiny_llama};
 
 const TEXT: &str = "(A) Heat (1995) \n (B) Toy Story (1995)\n\n### Response:\n";
 
@@ -29,13 +29,7 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn cpu_and_wgpu_agree() {
     let cpu = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
-    let device = match Device::wgpu_options().init() {
-        Ok(device) => device,
-        Err(error) => {
-            println!("skipped: no wgpu adapter ({error}); install mesa-vulkan-drivers");
-            return;
-        }
-    };
+    let Some(device) = gpu() else { return };
     let gpu = Ranker::from_gguf(tiny_llama::gguf(7), &device).unwrap();
     // Lengths around the kernels' tiles.
     for repeats in [1, 2, 7] {

@@ -10,3 +10,5 @@ pub mod q4_expand;
 pub mod q4_product;
 pub mod rms_norm;
 pub mod rotate;
+pub mod seen_softmax;
+pub mod swiglu;

@@ -2,17 +2,18 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
+use burn::tensor::{Device, Tensor};
 use tracing::trace_span;
 
-use super::{
-    attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass,
-    sight::Sight,
-};
+use super::{attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass};
 use crate::{
-    quant::{Linear, is_cpu},
+    quant::Linear,
     weights::{TensorSource, WeightError, names::Names},
 };
+
+/// Queries for which matrix units pay.
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+const MANY: usize = 128;
 
 /// Query, key, value and output projections of one block.
 #[derive(Clone)]
@@ -81,18 +82,21 @@ impl Attention {
         };
 
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        if let Some(sights) = pass.sights.as_ref().filter(|_| !q.device().is_autodiff()) {
-            return self.o.forward(super::attention_gpu::seen_attention(q, k, v, sights));
+        if let Some(sights) = &pass.sights {
+            let mixed = trace_span!("attention").in_scope(|| {
+                #[cfg(not(target_arch = "wasm32"))]
+                if let Some(frame) = frame(&q, pass) {
+                    let mixed = crate::gpu::apply(frame, [q, k, v]);
+                    return mixed.reshape([queries, n_kv * self.group * d_head]);
+                }
+                super::attention_gpu::seen_attention(q, k, v, sights)
+            });
+            return self.o.forward(mixed);
         }
         let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
         let mixed = trace_span!("attention").in_scope(|| {
             let parts = pass.parts.iter().map(|part| {
-                let (q, k, v) = (of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys));
-                if is_cpu(&q.device()) {
-                    attention(q, k, v, &part.sights)
-                } else {
-                    chain(q, k, v, &part.sights)
-                }
+                attention(of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys), &part.sights)
             });
             Tensor::cat(parts.collect(), 0)
         });
@@ -100,29 +104,11 @@ impl Attention {
     }
 }
 
-/// Mixes the values by what each query sees, in Burn's operations.
-///
-/// # Shapes
-/// - q, output: `[queries, n_heads, d_head]`
-/// - k, v: `[keys, n_kv_heads, d_head]`
-pub(super) fn chain(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<3> {
-    let ([queries, n_heads, d_head], [keys, n_kv, _]) = (q.dims(), k.dims());
-    let group = n_heads / n_kv;
-    let k = k.permute([1, 2, 0]); // [n_kv, d_head, keys]
-    let v = v.permute([1, 0, 2]); // [n_kv, keys, d_head]
-    // Query heads that share a key head are stacked, so that one product serves the group.
-    let rows = group * queries;
-    let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([n_kv, rows, d_head]);
-    let mut hidden = vec![true; queries * keys];
-    for (row, sight) in hidden.chunks_exact_mut(keys).zip(sights) {
-        sight.ranges().into_iter().for_each(|range| row[range].fill(false));
+/// What attention as products of whole matrices needs, where that is the way: in training, and where a GPU has units for it.
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+fn frame(q: &Tensor<3>, pass: &Pass) -> Option<super::attention_dense::Frame> {
+    if q.device().is_autodiff() {
+        return Some(pass.frame(&q.clone().inner().device()));
     }
-    let hidden = Tensor::<3, Bool>::from_data(TensorData::new(hidden, [1, queries, keys]), &q.device());
-    let scores = (q.matmul(k) / (d_head as f32).sqrt()).reshape([n_heads, queries, keys]);
-    let weights = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 2).reshape([n_kv, rows, keys]);
-    weights
-        .matmul(v) // [n_kv, group * queries, d_head]
-        .reshape([n_kv, group, queries, d_head])
-        .permute([2, 0, 1, 3])
-        .reshape([queries, n_heads, d_head])
+    (q.dims()[0] >= MANY && crate::gpu::has_matrix_units(q)).then(|| pass.frame(&q.device()))
 }

@@ -368,13 +368,39 @@ fn softmax_back(weights: &[f32], gradient: &mut [f32], keys: usize) {
 
 #[cfg(all(test, feature = "train"))]
 mod tests {
+    use burn::tensor::{Bool, TensorData, activation::softmax};
+
     use super::{
-        super::{
-            attention::chain,
-            sight::{Branch, Layout},
-        },
+        super::sight::{Branch, Layout},
         *,
     };
+
+    /// Mixes the values by what each query sees, in Burn's operations.
+    ///
+    /// # Shapes
+    /// - q, output: `[queries, n_heads, d_head]`
+    /// - k, v: `[keys, n_kv_heads, d_head]`
+    fn chain(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &[Sight]) -> Tensor<3> {
+        let ([queries, n_heads, d_head], [keys, n_kv, _]) = (q.dims(), k.dims());
+        let group = n_heads / n_kv;
+        let k = k.permute([1, 2, 0]); // [n_kv, d_head, keys]
+        let v = v.permute([1, 0, 2]); // [n_kv, keys, d_head]
+        // Query heads that share a key head are stacked, so that one product serves the group.
+        let rows = group * queries;
+        let q = q.reshape([queries, n_kv, group, d_head]).permute([1, 2, 0, 3]).reshape([n_kv, rows, d_head]);
+        let mut hidden = vec![true; queries * keys];
+        for (row, sight) in hidden.chunks_exact_mut(keys).zip(sights) {
+            sight.ranges().into_iter().for_each(|range| row[range].fill(false));
+        }
+        let hidden = Tensor::<3, Bool>::from_data(TensorData::new(hidden, [1, queries, keys]), &q.device());
+        let scores = (q.matmul(k) / (d_head as f32).sqrt()).reshape([n_heads, queries, keys]);
+        let weights = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 2).reshape([n_kv, rows, keys]);
+        weights
+            .matmul(v) // [n_kv, group * queries, d_head]
+            .reshape([n_kv, group, queries, d_head])
+            .permute([2, 0, 1, 3])
+            .reshape([queries, n_heads, d_head])
+    }
 
     #[test]
     fn tiles_equal_the_chain_and_so_do_their_gradients() {

@@ -1,13 +1,13 @@
 //! Attention on a GPU: launches the kernel.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are checked before")]
 
-use burn::tensor::{DType, Int, Tensor};
-use burn_cubecl::{CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
+use burn::tensor::{Int, Tensor};
+use burn_cubecl::CubeBackend;
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use crate::{
+    gpu::{contiguous, room},
     kernels::attention::{LANES, attend},
-    quant::cube_tensor,
 };
 
 /// Units of a cube along the heads' queries.
@@ -23,15 +23,8 @@ pub(super) fn seen_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &
     let n_kv_heads = k.dims()[1];
     assert_eq!(d_head % LANES, 0, "d_head {d_head} must be a multiple of {LANES}");
 
-    let q = into_contiguous(cube_tensor(q));
-    let k = into_contiguous(cube_tensor(k));
-    let v = into_contiguous(cube_tensor(v));
-    let out = empty_device_contiguous_dtype(
-        q.client.clone(),
-        q.device.clone(),
-        [queries, n_heads * d_head].into(),
-        DType::F32,
-    );
+    let [q, k, v] = [q, k, v].map(contiguous);
+    let out = room(&q, [queries, n_heads * d_head]);
     let sights = sights.clone().try_into_primitive::<CubeBackend>().expect("sights are where the keys are");
     let units = (queries * n_heads) as u32;
     // One unit a query and head; the shapes above are those the kernel indexes.

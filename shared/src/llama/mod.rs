@@ -3,6 +3,8 @@
 
 mod attention;
 mod attention_cpu;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+mod attention_dense;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod attention_gpu;
 mod block;

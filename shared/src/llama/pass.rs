@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+use super::attention_dense::Frame;
 use super::{
     beside,
     config::LlamaConfig,
@@ -24,6 +26,9 @@ pub(super) struct Pass {
     /// length of its own.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     pub sights: Option<Tensor<1, Int>>,
+    /// The same for attention as products of whole matrices, made when the first block asks.
+    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+    frame: std::cell::OnceCell<Frame>,
 }
 
 /// One layout's rows.
@@ -73,8 +78,16 @@ impl Pass {
             asking,
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             sights: (!crate::quant::is_cpu(device)).then(|| upload(&parts, device)),
+            #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+            frame: std::cell::OnceCell::new(),
             parts,
         }
+    }
+
+    /// What attention as products of whole matrices needs to know.
+    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+    pub fn frame(&self, device: &Device) -> Frame {
+        self.frame.get_or_init(|| Frame::new(&self.parts, device)).clone()
     }
 
     /// The rows of `x` that ask.

@@ -3,10 +3,9 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use tracing::trace_span;
 
-use super::{
-    beside,
-    config::{LlamaConfig, RopePairs},
-};
+#[cfg(all(test, feature = "train"))]
+use super::beside;
+use super::config::{LlamaConfig, RopePairs};
 use crate::{
     host::{HostOp, Primitive, apply, constant, floats, slice, tensor},
     quant::is_cpu,
@@ -53,13 +52,16 @@ impl Rope {
             return apply(InPlace(self.clone()), [x]);
         }
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        if !x.device().is_autodiff() {
-            return super::rows_gpu::rotated(x, &self.cos, &self.sin, self.pairs);
-        }
-        self.chain(x)
+        return crate::gpu::apply(
+            super::rows_gpu::Rotation { cos: self.cos.clone(), sin: self.sin.clone(), pairs: self.pairs },
+            [x],
+        );
+        #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+        unreachable!("tensors are in host memory where there is no GPU");
     }
 
     /// The same in Burn's operations.
+    #[cfg(all(test, feature = "train"))]
     fn chain(&self, x: Tensor<3>) -> Tensor<3> {
         let [tokens, n, d_head] = x.dims();
         let half = d_head / 2;
@@ -82,6 +84,7 @@ impl Rope {
     }
 }
 
+#[cfg(all(test, feature = "train"))]
 /// (a, b) turned by the angle: `(a cos - b sin, a sin + b cos)`, all `[tokens, n, d_head / 2]`.
 fn rotate(a: Tensor<3>, b: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
     (a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin + b * cos)

@@ -1,66 +1,170 @@
-//! Norm and rotation on a GPU: launches the kernels.
+//! Norm, rotation and gate on a GPU: launches the kernels.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are those of the tensors")]
 
-use burn::tensor::{DType, Tensor};
-use burn_cubecl::{CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
+use burn::tensor::Tensor;
+use burn_cubecl::CubeBackend;
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::config::RopePairs;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::kernels::swiglu::swiglu;
+#[cfg(feature = "train")]
+use crate::kernels::{rms_norm::rms_norm_back, swiglu::swiglu_back};
 use crate::{
+    gpu::{GpuOp, contiguous, cubes, exclusive, room},
     kernels::{
         rms_norm::{LANES, UNITS, rms_norm},
         rotate::rotate,
     },
-    quant::{cube_tensor, cubes, exclusive},
 };
 
-/// [`super::norm::RmsNorm`] of `x [tokens, d_model]` with a gain `[1, d_model]`.
-///
-/// # Panics
-/// Panics if `d_model` is no multiple of 4.
-pub(super) fn norm(x: Tensor<2>, gain: &Tensor<2>, eps: f64) -> Tensor<2> {
-    let [tokens, d_model] = x.dims();
-    assert_eq!(d_model % LANES, 0, "d_model {d_model} must be a multiple of {LANES}");
-    let (x, gain) = (into_contiguous(cube_tensor(x)), into_contiguous(cube_tensor(gain.clone())));
-    let shape = [tokens, d_model].into();
-    let out = empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32);
-    unsafe {
-        rms_norm::launch_unchecked(
-            &out.client,
-            CubeCount::new_1d(tokens as u32),
-            CubeDim::new_1d(UNITS as u32),
-            LANES,
-            x.into_tensor_arg(),
-            gain.into_tensor_arg(),
-            out.clone().into_tensor_arg(),
-            eps as f32,
-            d_model / LANES,
-        );
+/// [`super::norm::RmsNorm`] of `x [tokens, d_model]`; `d_model` must be a multiple of 4.
+#[derive(Clone, Debug)]
+pub(super) struct Norm {
+    /// `[1, d_model]`
+    pub gain: Tensor<2>,
+    pub eps: f64,
+}
+
+impl GpuOp<1, 2> for Norm {
+    type Saved = Tensor<2>;
+
+    fn forward(&self, [x]: [Tensor<2>; 1]) -> (Tensor<2>, Tensor<2>) {
+        let [tokens, d_model] = x.dims();
+        assert_eq!(d_model % LANES, 0, "d_model {d_model} must be a multiple of {LANES}");
+        let (saved, x, gain) = (x.clone(), contiguous(x), contiguous(self.gain.clone()));
+        let out = room(&x, [tokens, d_model]);
+        unsafe {
+            rms_norm::launch_unchecked(
+                &out.client,
+                CubeCount::new_1d(tokens as u32),
+                CubeDim::new_1d(UNITS as u32),
+                LANES,
+                x.into_tensor_arg(),
+                gain.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                self.eps as f32,
+                d_model / LANES,
+            );
+        }
+        (Tensor::from_primitive::<CubeBackend>(out), saved)
     }
-    Tensor::from_primitive::<CubeBackend>(out)
+
+    #[cfg(feature = "train")]
+    fn backward(&self, x: Tensor<2>, gradient: Tensor<2>) -> [Tensor<2>; 1] {
+        let [tokens, d_model] = x.dims();
+        let [x, gain, gradient] = [x, self.gain.clone(), gradient].map(contiguous);
+        let out = room(&x, [tokens, d_model]);
+        unsafe {
+            rms_norm_back::launch_unchecked(
+                &out.client,
+                CubeCount::new_1d(tokens as u32),
+                CubeDim::new_1d(UNITS as u32),
+                LANES,
+                x.into_tensor_arg(),
+                gain.into_tensor_arg(),
+                gradient.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                self.eps as f32,
+                d_model / LANES,
+            );
+        }
+        [Tensor::from_primitive::<CubeBackend>(out)]
+    }
 }
 
 /// Heads `x [tokens, n, d_head]` turned by angles whose cosines and sines are `[tokens, 1, d_head / 2]`, in place.
-pub(super) fn rotated(x: Tensor<3>, cos: &Tensor<3>, sin: &Tensor<3>, pairs: RopePairs) -> Tensor<3> {
-    let [tokens, heads, d_head] = x.dims();
-    let half = d_head / 2;
-    let (x, units, dim) = (exclusive(x), (tokens * heads * half) as u32, CubeDim::new_1d(64));
-    let table = |table: &Tensor<3>| into_contiguous(cube_tensor(table.clone()));
-    unsafe {
-        rotate::launch_unchecked(
-            &x.client,
-            cubes(units, dim),
-            dim,
-            x.clone().into_tensor_arg(),
-            table(cos).into_tensor_arg(),
-            table(sin).into_tensor_arg(),
-            units,
-            heads,
-            half,
-            pairs == RopePairs::Interleaved,
-        );
+#[derive(Clone, Debug)]
+pub(super) struct Rotation {
+    pub cos: Tensor<3>,
+    pub sin: Tensor<3>,
+    pub pairs: RopePairs,
+}
+
+impl Rotation {
+    fn turn(&self, x: Tensor<3>, sin: Tensor<3>) -> Tensor<3> {
+        let [tokens, heads, d_head] = x.dims();
+        let half = d_head / 2;
+        let (x, units, dim) = (exclusive(x), (tokens * heads * half) as u32, CubeDim::new_1d(64));
+        unsafe {
+            rotate::launch_unchecked(
+                &x.client,
+                cubes(units, dim),
+                dim,
+                x.clone().into_tensor_arg(),
+                contiguous(self.cos.clone()).into_tensor_arg(),
+                contiguous(sin).into_tensor_arg(),
+                units,
+                heads,
+                half,
+                self.pairs == RopePairs::Interleaved,
+            );
+        }
+        Tensor::from_primitive::<CubeBackend>(x)
     }
-    Tensor::from_primitive::<CubeBackend>(x)
+}
+
+impl GpuOp<1, 3> for Rotation {
+    type Saved = ();
+
+    fn forward(&self, [x]: [Tensor<3>; 1]) -> (Tensor<3>, ()) {
+        (self.turn(x, self.sin.clone()), ())
+    }
+
+    #[cfg(feature = "train")]
+    fn backward(&self, (): (), gradient: Tensor<3>) -> [Tensor<3>; 1] {
+        [self.turn(gradient, self.sin.clone().neg())]
+    }
+}
+
+/// The gate of `SwiGLU`: `silu(gate) * up`. Not in a browser, which has no use for its way back.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Debug)]
+pub(super) struct Gate;
+
+#[cfg(not(target_arch = "wasm32"))]
+impl GpuOp<2, 2> for Gate {
+    type Saved = [Tensor<2>; 2];
+
+    fn forward(&self, inputs: [Tensor<2>; 2]) -> (Tensor<2>, Self::Saved) {
+        let ([tokens, d_ff], dim) = (inputs[0].dims(), CubeDim::new_1d(256));
+        let count = (tokens * d_ff) as u32;
+        let [gate, up] = inputs.clone().map(contiguous);
+        let out = room(&gate, [tokens, d_ff]);
+        unsafe {
+            swiglu::launch_unchecked(
+                &out.client,
+                cubes(count, dim),
+                dim,
+                gate.into_tensor_arg(),
+                up.into_tensor_arg(),
+                out.clone().into_tensor_arg(),
+                count,
+            );
+        }
+        (Tensor::from_primitive::<CubeBackend>(out), inputs)
+    }
+
+    #[cfg(feature = "train")]
+    fn backward(&self, inputs: Self::Saved, gradient: Tensor<2>) -> [Tensor<2>; 2] {
+        let ([tokens, d_ff], dim) = (inputs[0].dims(), CubeDim::new_1d(256));
+        let count = (tokens * d_ff) as u32;
+        let ([gate, up], of_up) = (inputs.map(contiguous), exclusive(gradient));
+        let of_gate = room(&gate, [tokens, d_ff]);
+        unsafe {
+            swiglu_back::launch_unchecked(
+                &of_gate.client,
+                cubes(count, dim),
+                dim,
+                gate.into_tensor_arg(),
+                up.into_tensor_arg(),
+                of_up.clone().into_tensor_arg(),
+                of_gate.clone().into_tensor_arg(),
+                count,
+            );
+        }
+        [of_gate, of_up].map(Tensor::from_primitive::<CubeBackend>)
+    }
 }
 
 #[cfg(all(test, feature = "wgpu"))]

@@ -1,6 +1,6 @@
 //! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass, on a GPU natively by the product itself.
 
-use burn::tensor::{Tensor, activation::silu};
+use burn::tensor::Tensor;
 use tracing::trace_span;
 
 use crate::{
@@ -22,12 +22,23 @@ pub(super) fn gated(up: &Linear, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
 /// `gate / (1 + exp(-gate)) * up`, all of one shape.
 fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let _part = trace_span!("gate").entered();
-    if is_cpu(&gate.device()) { apply(SwiGlu, [gate, up]) } else { chain([gate, up]) }
+    if is_cpu(&gate.device()) {
+        return apply(SwiGlu, [gate, up]);
+    }
+    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+    return crate::gpu::apply(super::rows_gpu::Gate, [gate, up]);
+    #[cfg(not(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32"))))]
+    chain([gate, up])
 }
 
 /// The same in Burn's operations.
+#[cfg(any(
+    all(test, feature = "train"),
+    target_arch = "wasm32",
+    not(any(feature = "wgpu", feature = "cuda"))
+))]
 fn chain([gate, up]: [Tensor<2>; 2]) -> Tensor<2> {
-    silu(gate) * up
+    burn::tensor::activation::silu(gate) * up
 }
 
 #[derive(Clone, Debug)]

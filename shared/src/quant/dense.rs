@@ -24,17 +24,17 @@ pub(crate) fn times_transposed(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn on_gpu(x: Tensor<2>, w: Tensor<2>) -> Tensor<2> {
-    use burn::tensor::DType;
-    use burn_cubecl::{CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
+    use burn_cubecl::CubeBackend;
     use cubecl::prelude::CubeDim;
 
-    use super::q4_weight::{cube_tensor, cubes};
-    use crate::kernels::dense_product::dense_product;
+    use crate::{
+        gpu::{contiguous, cubes, room},
+        kernels::dense_product::dense_product,
+    };
 
     let ([tokens, d_in], [d_out, _]) = (x.dims(), w.dims());
-    let (x, w) = (into_contiguous(cube_tensor(x)), into_contiguous(cube_tensor(w)));
-    let shape = [tokens, d_out].into();
-    let out = empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32);
+    let (x, w) = (contiguous(x), contiguous(w));
+    let out = room(&x, [tokens, d_out]);
     let dim = CubeDim::new_1d(64);
     unsafe {
         dense_product::launch_unchecked(

@@ -53,6 +53,8 @@ impl Linear {
                 integer_product::product(&x, blocks, *kept).unwrap_or_else(|| product(&x, blocks))
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Weight::Q4(weight) if weight.better_expanded(&x) => x.matmul(weight.expanded().transpose()),
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
             Weight::Dense(weight) => x.matmul(weight.clone()),
         }
@@ -62,7 +64,7 @@ impl Linear {
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
     pub(crate) fn on_gpu(&self, x: &Tensor<2>) -> Option<&super::q4_weight::Q4Weight> {
         match &self.weight {
-            Weight::Q4(weight) if !x.device().is_autodiff() => Some(weight),
+            Weight::Q4(weight) if !x.device().is_autodiff() && !weight.better_expanded(x) => Some(weight),
             _ => None,
         }
     }

@@ -40,5 +40,3 @@ pub(crate) use host_product::tests::weight as some_weight;
 pub(crate) use integer_product::{ProductHelp, product_help};
 pub use linear::Linear;
 pub(crate) use linear::{cpu, is_cpu};
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub(crate) use q4_weight::{cube_tensor, cubes, exclusive};

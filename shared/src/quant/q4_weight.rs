@@ -4,15 +4,20 @@
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are checked before")]
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use burn_cubecl::{
-    CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
-};
+use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::BLOCK;
-#[cfg(any(test, feature = "train"))]
-use crate::kernels::q4_expand::q4_expand;
-use crate::kernels::q4_product::{OUTPUTS, TOKENS, WORDS, q4_product};
+use crate::{
+    gpu::{cube_tensor, cubes, exclusive, has_matrix_units, room},
+    kernels::{
+        q4_expand::q4_expand,
+        q4_product::{OUTPUTS, TOKENS, WORDS, q4_product},
+    },
+};
+
+/// Rows of a product for which matrix units pay.
+const MANY: usize = 128;
 
 /// Units of a cube along the outputs and along the tokens.
 const CUBE: (u32, u32) = (16, 4);
@@ -39,11 +44,16 @@ impl Q4Weight {
         Self { words, d_out, d_in }
     }
 
+    /// Whether a GPU has matrix units and `x` so many rows that they make up for writing the weight out in numbers. Never in a
+    /// browser, whose GPUs do not show theirs.
+    pub fn better_expanded(&self, x: &Tensor<2>) -> bool {
+        x.dims()[0] >= MANY && has_matrix_units(x)
+    }
+
     /// `x [tokens, d_in]` times the transposed weight: `[tokens, d_out]`.
     pub fn multiply(&self, x: Tensor<2>) -> Tensor<2> {
         let x = cube_tensor(x);
-        let shape = [x.meta.shape()[0], self.d_out].into();
-        let out = empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32);
+        let out = room(&x, [x.meta.shape()[0], self.d_out]);
         self.product(x, out, false)
     }
 
@@ -85,16 +95,13 @@ impl Q4Weight {
     }
 
     /// The weight as numbers: `[d_out, d_in]`.
-    #[cfg(any(test, feature = "train"))]
     pub fn expanded(&self) -> Tensor<2> {
         let words = self
             .words
             .clone()
             .try_into_primitive::<CubeBackend>()
             .expect("the weight was uploaded to a CubeCL device");
-        let shape = [self.d_out, self.d_in].into();
-        let out =
-            empty_device_contiguous_dtype(words.client.clone(), words.device.clone(), shape, DType::F32);
+        let out = room(&words, [self.d_out, self.d_in]);
         let blocks = (self.d_out * self.d_in / BLOCK) as u32;
         let dim = CubeDim::new_1d(256);
         unsafe {
@@ -109,24 +116,6 @@ impl Q4Weight {
         }
         Tensor::from_primitive::<CubeBackend>(out)
     }
-}
-
-/// Cubes for so many units: a dimension of the grid holds 65,535 of them.
-pub(crate) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
-    let cubes = units.div_ceil(dim.num_elems());
-    CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768))
-}
-
-/// The CubeCL tensor behind a tensor that is known to live on a CubeCL device.
-pub(crate) fn cube_tensor<const D: usize>(x: Tensor<D>) -> CubeTensor {
-    x.try_into_primitive::<CubeBackend>()
-        .expect("GPU kernels get tensors of a CubeCL device without autodiff")
-}
-
-/// The same of a tensor whose numbers a kernel may change: nobody else has them, and none is left out.
-pub(crate) fn exclusive<const D: usize>(x: Tensor<D>) -> CubeTensor {
-    let x = into_contiguous(cube_tensor(x));
-    if x.can_mut() { x } else { x.copy() }
 }
 
 #[cfg(all(test, feature = "wgpu"))]

@@ -33,17 +33,20 @@ pub fn RankingTable() -> impl IntoView {
     let untuned = move || verdict.get() == Some(Verdict::UntunedBase);
     let fused = Signal::derive(move || verdict.get() == Some(Verdict::Fused));
     let outdated = move || page.state.with(|state| state.is_stale() || state.awaits_ranker());
+    let letters = Memo::new(move |_| trace.with(|trace| trace.as_ref().is_some_and(Trace::is_by_letters)));
+    let all_rows = Memo::new(move |_| {
+        trace.with(|trace| trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default())
+    });
     let drawn = move |(n, turn): (usize, Turn)| {
         let places = n * ROWS..(n + 1) * ROWS;
-        let rows = move || {
-            trace.with(|trace| {
-                let letters = trace.as_ref().is_some_and(Trace::is_by_letters);
-                let rows = trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default();
-                let rows = rows.into_iter().skip(places.start).take(places.len());
+        let part = move || {
+            let letters = letters.get();
+            all_rows.with(|rows| {
+                let rows = rows.iter().skip(places.start).take(places.len()).cloned();
                 rows.map(|row| view! { <RankingRow row letters/> }).collect_view()
             })
         };
-        view! { <Part turn>{rows.clone()}</Part> }
+        view! { <Part turn>{part.clone()}</Part> }
     };
     view! {
         <Show when=move || trace.with(Option::is_some) fallback=Empty>

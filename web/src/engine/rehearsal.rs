@@ -25,7 +25,8 @@ impl Rehearsal {
         self.0.replace(Some(future_to_promise(running)));
     }
 
-    /// Waits for the end, so that two models are never on the GPU at a time.
+    /// Waits for the end, so that the model is not on the GPU beside the one of nothing. (One of a download that was stopped may
+    /// still be there when the next begins.)
     pub async fn end(&self) {
         let running = self.0.take();
         if let Some(running) = running {

@@ -118,6 +118,9 @@ struct RankerSettings {
     /// Divides the teacher's scores before their softmax: below 1 its first choices stand out more [default: 1.0]
     #[arg(long, value_name = "X")]
     teacher_temperature: Option<f64>,
+    /// How much of the right answer the teacher decides; the rest is the item chosen [default: 1.0]
+    #[arg(long, value_name = "SHARE")]
+    teacher_share: Option<f64>,
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,

@@ -41,6 +41,8 @@ pub struct RankerConfig {
     pub running_weight: f64,
     /// Divides a teacher's scores before their softmax: below 1 its first choices stand out more.
     pub teacher_temperature: f64,
+    /// How much of the right answer a teacher decides; the rest is the item chosen.
+    pub teacher_share: f64,
     /// Histories a step.
     pub batch_size: usize,
     /// Parts of a batch, whose gradients are summed: more parts than cores take less memory.
@@ -82,6 +84,7 @@ impl Default for RankerConfig {
             binding_steps: 0,
             running_weight: 0.0,
             teacher_temperature: 1.0,
+            teacher_share: 1.0,
             batch_size: 8,
             parts: 2,
             learning_rate: 1e-3,
@@ -132,7 +135,12 @@ impl RankerConfig {
             let message = format!("--running-weight is {}", self.running_weight);
             return Err(UserError::usage(message).hint("give 0 or more"));
         }
-        for (name, share) in [("--dropout", self.dropout), ("--random-share", self.random_share)] {
+        let shares = [
+            ("--dropout", self.dropout),
+            ("--random-share", self.random_share),
+            ("--teacher-share", self.teacher_share),
+        ];
+        for (name, share) in shares {
             let most = if name == "--dropout" { 0.99 } else { 1.0 };
             if !(0.0..=most).contains(&share) {
                 return Err(UserError::usage(format!("{name} is {share}")).hint(format!("give 0 to {most}")));
@@ -201,6 +209,7 @@ mod tests {
             RankerConfig { steps: 0, ..RankerConfig::default() },
             RankerConfig { binding_steps: 9, ..RankerConfig::default() },
             RankerConfig { teacher_temperature: 0.0, ..RankerConfig::default() },
+            RankerConfig { teacher_share: 1.1, ..RankerConfig::default() },
         ] {
             wrong.validate().expect_err("cannot train");
         }

@@ -20,8 +20,10 @@ use crate::{
     train::measure::{Part, difference},
 };
 
-/// Tokens of a pass at most, unless a single user's are more.
+/// Tokens of a pass at most, unless a single user's are more: enough to keep a device busy.
 const PASS_TOKENS: usize = 2048;
+/// The same on a GPU.
+const GPU_PASS_TOKENS: usize = 16_384;
 
 /// The users of a part whose item is among their first [`CANDIDATES`].
 pub fn judgeable(dataset: &Dataset, part: Part, table: &CandidateTable) -> Vec<usize> {
@@ -169,6 +171,7 @@ impl Judge<'_> {
             at_place: vec![(0.0, 0); CANDIDATES],
             ..Judgement::default()
         };
+        let most = if self.ranker.llama().on_cpu() { PASS_TOKENS } else { GPU_PASS_TOKENS };
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut tokens = 0;
         for &user in users {
@@ -181,7 +184,7 @@ impl Judge<'_> {
                 orders.iter().map(|order| order.iter().map(|&n| items[n]).collect()).collect();
             let questions = shown.iter().map(|items| (history.len(), items.as_slice()));
             let asked = self.ask(dataset, history, questions, false)?;
-            if !waiting.is_empty() && tokens + asked.layout.tokens() > PASS_TOKENS {
+            if !waiting.is_empty() && tokens + asked.layout.tokens() > most {
                 self.score(&mut waiting, &mut judgement)?;
                 tokens = 0;
             }

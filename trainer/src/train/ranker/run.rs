@@ -160,6 +160,7 @@ impl Run<'_> {
             adapter: &self.adapter,
             teacher,
             temperature: config.teacher_temperature,
+            teacher_share: config.teacher_share,
             running_weight: config.running_weight,
         };
         // Seeds of steps are far apart: a resumed run drops the same places.

@@ -59,6 +59,8 @@ pub(super) struct Pupil<'a> {
     pub teacher: Option<&'a Tuned>,
     /// Divides the teacher's scores.
     pub temperature: f64,
+    /// How much of the right answer is the teacher's; the rest is the item chosen.
+    pub teacher_share: f64,
     /// Weight of the running answers' mean loss.
     pub running_weight: f64,
 }
@@ -99,6 +101,18 @@ impl Pupil<'_> {
         Ok(Some(scores.try_into_vec_as()?))
     }
 
+    /// The share of each candidate in the right answer.
+    fn wanted(self, said: &[f32], chosen: usize) -> Vec<f32> {
+        let mut shares = softmax(said, self.temperature as f32);
+        // Of a running answer the item chosen may still be to come.
+        if chosen < shares.len() {
+            let share = self.teacher_share as f32;
+            shares.iter_mut().for_each(|of_teacher| *of_teacher *= share);
+            shares[chosen] += 1.0 - share;
+        }
+        shares
+    }
+
     /// The share of some lessons in the loss and gradients of a batch with so many questions.
     fn part(self, lessons: &[Lesson], questions: usize, seed: u64) -> anyhow::Result<Taught> {
         let adapter = self.adapter.clone().map(&mut Fresh).seeded(seed);
@@ -120,7 +134,7 @@ impl Pupil<'_> {
                 let own = first..first + count;
                 first = own.end;
                 let loss = match said {
-                    Some(said) => against(logs, &said[..count], self.temperature),
+                    Some(said) => against(logs, self.wanted(&said[..count], choice.chosen)),
                     // The answer is still to come.
                     None if choice.chosen >= count => continue,
                     None => logs.narrow(0, choice.chosen, 1).neg(),
@@ -170,9 +184,10 @@ fn on_all_cores<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Cross entropy of log-probabilities under the softmax of a teacher's scores at a temperature.
-fn against(logs: Tensor<1>, opinion: &[f32], temperature: f64) -> Tensor<1> {
-    let shares = TensorData::new(softmax(opinion, temperature as f32), [opinion.len()]);
+/// Cross entropy of log-probabilities when so much of each is wanted.
+fn against(logs: Tensor<1>, shares: Vec<f32>) -> Tensor<1> {
+    let count = shares.len();
+    let shares = TensorData::new(shares, [count]);
     let shares = Tensor::from_data(shares, &logs.device());
     (logs * shares).sum().neg()
 }
@@ -206,7 +221,7 @@ mod tests {
     fn a_teacher_is_met_where_its_shares_are() {
         let warm = |student: [f32; 3], teacher: [f32; 3], temperature| -> f32 {
             let logs = log_softmax(Tensor::<1>::from_data(TensorData::from(student), &Device::flex()), 0);
-            against(logs, &teacher, temperature).try_into_scalar().expect("a number")
+            against(logs, softmax(&teacher, temperature)).try_into_scalar().expect("a number")
         };
         let loss = |student, teacher| warm(student, teacher, 1.0);
         // Shares 1/2, 1/4, 1/4: their entropy is 1.5 ln 2, and nothing is closer to them than they are.
