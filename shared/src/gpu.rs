@@ -35,9 +35,14 @@ pub(crate) fn room<const D: usize>(x: &CubeTensor, shape: [usize; D]) -> CubeTen
     empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape.into(), DType::F32)
 }
 
-/// Whether the GPU has units that multiply matrices. In a browser GPUs do not show theirs.
-pub(crate) fn has_matrix_units<const D: usize>(x: &Tensor<D>) -> bool {
+/// Rows for which matrix units pay.
+const MANY: usize = 128;
+
+/// Whether `x`, without autodiff, is on a GPU with units that multiply matrices and has so many rows that they make up for
+/// writing quantized weights out in numbers, or scores of what is not seen. In a browser GPUs do not show such units.
+pub(crate) fn matrix_units_pay<const D: usize>(x: &Tensor<D>) -> bool {
     cfg!(not(target_arch = "wasm32"))
+        && x.dims()[0] >= MANY
         && !cube_tensor(x.clone()).client.properties().features.matmul.cmma.is_empty()
 }
 

@@ -85,13 +85,15 @@ fn the_shipped_records_are_of_the_shipped_models() {
     let manifest: Manifest = serde_json::from_slice(&read("manifest.json")).unwrap();
     let examples: Vec<Example> = serde_json::from_slice(&read("examples.json")).unwrap();
     assert_eq!(examples.len(), 5);
-    let adapter = shared::tuned::TunedFor::of(&read("adapter.safetensors")).unwrap();
+    let [adapter, of_letters] = ["adapter.safetensors", "letters.safetensors"]
+        .map(|file| shared::tuned::TunedFor::of(&read(file)).unwrap());
     for example in examples {
         let (name, shipped) = (&example.name, &example.shipped);
         assert_eq!(shipped.provenance.adapter, Some(adapter.name()), "{name}");
         assert_eq!(shipped.provenance.bundle, manifest.name);
         let letters = example.answer(true, false).unwrap();
-        assert!(shipped.fused.is_some() && letters.ranker.is_some(), "{name}");
+        assert!(shipped.fused.is_some() && letters.fused.is_some() && letters.ranker.is_some(), "{name}");
+        assert_eq!(letters.provenance.adapter, Some(of_letters.name()), "{name}");
         assert_eq!(shipped.history, letters.history);
         // The lesson's every step can be seen without a model.
         let untuned = example.answer(false, true).unwrap();

@@ -257,14 +257,18 @@ fn the_real_model_answers_and_fits_in_memory() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    // The shipped adapter decides with the retriever; asked by letters, the untuned base model decides nothing.
+    // The shipped adapters decide with the retriever, film by film and by letters; the untuned base model decides nothing.
     let tuned = trace(&[]);
     assert_eq!(tuned.ordering, Ordering::Fused);
     assert!(tuned.provenance.adapter.unwrap().starts_with("movielens-small-2016"));
     assert!(tuned.pointwise.unwrap().scores.iter().all(|score| score.is_finite()));
     let by_letters = trace(&["--letters"]);
-    assert_eq!(by_letters.ordering, Ordering::Retriever);
-    assert!(by_letters.provenance.adapter.is_none() && by_letters.ranker.is_some());
+    assert_eq!(by_letters.ordering, Ordering::Fused);
+    assert!(by_letters.provenance.adapter.is_some() && by_letters.pointwise.is_none());
+    let untuned = trace(&["--letters", "--untuned"]);
+    assert_eq!(untuned.ordering, Ordering::Retriever);
+    assert!(untuned.provenance.adapter.is_none());
+    assert_ne!(by_letters.ranker.unwrap().letter_logits, untuned.ranker.unwrap().letter_logits);
     #[cfg(target_os = "linux")]
     {
         let peak = peak_memory(&titles);

@@ -191,9 +191,9 @@ pub static LESSON: [Step; STEPS] = [
                 2
             };
             let tuned = if trace.provenance.adapter.is_some() {
-                ""
+                " Tuning compared the twenty letters with one another only; what else the model would say was left to it."
             } else {
-                " This model was never tuned to answer with letters; tuning would bring it near 100 %."
+                " This model was never tuned to answer with letters."
             };
             Some(Answer { choice, because: format!("{:.1} %.{tuned}", 100.0 * mass) })
         },
@@ -219,9 +219,9 @@ pub static LESSON: [Step; STEPS] = [
     Step {
         title: "From letters to a ranking",
         text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. A \
-               model that was never tuned to answer by letters is at chance: look at several examples, and the same letters win \
-               whatever stands under them. That is why recommendations here ask film by film, with an adapter that was tuned for \
-               it. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
+               model that was never tuned to answer by letters is at chance: switch the adapter off, look at several examples, and \
+               the same letters win whatever stands under them. Recommendations here ask film by film, which serves a small model \
+               better still. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
         topic: Topic::Ranking,
         hides: true,
         question: "How far did the retriever’s first candidate move?",

@@ -67,7 +67,7 @@ pub fn seen_softmax(
     }
     key = unit;
     while key < keys {
-        scores[first + key] = scores[first + key] / total;
+        scores[first + key] /= total;
         key += UNITS;
     }
 }

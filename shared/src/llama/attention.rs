@@ -11,10 +11,6 @@ use crate::{
     weights::{TensorSource, WeightError, names::Names},
 };
 
-/// Queries for which matrix units pay.
-#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-const MANY: usize = 128;
-
 /// Query, key, value and output projections of one block.
 #[derive(Clone)]
 pub struct Attention {
@@ -110,5 +106,5 @@ fn frame(q: &Tensor<3>, pass: &Pass) -> Option<super::attention_dense::Frame> {
     if q.device().is_autodiff() {
         return Some(pass.frame(&q.clone().inner().device()));
     }
-    (q.dims()[0] >= MANY && crate::gpu::has_matrix_units(q)).then(|| pass.frame(&q.device()))
+    crate::gpu::matrix_units_pay(q).then(|| pass.frame(&q.device()))
 }

@@ -12,6 +12,8 @@ use super::{
     host_product::product,
     integer_product,
 };
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use crate::gpu::matrix_units_pay;
 use crate::{team, weights::TensorBytes};
 
 /// A frozen linear layer without bias.
@@ -53,7 +55,7 @@ impl Linear {
                 integer_product::product(&x, blocks, *kept).unwrap_or_else(|| product(&x, blocks))
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Weight::Q4(weight) if weight.better_expanded(&x) => x.matmul(weight.expanded().transpose()),
+            Weight::Q4(weight) if matrix_units_pay(&x) => x.matmul(weight.expanded().transpose()),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
             Weight::Dense(weight) => x.matmul(weight.clone()),
@@ -64,7 +66,7 @@ impl Linear {
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
     pub(crate) fn on_gpu(&self, x: &Tensor<2>) -> Option<&super::q4_weight::Q4Weight> {
         match &self.weight {
-            Weight::Q4(weight) if !x.device().is_autodiff() && !weight.better_expanded(x) => Some(weight),
+            Weight::Q4(weight) if !x.device().is_autodiff() && !matrix_units_pay(x) => Some(weight),
             _ => None,
         }
     }

@@ -8,16 +8,15 @@ use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::BLOCK;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::gpu::exclusive;
 use crate::{
-    gpu::{cube_tensor, cubes, exclusive, has_matrix_units, room},
+    gpu::{cube_tensor, cubes, room},
     kernels::{
         q4_expand::q4_expand,
         q4_product::{OUTPUTS, TOKENS, WORDS, q4_product},
     },
 };
-
-/// Rows of a product for which matrix units pay.
-const MANY: usize = 128;
 
 /// Units of a cube along the outputs and along the tokens.
 const CUBE: (u32, u32) = (16, 4);
@@ -42,12 +41,6 @@ impl Q4Weight {
         let len = words.len();
         let words = Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32));
         Self { words, d_out, d_in }
-    }
-
-    /// Whether a GPU has matrix units and `x` so many rows that they make up for writing the weight out in numbers. Never in a
-    /// browser, whose GPUs do not show theirs.
-    pub fn better_expanded(&self, x: &Tensor<2>) -> bool {
-        x.dims()[0] >= MANY && has_matrix_units(x)
     }
 
     /// `x [tokens, d_in]` times the transposed weight: `[tokens, d_out]`.

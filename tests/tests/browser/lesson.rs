@@ -70,7 +70,7 @@ async fn the_lesson_needs_no_model() {
     visitor.wait("the letters", &count(ids::LETTERS), SOON).await;
     visitor.wait("the vocabulary", &count(ids::VOCABULARY), SOON).await;
     assert!(visitor.text(ids::MASS).await.contains("lies on the letters"));
-    assert!(visitor.text(ids::LESSON_NOTE).await.starts_with("Recorded answer: asked by letters, untuned"));
+    assert!(visitor.text(ids::LESSON_NOTE).await.starts_with("Recorded answer: asked by letters, tuned"));
     visitor.screenshot("lesson").await;
 
     // The other way of asking is recorded too.

@@ -101,18 +101,6 @@ impl Pupil<'_> {
         Ok(Some(scores.try_into_vec_as()?))
     }
 
-    /// The share of each candidate in the right answer.
-    fn wanted(self, said: &[f32], chosen: usize) -> Vec<f32> {
-        let mut shares = softmax(said, self.temperature as f32);
-        // Of a running answer the item chosen may still be to come.
-        if chosen < shares.len() {
-            let share = self.teacher_share as f32;
-            shares.iter_mut().for_each(|of_teacher| *of_teacher *= share);
-            shares[chosen] += 1.0 - share;
-        }
-        shares
-    }
-
     /// The share of some lessons in the loss and gradients of a batch with so many questions.
     fn part(self, lessons: &[Lesson], questions: usize, seed: u64) -> anyhow::Result<Taught> {
         let adapter = self.adapter.clone().map(&mut Fresh).seeded(seed);
@@ -134,7 +122,10 @@ impl Pupil<'_> {
                 let own = first..first + count;
                 first = own.end;
                 let loss = match said {
-                    Some(said) => against(logs, self.wanted(&said[..count], choice.chosen)),
+                    Some(said) => {
+                        let said = softmax(&said[..count], self.temperature as f32);
+                        against(logs, shared_with(choice.chosen, self.teacher_share as f32, said))
+                    }
                     // The answer is still to come.
                     None if choice.chosen >= count => continue,
                     None => logs.narrow(0, choice.chosen, 1).neg(),
@@ -184,6 +175,17 @@ fn on_all_cores<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// The share of each candidate in the right answer, when a teacher's are left so much and the item chosen gets the rest.
+fn shared_with(chosen: usize, share: f32, of_teacher: Vec<f32>) -> Vec<f32> {
+    // Of a running answer the item chosen may still be to come.
+    if chosen >= of_teacher.len() {
+        return of_teacher;
+    }
+    let mut shares: Vec<f32> = of_teacher.into_iter().map(|of_teacher| of_teacher * share).collect();
+    shares[chosen] += 1.0 - share;
+    shares
+}
+
 /// Cross entropy of log-probabilities when so much of each is wanted.
 fn against(logs: Tensor<1>, shares: Vec<f32>) -> Tensor<1> {
     let count = shares.len();
@@ -215,6 +217,13 @@ mod tests {
         assert!(on_all_cores(0, |_| Ok(())).unwrap().is_empty());
         let failing = |n: usize| if n == 3 { anyhow::bail!("part {n} failed") } else { Ok(n) };
         assert_eq!(on_all_cores(5, failing).unwrap_err().to_string(), "part 3 failed");
+    }
+
+    #[test]
+    fn a_teacher_leaves_the_rest_to_the_item_chosen() {
+        assert_eq!(shared_with(1, 0.75, vec![0.5, 0.25, 0.25]), [0.375, 0.4375, 0.1875]);
+        assert_eq!(shared_with(1, 1.0, vec![0.5, 0.25, 0.25]), [0.5, 0.25, 0.25]);
+        assert_eq!(shared_with(3, 0.75, vec![0.5, 0.25, 0.25]), [0.5, 0.25, 0.25]);
     }
 
     #[test]
