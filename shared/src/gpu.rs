@@ -5,12 +5,20 @@ use burn::tensor::{DType, Tensor};
 use burn_cubecl::{
     CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
 };
-use cubecl::prelude::{CubeCount, CubeDim};
+use cubecl::{
+    prelude::{CubeCount, CubeDim, Scalar},
+    tf32,
+};
 
 /// Cubes for so many units: a dimension of the grid holds 65,535 of them.
 pub(crate) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
     let cubes = units.div_ceil(dim.num_elems());
     CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768))
+}
+
+/// A cube for each row.
+pub(crate) fn a_cube_each(rows: usize) -> CubeCount {
+    CubeCount::new_2d(rows.min(32_768) as u32, rows.div_ceil(32_768) as u32)
 }
 
 /// The CubeCL tensor behind a tensor that is known to live on a CubeCL device.
@@ -27,7 +35,8 @@ pub(crate) fn contiguous<const D: usize>(x: Tensor<D>) -> CubeTensor {
 /// The same of a tensor whose numbers a kernel may change: nobody else has them, and none is left out.
 pub(crate) fn exclusive<const D: usize>(x: Tensor<D>) -> CubeTensor {
     let x = contiguous(x);
-    if x.can_mut() { x } else { x.copy() }
+    // A copy may have gaps between its rows.
+    if x.can_mut() { x } else { into_contiguous(x.copy()) }
 }
 
 /// Room for numbers, where `x` is.
@@ -38,12 +47,15 @@ pub(crate) fn room<const D: usize>(x: &CubeTensor, shape: [usize; D]) -> CubeTen
 /// Rows for which matrix units pay.
 const MANY: usize = 128;
 
-/// Whether `x`, without autodiff, is on a GPU with units that multiply matrices and has so many rows that they make up for
-/// writing quantized weights out in numbers, or scores of what is not seen. In a browser GPUs do not show such units.
+/// Whether `x`, without autodiff, is on a GPU with units that multiply matrices of 32-bit floats and has so many rows that they
+/// make up for writing quantized weights out in numbers, or scores of what is not seen. In a browser GPUs do not show such units.
 pub(crate) fn matrix_units_pay<const D: usize>(x: &Tensor<D>) -> bool {
-    cfg!(not(target_arch = "wasm32"))
-        && x.dims()[0] >= MANY
-        && !cube_tensor(x.clone()).client.properties().features.matmul.cmma.is_empty()
+    if cfg!(target_arch = "wasm32") || x.dims()[0] < MANY {
+        return false;
+    }
+    let x = cube_tensor(x.clone());
+    let mut units = x.client.properties().features.matmul.cmma.iter();
+    units.any(|unit| unit.a_type == tf32::elem_type_native())
 }
 
 /// An operation in kernels or Burn's operations on tensors without autodiff, with its gradient. Autodiff's own way through a

@@ -27,11 +27,12 @@ const EXAMPLES: &str = "examples.json";
 const RESULTS: &str = "results.json";
 
 /// The files of the embedded bundle that are needed here.
-const EMBEDDED: [(&str, &[u8]); 4] = [
+const EMBEDDED: [(&str, &[u8]); 5] = [
     (MANIFEST, include_bytes!("../../public/models/movielens/manifest.json")),
     (CATALOG, include_bytes!("../../public/models/movielens/catalog.json")),
     (RETRIEVER, include_bytes!("../../public/models/movielens/retriever.safetensors")),
     (ADAPTER, include_bytes!("../../public/models/movielens/adapter.safetensors")),
+    (LETTERS, include_bytes!("../../public/models/movielens/letters.safetensors")),
 ];
 
 /// What a bundle holds.

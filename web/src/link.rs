@@ -67,20 +67,28 @@ pub fn write(
 
 /// The bundle that a link names in the place of the page's own.
 pub fn bundle(hash: &str) -> Option<&str> {
-    let named = hash.trim_start_matches('#').split('&').find_map(|field| field.strip_prefix("bundle="));
-    named.filter(|named| !named.is_empty())
+    field(hash, "bundle").filter(|named| !named.is_empty())
 }
 
 /// The view that a link leads to.
 pub fn view(hash: &str) -> View {
-    let named = hash.trim_start_matches('#').rsplit('&').find_map(|field| field.strip_prefix("view="));
-    named.and_then(View::of_slug).unwrap_or_default()
+    field(hash, "view").and_then(View::of_slug).unwrap_or_default()
+}
+
+/// Names and values, in their order.
+fn fields(hash: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+    hash.trim_start_matches('#').split('&').filter_map(|field| field.split_once('='))
+}
+
+/// The value of this name; where there are several, the last counts.
+fn field<'a>(hash: &'a str, name: &str) -> Option<&'a str> {
+    fields(hash).rev().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// Reads what [`write`] wrote, with or without the `#`. What cannot be read is as at first.
 pub fn read(hash: &str, catalog: &Catalog) -> Link {
     let mut link = Link::default();
-    for (key, value) in hash.trim_start_matches('#').split('&').filter_map(|field| field.split_once('=')) {
+    for (key, value) in fields(hash) {
         let display = &mut link.display;
         match key {
             "history" => {

@@ -3,7 +3,7 @@
 use cubecl::prelude::*;
 
 /// Turns the pairs of `x [tokens, heads, 2 half]` by angles `[tokens, half]`: neighbours if `interleaved`, else the numbers
-/// of both halves.
+/// of both halves; `back` turns them back.
 #[cube(launch_unchecked)]
 pub fn rotate(
     x: &mut Tensor<f32>,
@@ -13,6 +13,7 @@ pub fn rotate(
     #[comptime] heads: usize,
     #[comptime] half: usize,
     #[comptime] interleaved: bool,
+    #[comptime] back: bool,
 ) {
     let pair = ABSOLUTE_POS;
     if pair >= pairs as usize {
@@ -29,6 +30,11 @@ pub fn rotate(
     }
     let a = x[one];
     let b = x[other];
-    x[one] = a * cos[angle] - b * sin[angle];
-    x[other] = a * sin[angle] + b * cos[angle];
+    if comptime![back] {
+        x[one] = a * cos[angle] + b * sin[angle];
+        x[other] = b * cos[angle] - a * sin[angle];
+    } else {
+        x[one] = a * cos[angle] - b * sin[angle];
+        x[other] = a * sin[angle] + b * cos[angle];
+    }
 }

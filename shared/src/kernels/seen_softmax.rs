@@ -67,7 +67,8 @@ pub fn seen_softmax(
     }
     key = unit;
     while key < keys {
-        scores[first + key] /= total;
+        // A query sees its largest score, so its total is 1 at least; a place without a query sees nothing.
+        scores[first + key] /= max(total, 1.0f32);
         key += UNITS;
     }
 }

@@ -81,7 +81,7 @@ impl Attention {
         if let Some(sights) = &pass.sights {
             let mixed = trace_span!("attention").in_scope(|| {
                 #[cfg(not(target_arch = "wasm32"))]
-                if let Some(frame) = frame(&q, pass) {
+                if let Some(frame) = frame(&q, pass, &sights.device()) {
                     let mixed = crate::gpu::apply(frame, [q, k, v]);
                     return mixed.reshape([queries, n_kv * self.group * d_head]);
                 }
@@ -102,9 +102,6 @@ impl Attention {
 
 /// What attention as products of whole matrices needs, where that is the way: in training, and where a GPU has units for it.
 #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-fn frame(q: &Tensor<3>, pass: &Pass) -> Option<super::attention_dense::Frame> {
-    if q.device().is_autodiff() {
-        return Some(pass.frame(&q.clone().inner().device()));
-    }
-    crate::gpu::matrix_units_pay(q).then(|| pass.frame(&q.device()))
+fn frame(q: &Tensor<3>, pass: &Pass, device: &Device) -> Option<super::attention_dense::Frame> {
+    (q.device().is_autodiff() || crate::gpu::matrix_units_pay(q)).then(|| pass.frame(device))
 }

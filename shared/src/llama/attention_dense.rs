@@ -2,15 +2,17 @@
 //! matrices. Scores of what is not seen are computed and dropped.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are those of the tensors")]
 
+use std::ops::Range;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::CubeBackend;
-use cubecl::prelude::{CubeCount, CubeDim};
+use cubecl::prelude::CubeDim;
 
 use super::pass::Part;
 #[cfg(feature = "train")]
 use crate::{gpu::contiguous, kernels::seen_softmax::softmax_back};
 use crate::{
-    gpu::{GpuOp, exclusive},
+    gpu::{GpuOp, a_cube_each, exclusive},
     kernels::seen_softmax::{UNITS, seen_softmax},
 };
 
@@ -33,28 +35,21 @@ struct Padding {
     rows: Tensor<1, Int>,
     /// The place of each row.
     places: Tensor<1, Int>,
-    /// 1 at places that have a row, else 0: `[places, 1, 1]`.
-    real: Tensor<3>,
 }
 
 impl Padding {
-    fn new(parts: &[std::ops::Range<usize>], device: &Device) -> Self {
-        let each = parts.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-        let (mut rows, mut real, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    fn new(parts: &[Range<usize>], each: usize, device: &Device) -> Self {
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
         for part in parts {
             places.extend((rows.len()..).take(part.len()).map(|place| place as i32));
             rows.extend(part.clone().map(|row| row as i32));
             rows.resize(rows.len() + each - part.len(), 0);
-            real.resize(real.len() + part.len(), 1.0f32);
-            real.resize(rows.len(), 0.0);
         }
-        let count = real.len();
         let ints = |ints: Vec<i32>| {
             let count = ints.len();
             Tensor::from_data(TensorData::new(ints, [count]), device)
         };
-        let real = Tensor::from_data(TensorData::new(real, [count, 1, 1]), device);
-        Self { each, rows: ints(rows), places: ints(places), real }
+        Self { each, rows: ints(rows), places: ints(places) }
     }
 
     /// `[rows, heads, d_head]` to `[places, heads, d_head]`.
@@ -70,19 +65,18 @@ impl Padding {
 
 impl Frame {
     pub fn new(parts: &[Part], device: &Device) -> Self {
-        let of = |rows: fn(&Part) -> std::ops::Range<usize>| {
-            Padding::new(&parts.iter().map(rows).collect::<Vec<_>>(), device)
-        };
+        let of = |rows: fn(&Part) -> Range<usize>| parts.iter().map(rows).collect::<Vec<_>>();
         let (queries, keys) = (of(|part| part.queries.clone()), of(|part| part.keys.clone()));
+        let longest = |parts: &[Range<usize>]| parts.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let queries = Padding::new(&queries, longest(&queries), device);
+        let keys = Padding::new(&keys, even(longest(&keys)), device);
         let mut sights: Vec<u32> = Vec::with_capacity(parts.len() * queries.each * 4);
         for (n, part) in parts.iter().enumerate() {
             sights.extend(part.sights.iter().flat_map(|sight| {
                 [0, sight.shared, sight.own, sight.here + 1 - sight.own].map(|number| number as u32)
             }));
-            // Others see the first key: a softmax needs one.
-            while sights.len() < (n + 1) * queries.each * 4 {
-                sights.extend([0, 1, 0, 0]);
-            }
+            // Places without a query see nothing.
+            sights.resize((n + 1) * queries.each * 4, 0);
         }
         let count = sights.len();
         let sights = Tensor::from_data(TensorData::new(sights, [count]), (device, DType::U32));
@@ -137,40 +131,32 @@ impl Frame {
     }
 }
 
-/// A dimension of the grid holds 65,535 cubes.
-fn a_cube_each(rows: usize) -> CubeCount {
-    CubeCount::new_2d(rows.min(32_768) as u32, rows.div_ceil(32_768) as u32)
-}
-
-/// Padded and stacked.
-#[derive(Clone, Debug)]
-pub(super) struct Stacked {
-    /// Scaled.
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
+/// Keys of a row of scores, so many that devices which leave gaps between rows leave none.
+fn even(keys: usize) -> usize {
+    if keys > 128 { keys.next_multiple_of(128) } else { keys.next_power_of_two().max(4) }
 }
 
 /// `q [queries, n_heads, d_head]`, `k` and `v [keys, n_kv_heads, d_head]` to `[queries, n_heads, d_head]`.
 impl GpuOp<3, 3> for Frame {
-    type Saved = Stacked;
+    /// Queries, scaled, keys and values, padded and stacked.
+    type Saved = [Tensor<4>; 3];
 
-    fn forward(&self, [q, k, v]: [Tensor<3>; 3]) -> (Tensor<3>, Stacked) {
+    fn forward(&self, [q, k, v]: [Tensor<3>; 3]) -> (Tensor<3>, Self::Saved) {
         let [_, n_kv, d_head] = k.dims();
         let q = self.queries.pad(q.div_scalar((d_head as f32).sqrt()));
         let q = self.stacked(q, self.queries.each, n_kv);
         let [k, v] = [k, v].map(|x| self.stacked(self.keys.pad(x), self.keys.each, n_kv));
         let mixed = self.weights(&q, &k).matmul(v.clone());
-        (self.queries.unpad(self.spread(mixed, self.queries.each)), Stacked { q, k, v })
+        (self.queries.unpad(self.spread(mixed, self.queries.each)), [q, k, v])
     }
 
     /// Weights are computed again: kept, they would take most of a step's memory.
     #[cfg(feature = "train")]
-    fn backward(&self, Stacked { q, k, v }: Stacked, gradient: Tensor<3>) -> [Tensor<3>; 3] {
+    fn backward(&self, [q, k, v]: Self::Saved, gradient: Tensor<3>) -> [Tensor<3>; 3] {
         let [_, n_kv, _, d_head] = k.dims();
         let weights = self.weights(&q, &k);
-        let gradient = self.queries.pad(gradient) * self.queries.real.clone();
-        let gradient = self.stacked(gradient, self.queries.each, n_kv);
+        // Where there is no query all weights are 0.
+        let gradient = self.stacked(self.queries.pad(gradient), self.queries.each, n_kv);
         let of_v = weights.clone().swap_dims(2, 3).matmul(gradient.clone());
         let of_scores = through_softmax(weights, gradient.matmul(v.swap_dims(2, 3)));
         let of_q = of_scores.clone().matmul(k).div_scalar((d_head as f32).sqrt());
@@ -220,32 +206,42 @@ mod tests {
             Layout::new(vec![], vec![branch(0, 9), branch(0, 1)]),
         ];
         let mut rows = 0;
-        let parts: Vec<Part> = layouts
-            .iter()
-            .map(|layout| {
-                let own = rows..rows + layout.tokens();
-                rows = own.end;
-                Part { keys: own.clone(), queries: own, sights: layout.sights() }
-            })
-            .collect();
-        let frame = Frame::new(&parts, &gpu);
+        let all = layouts.iter().map(|layout| {
+            let own = rows..rows + layout.tokens();
+            rows = own.end;
+            Part { keys: own.clone(), queries: own, sights: layout.sights() }
+        });
+        same_as_on_the_cpu(&all.collect::<Vec<_>>(), &gpu);
+        // Keys and values of the first rows come from elsewhere.
+        let (keys, known) = (0..layouts[0].tokens(), 6);
+        let sights = layouts[0].sights().split_off(known);
+        same_as_on_the_cpu(&[Part { queries: 0..keys.len() - known, keys, sights }], &gpu);
+    }
+
+    fn same_as_on_the_cpu(parts: &[Part], gpu: &Device) {
+        let frame = Frame::new(parts, gpu);
+        let last = parts.last().expect("a part");
+        let (queries, keys) = (last.queries.end, last.keys.end);
         let run = |device: &Device, of: &dyn Fn([Tensor<3>; 3]) -> Tensor<3>| {
             let device = device.clone().autodiff();
-            let inputs = [4, 2, 2].map(|heads| wave([rows, heads, 8], &device).require_grad());
+            let inputs = [[queries, 4, 8], [keys, 2, 8], [keys, 2, 8]]
+                .map(|shape| wave(shape, &device).require_grad());
             let output = of(inputs.clone());
             let gradients = (output.clone() * wave(output.dims(), &device)).sum().backward();
             let grads = inputs.map(|input| input.grad(&gradients).expect("tracked").into_data());
             [output.into_data()].into_iter().chain(grads).collect::<Vec<_>>()
         };
-        let on_gpu = run(&gpu, &|inputs| gpu::apply(frame.clone(), inputs));
+        let on_gpu = run(gpu, &|inputs| gpu::apply(frame.clone(), inputs));
         let on_cpu = run(&Device::flex(), &|[q, k, v]| {
-            let of =
-                |x: &Tensor<3>, rows: &std::ops::Range<usize>| x.clone().narrow(0, rows.start, rows.len());
+            let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
             let part = |part: &Part| {
                 attention(of(&q, &part.queries), of(&k, &part.keys), of(&v, &part.keys), &part.sights)
             };
             Tensor::cat(parts.iter().map(part).collect(), 0)
         });
+        let inputs = [[queries, 4, 8], [keys, 2, 8], [keys, 2, 8]].map(|shape| wave(shape, gpu));
+        let untracked = gpu::apply(frame, inputs).into_data();
+        assert_eq!(untracked, on_gpu[0]);
         for (found, expected) in on_gpu.into_iter().zip(on_cpu) {
             for (a, b) in found.iter::<f32>().zip(expected.iter::<f32>()) {
                 assert!((a - b).abs() < 1e-3 * (1.0 + b.abs()), "{a} {b}");

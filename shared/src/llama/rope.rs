@@ -3,8 +3,6 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use tracing::trace_span;
 
-#[cfg(all(test, feature = "train"))]
-use super::beside;
 use super::config::{LlamaConfig, RopePairs};
 use crate::{
     host::{HostOp, Primitive, apply, constant, floats, slice, tensor},
@@ -59,35 +57,6 @@ impl Rope {
         #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
         unreachable!("tensors are in host memory where there is no GPU");
     }
-
-    /// The same in Burn's operations.
-    #[cfg(all(test, feature = "train"))]
-    fn chain(&self, x: Tensor<3>) -> Tensor<3> {
-        let [tokens, n, d_head] = x.dims();
-        let half = d_head / 2;
-        let (cos, sin) = (beside(&x, &self.cos), beside(&x, &self.sin));
-        match self.pairs {
-            RopePairs::Interleaved => {
-                let pairs = x.reshape([tokens, n, half, 2]);
-                let a = pairs.clone().narrow(3, 0, 1).reshape([tokens, n, half]);
-                let b = pairs.narrow(3, 1, 1).reshape([tokens, n, half]);
-                let (a, b) = rotate(a, b, cos, sin);
-                Tensor::stack::<4>(vec![a, b], 3).reshape([tokens, n, d_head])
-            }
-            RopePairs::HalfSplit => {
-                let a = x.clone().narrow(2, 0, half);
-                let b = x.narrow(2, half, half);
-                let (a, b) = rotate(a, b, cos, sin);
-                Tensor::cat(vec![a, b], 2)
-            }
-        }
-    }
-}
-
-#[cfg(all(test, feature = "train"))]
-/// (a, b) turned by the angle: `(a cos - b sin, a sin + b cos)`, all `[tokens, n, d_head / 2]`.
-fn rotate(a: Tensor<3>, b: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-    (a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin + b * cos)
 }
 
 /// The rotation on a CPU.
@@ -169,12 +138,34 @@ mod tests {
         Rope::new(&config(pairs), 1..2, &device).apply(x).into_data().try_to_vec().unwrap()
     }
 
+    /// The rotation in Burn's operations.
+    #[cfg(feature = "train")]
+    fn chain(rope: &Rope, x: Tensor<3>) -> Tensor<3> {
+        let [tokens, n, d_head] = x.dims();
+        let half = d_head / 2;
+        let [cos, sin] = [&rope.cos, &rope.sin].map(|table| super::super::beside(&x, table));
+        let turned = |a: Tensor<3>, b: Tensor<3>| {
+            [a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin.clone() + b * cos.clone()]
+        };
+        match rope.pairs {
+            RopePairs::Interleaved => {
+                let pairs = x.reshape([tokens, n, half, 2]);
+                let of = |at| pairs.clone().narrow(3, at, 1).reshape([tokens, n, half]);
+                Tensor::stack::<4>(turned(of(0), of(1)).to_vec(), 3).reshape([tokens, n, d_head])
+            }
+            RopePairs::HalfSplit => {
+                let of = |at| x.clone().narrow(2, at, half);
+                Tensor::cat(turned(of(0), of(half)).to_vec(), 2)
+            }
+        }
+    }
+
     #[cfg(feature = "train")]
     #[test]
     fn in_place_equals_the_chain_and_so_does_its_gradient() {
         for pairs in [RopePairs::Interleaved, RopePairs::HalfSplit] {
             let rope = Rope::new(&config(pairs), 3..8, &Device::flex());
-            crate::host::tests::same([[5, 2, 4]], |x| apply(InPlace(rope.clone()), x), |[x]| rope.chain(x));
+            crate::host::tests::same([[5, 2, 4]], |x| apply(InPlace(rope.clone()), x), |[x]| chain(&rope, x));
         }
     }
 

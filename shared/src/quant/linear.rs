@@ -1,7 +1,8 @@
 //! A linear layer whose weight stays quantized: `y = x Wᵀ` with W `[d_out, d_in]` in blocks.
 //!
 //! On the CPU the blocks are read where they lie in the file, a tile at a time: multiplied in whole numbers (`integer_product`)
-//! or expanded (`host_product`), and row by row for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies.
+//! or expanded (`host_product`), and row by row for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies,
+//! or before units for matrices do.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tracing::trace_span;
@@ -83,7 +84,7 @@ impl Linear {
     }
 
     /// The weight as numbers, `[d_out, d_in]`, on a device without autodiff.
-    #[cfg(any(test, feature = "train"))]
+    #[cfg(test)]
     pub(super) fn expanded(&self, device: &Device) -> Tensor<2> {
         match &self.weight {
             Weight::Host(blocks, _) => {

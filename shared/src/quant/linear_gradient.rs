@@ -11,9 +11,10 @@ pub(super) fn forward(linear: &Linear, x: Tensor<2>) -> Tensor<2> {
     if is_cpu(&x.device()) {
         return apply(FrozenProduct(linear.clone()), [x]);
     }
-    // On a GPU Burn's own product keeps the expanded weight until the way back.
-    let weight = linear.expanded(&x.clone().inner().device());
-    x.matmul(Tensor::from_inner(weight.transpose()))
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    return crate::gpu::apply(FrozenProduct(linear.clone()), [x]);
+    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+    unreachable!("tensors are in host memory where there is no GPU");
 }
 
 /// `x Wᵀ` with a W that is never trained.
@@ -29,6 +30,19 @@ impl HostOp<1> for FrozenProduct {
 
     fn backward(&self, (): (), gradient: Primitive) -> [Primitive; 1] {
         [product(gradient, |dy| self.0.back(dy))]
+    }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl crate::gpu::GpuOp<1, 2> for FrozenProduct {
+    type Saved = ();
+
+    fn forward(&self, [x]: [Tensor<2>; 1]) -> (Tensor<2>, ()) {
+        (self.0.forward(x), ())
+    }
+
+    fn backward(&self, (): (), gradient: Tensor<2>) -> [Tensor<2>; 1] {
+        [self.0.back(gradient)]
     }
 }
 

@@ -1,6 +1,6 @@
 //! A weight in `Q4_1` blocks on a GPU.
 //!
-//! The blocks go to the device as they are; the kernel expands them while it multiplies.
+//! The blocks go to the device as they are; the kernel expands them while it multiplies, or another one before.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are checked before")]
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};

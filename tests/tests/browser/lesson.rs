@@ -86,7 +86,7 @@ async fn the_lesson_needs_no_model() {
     visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, untuned", SOON).await;
     choose(&visitor, ids::ASKED, 0).await;
     // So are the shuffled letters and the race.
-    visitor.value("[...document.querySelectorAll('.lesson details')].forEach(e => { e.open = true; })").await;
+    visitor.unfold().await;
     visitor.wait_for_text(ids::RACE, "Recorded for “Space adventures”", SOON).await;
     visitor.wait_for_text(ids::RACE_RESULT, "of the 20 candidates", SOON).await;
     assert!(visitor.text(ids::RACE_WRITING).await.contains("tokens"));
@@ -253,8 +253,7 @@ async fn the_lesson_asks_the_ranker_and_compares_its_answers() {
     assert!(prompt.contains(&format!("(A) {begins}")), "{prompt}");
 
     // Eight orders, and their mean.
-    let details = format!("document.getElementById('{}').closest('details').open = true", ids::SHUFFLES);
-    visitor.value(&details).await;
+    visitor.unfold().await;
     visitor.click(ids::SHUFFLES).await;
     visitor.wait_for_text(ids::LIVE, "Asked in 8 orders", COMPUTES).await;
     let means = visitor.texts(&format!("#{} td:nth-child(3)", ids::AVERAGE)).await;

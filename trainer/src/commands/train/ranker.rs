@@ -111,6 +111,9 @@ struct RankerSettings {
     /// Steps at the beginning that teach what letters mean: the answer is the candidate that stands in the history [default: 0]
     #[arg(long, value_name = "N")]
     binding_steps: Option<usize>,
+    /// Steps after those in which questions have 4 candidates, in their second half 10: with all at once letters are not learnt [default: 0]
+    #[arg(long, value_name = "N")]
+    few_steps: Option<usize>,
     /// Weight of the answers read behind every candidate, as if there were no more of them: each question teaches as often as it
     /// has candidates [default: 0.0]
     #[arg(long, value_name = "WEIGHT")]

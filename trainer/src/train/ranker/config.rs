@@ -36,6 +36,8 @@ pub struct RankerConfig {
     pub random_share: f64,
     /// Steps at the beginning that teach what letters mean: the answer is the one candidate that stands in the history.
     pub binding_steps: usize,
+    /// Steps after those with four candidates at most, then ten, before all are shown.
+    pub few_steps: usize,
     /// Weight of the mean loss of the answers that are read behind every candidate, as if there were no more of them; 0 reads
     /// none.
     pub running_weight: f64,
@@ -82,6 +84,7 @@ impl Default for RankerConfig {
             candidates: 8,
             random_share: 0.25,
             binding_steps: 0,
+            few_steps: 0,
             running_weight: 0.0,
             teacher_temperature: 1.0,
             teacher_share: 1.0,
@@ -123,9 +126,12 @@ impl RankerConfig {
             return Err(UserError::usage(message)
                 .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
         }
-        for (name, value) in
-            [("--binding-steps", self.binding_steps as f64), ("--running-weight", self.running_weight)]
-        {
+        let of_letters = [
+            ("--binding-steps", self.binding_steps as f64),
+            ("--few-steps", self.few_steps as f64),
+            ("--running-weight", self.running_weight),
+        ];
+        for (name, value) in of_letters {
             if value != 0.0 && self.mode != Mode::Letters {
                 let message = format!("{name} is {value}, but nothing is asked by letters");
                 return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
@@ -208,6 +214,7 @@ mod tests {
             RankerConfig { learning_rate: f64::NAN, ..RankerConfig::default() },
             RankerConfig { steps: 0, ..RankerConfig::default() },
             RankerConfig { binding_steps: 9, ..RankerConfig::default() },
+            RankerConfig { few_steps: 9, ..RankerConfig::default() },
             RankerConfig { teacher_temperature: 0.0, ..RankerConfig::default() },
             RankerConfig { teacher_share: 1.1, ..RankerConfig::default() },
         ] {
