@@ -291,7 +291,13 @@ async fn the_real_base_model_gives_the_native_logits() {
         return;
     };
     let texts = [FEW_WORDS.to_owned(), short_prompt(), long_prompt()];
-    let native = Ranker::from_gguf(std::fs::read(&base).unwrap(), &Device::flex()).unwrap();
+    let bytes = std::fs::read(&base).unwrap();
+    let sha256 = trainer::fetch::sha256(&bytes[..], |_| ()).unwrap();
+    let mut native = Ranker::from_gguf(bytes, &Device::flex()).unwrap();
+    // As on the page, the adapter for letters takes part.
+    for adapter in trainer::bundle::load(None).unwrap().adapters {
+        native.tune(&adapter, &sha256).unwrap();
+    }
     let mut expected = Vec::new();
     for text in &texts {
         native.forget();
