@@ -314,8 +314,11 @@ impl Ranker {
         for tuned in &self.tuned {
             numbers.extend(self.score(tuned, true, &["A"], &["B"]).await?.scores);
         }
-        // What was read here is no visitor's history.
+        // What was read here is no visitor's history, and loading needed more than rankings do.
         self.forget();
+        if !self.llama.on_cpu() {
+            self.llama.device().memory_cleanup();
+        }
         if numbers.iter().all(|number| number.is_finite()) {
             Ok(())
         } else {
