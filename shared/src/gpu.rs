@@ -12,13 +12,12 @@ use cubecl::{
 
 /// Cubes for so many units: a dimension of the grid holds 65,535 of them.
 pub(crate) fn cubes(units: u32, dim: CubeDim) -> CubeCount {
-    let cubes = units.div_ceil(dim.num_elems());
-    CubeCount::new_2d(cubes.min(32_768), cubes.div_ceil(32_768))
+    a_cube_each(units.div_ceil(dim.num_elems()))
 }
 
 /// A cube for each row.
-pub(crate) fn a_cube_each(rows: usize) -> CubeCount {
-    CubeCount::new_2d(rows.min(32_768) as u32, rows.div_ceil(32_768) as u32)
+pub(crate) fn a_cube_each(rows: u32) -> CubeCount {
+    CubeCount::new_2d(rows.min(32_768), rows.div_ceil(32_768))
 }
 
 /// The CubeCL tensor behind a tensor that is known to live on a CubeCL device.

@@ -46,6 +46,7 @@ pub fn seen_softmax(
     for n in 0..UNITS {
         largest = max(largest, parts[n]);
     }
+    // The workgroup memory may be given to the sum's parts next.
     sync_cube();
 
     let mut sum = f32::new(0.0);
@@ -59,12 +60,7 @@ pub fn seen_softmax(
         sum += share;
         key += UNITS;
     }
-    parts[unit] = sum;
-    sync_cube();
-    let mut total = f32::new(0.0);
-    for n in 0..UNITS {
-        total += parts[n];
-    }
+    let total = sum_of_units(sum);
     key = unit;
     while key < keys {
         // A query sees its largest score, so its total is 1 at least; a place without a query sees nothing.
@@ -83,22 +79,29 @@ pub fn softmax_back(weights: &Tensor<f32>, gradient: &mut Tensor<f32>, rows: u32
     let keys = keys as usize;
     let unit = UNIT_POS as usize;
     let first = row * keys;
-    let mut parts = Shared::<[f32]>::new_slice(UNITS);
     let mut sum = f32::new(0.0);
     let mut key = unit;
     while key < keys {
         sum += weights[first + key] * gradient[first + key];
         key += UNITS;
     }
-    parts[unit] = sum;
-    sync_cube();
-    let mut total = f32::new(0.0);
-    for n in 0..UNITS {
-        total += parts[n];
-    }
+    let total = sum_of_units(sum);
     key = unit;
     while key < keys {
         gradient[first + key] = weights[first + key] * (gradient[first + key] - total);
         key += UNITS;
     }
+}
+
+/// The sum of what the units of a cube found.
+#[cube]
+fn sum_of_units(own: f32) -> f32 {
+    let mut parts = Shared::<[f32]>::new_slice(UNITS);
+    parts[UNIT_POS as usize] = own;
+    sync_cube();
+    let mut total = f32::new(0.0);
+    for n in 0..UNITS {
+        total += parts[n];
+    }
+    total
 }

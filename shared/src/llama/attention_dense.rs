@@ -72,9 +72,7 @@ impl Frame {
         let keys = Padding::new(&keys, even(longest(&keys)), device);
         let mut sights: Vec<u32> = Vec::with_capacity(parts.len() * queries.each * 4);
         for (n, part) in parts.iter().enumerate() {
-            sights.extend(part.sights.iter().flat_map(|sight| {
-                [0, sight.shared, sight.own, sight.here + 1 - sight.own].map(|number| number as u32)
-            }));
+            sights.extend(part.sights.iter().flat_map(|sight| sight.stretches(0)));
             // Places without a query see nothing.
             sights.resize((n + 1) * queries.each * 4, 0);
         }
@@ -117,7 +115,7 @@ impl Frame {
         unsafe {
             seen_softmax::launch_unchecked(
                 &scores.client,
-                a_cube_each(rows),
+                a_cube_each(rows as u32),
                 CubeDim::new_1d(UNITS as u32),
                 scores.clone().into_tensor_arg(),
                 sights.into_tensor_arg(),
@@ -174,7 +172,7 @@ fn through_softmax(weights: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
     unsafe {
         softmax_back::launch_unchecked(
             &gradient.client,
-            a_cube_each(a * b * c),
+            a_cube_each((a * b * c) as u32),
             CubeDim::new_1d(UNITS as u32),
             weights.into_tensor_arg(),
             gradient.clone().into_tensor_arg(),

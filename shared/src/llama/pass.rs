@@ -106,11 +106,7 @@ impl Pass {
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn upload(parts: &[Part], device: &Device) -> Tensor<1, Int> {
     let of = |part: &Part| {
-        let first = part.keys.start;
-        let numbers = |sight: &Sight| {
-            [first, sight.shared, first + sight.own, sight.here + 1 - sight.own].map(|number| number as u32)
-        };
-        part.sights.iter().flat_map(numbers).collect::<Vec<u32>>()
+        part.sights.iter().flat_map(|sight| sight.stretches(part.keys.start)).collect::<Vec<u32>>()
     };
     let numbers: Vec<u32> = parts.iter().flat_map(of).collect();
     let len = numbers.len();

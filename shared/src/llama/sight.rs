@@ -41,6 +41,12 @@ impl Sight {
     pub fn ranges(self) -> [Range<usize>; 2] {
         [0..self.shared, self.own..self.here + 1]
     }
+
+    /// The same for a GPU, where keys count from `first` on: first key and number of both stretches.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub(super) fn stretches(self, first: usize) -> [u32; 4] {
+        [first, self.shared, first + self.own, self.here + 1 - self.own].map(|number| number as u32)
+    }
 }
 
 impl Layout {
