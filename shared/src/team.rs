@@ -312,10 +312,12 @@ mod tests {
         work_with(Some(other.clone()));
         let shared = weights.clone().map(|weight| Linear::load(weight, &device));
         for (n, layer) in shared.iter().enumerate() {
+            let before = *other.helped.borrow();
             assert_eq!(numbers(layer.forward(inputs(n))), alone[n]);
+            // How many parts there are depends on the CPU.
+            assert!(*other.helped.borrow() > before, "layer {n}");
         }
         let helped = *other.helped.borrow();
-        assert!(helped > 5, "{helped}");
         // Little is done alone, and so is what was loaded before.
         shared[0].forward(inputs(0).narrow(0, 0, 6));
         work_with(None);

@@ -6,8 +6,10 @@
 
 pub mod attention;
 pub mod dense_product;
+pub mod gather;
 pub mod q4_expand;
 pub mod q4_product;
+pub mod q4_tiles;
 pub mod rms_norm;
 pub mod rotate;
 pub mod seen_softmax;

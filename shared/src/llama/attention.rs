@@ -81,8 +81,9 @@ impl Attention {
         if let Some(sights) = &pass.sights {
             let mixed = trace_span!("attention").in_scope(|| {
                 #[cfg(not(target_arch = "wasm32"))]
-                if let Some(frame) = frame(&q, pass, &sights.device()) {
-                    let mixed = crate::gpu::apply(frame, [q, k, v]);
+                if q.device().is_autodiff() || crate::gpu::matrix_units_pay(&q) {
+                    let dense = pass.dense(n_kv * self.group, n_kv, &sights.device());
+                    let mixed = crate::gpu::apply(dense, [q, k, v]);
                     return mixed.reshape([queries, n_kv * self.group * d_head]);
                 }
                 super::attention_gpu::seen_attention(q, k, v, sights)
@@ -98,10 +99,4 @@ impl Attention {
         });
         self.o.forward(mixed.reshape([queries, n_kv * self.group * d_head]))
     }
-}
-
-/// What attention as products of whole matrices needs, where that is the way: in training, and where a GPU has units for it.
-#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-fn frame(q: &Tensor<3>, pass: &Pass, device: &Device) -> Option<super::attention_dense::Frame> {
-    (q.device().is_autodiff() || crate::gpu::matrix_units_pay(q)).then(|| pass.frame(device))
 }

@@ -1,14 +1,19 @@
-//! Attention as products of whole matrices, all layouts at once: for training on a GPU, and for GPUs with units that multiply
-//! matrices. Scores of what is not seen are computed and dropped.
+//! Attention as products of whole matrices, many pieces at once: for training on a GPU, and for passes over many rows where a GPU has
+//! units that multiply matrices. A piece is some queries with the keys that any of them sees; scores of what one of them does
+//! not see are computed and dropped.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are those of the tensors")]
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;
 use cubecl::prelude::CubeDim;
 
-use super::pass::Part;
+use super::{
+    pass::Part,
+    pieces::{Piece, pieces},
+    wiring::{Wiring, numbers},
+};
 #[cfg(feature = "train")]
 use crate::{gpu::contiguous, kernels::seen_softmax::softmax_back};
 use crate::{
@@ -16,102 +21,76 @@ use crate::{
     kernels::seen_softmax::{UNITS, seen_softmax},
 };
 
-/// Layouts behind one another, each with as many rows as the largest has.
+/// Keys of pieces that are computed at once differ by fewer than this. Rows of scores so long have no gaps between them on any device.
+const STRIDE: usize = 256;
+
+/// All pieces of a pass.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
-    queries: Padding,
-    keys: Padding,
-    layouts: usize,
-    /// `[layouts * queries * 4]`: first key and number of the stretch that a query shares, and of its own.
+pub(super) struct Dense(Vec<Group>);
+
+/// Pieces behind one another, each with as many rows as the largest has.
+#[derive(Clone, Debug)]
+struct Group {
+    queries: Wiring,
+    keys: Wiring,
+    pieces: usize,
+    /// Queries of each piece.
+    each: usize,
+    n_kv: usize,
+    /// `[pieces * each * 4]`: first key and number of the stretch that a query shares, and of its own.
     sights: Tensor<1, Int>,
 }
 
-/// Rows with others between them that say nothing.
-#[derive(Clone, Debug)]
-struct Padding {
-    /// Rows of each layout.
-    each: usize,
-    /// The row at each place, the first one where there is none.
-    rows: Tensor<1, Int>,
-    /// The place of each row.
-    places: Tensor<1, Int>,
-}
-
-impl Padding {
-    fn new(parts: &[Range<usize>], each: usize, device: &Device) -> Self {
-        let (mut rows, mut places) = (Vec::new(), Vec::new());
-        for part in parts {
-            places.extend((rows.len()..).take(part.len()).map(|place| place as i32));
-            rows.extend(part.clone().map(|row| row as i32));
-            rows.resize(rows.len() + each - part.len(), 0);
+impl Dense {
+    /// For so many heads of queries, and of keys and values.
+    pub fn new(parts: &[Part], n_heads: usize, n_kv: usize, device: &Device) -> Self {
+        let mut groups = BTreeMap::<usize, Vec<Piece>>::new();
+        for piece in parts.iter().flat_map(pieces) {
+            groups.entry(piece.keys.len().next_multiple_of(STRIDE)).or_default().push(piece);
         }
-        let ints = |ints: Vec<i32>| {
-            let count = ints.len();
-            Tensor::from_data(TensorData::new(ints, [count]), device)
+        let last = |row: fn(&Part) -> usize| parts.iter().map(row).max().unwrap_or(0);
+        let (queries, keys) = (last(|part| part.queries.end), last(|part| part.keys.end));
+        let group = |(most, pieces): (usize, Vec<Piece>)| {
+            let each = pieces.iter().map(|piece| piece.queries.len()).max().unwrap_or(0);
+            let mut sights = Vec::with_capacity(pieces.len() * each * 4);
+            for (n, piece) in pieces.iter().enumerate() {
+                sights.extend(piece.sights.iter().flatten());
+                // Places without a query see nothing.
+                sights.resize((n + 1) * each * 4, 0);
+            }
+            let wiring = |rows: &dyn Fn(&Piece) -> Vec<usize>, each, heads, of| {
+                let rows: Vec<Vec<usize>> = pieces.iter().map(rows).collect();
+                Wiring::new(&rows, each, heads, of, device)
+            };
+            Group {
+                queries: wiring(&|piece| piece.queries.clone().collect(), each, n_heads, queries),
+                keys: wiring(&|piece| piece.keys.clone(), most, n_kv, keys),
+                pieces: pieces.len(),
+                each,
+                n_kv,
+                sights: numbers(sights, device),
+            }
         };
-        Self { each, rows: ints(rows), places: ints(places) }
-    }
-
-    /// `[rows, heads, d_head]` to `[places, heads, d_head]`.
-    fn pad(&self, x: Tensor<3>) -> Tensor<3> {
-        x.select(0, self.rows.clone())
-    }
-
-    /// The way back.
-    fn unpad(&self, x: Tensor<3>) -> Tensor<3> {
-        x.select(0, self.places.clone())
+        Self(groups.into_iter().map(group).collect())
     }
 }
 
-impl Frame {
-    pub fn new(parts: &[Part], device: &Device) -> Self {
-        let of = |rows: fn(&Part) -> Range<usize>| parts.iter().map(rows).collect::<Vec<_>>();
-        let (queries, keys) = (of(|part| part.queries.clone()), of(|part| part.keys.clone()));
-        let longest = |parts: &[Range<usize>]| parts.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-        let queries = Padding::new(&queries, longest(&queries), device);
-        let keys = Padding::new(&keys, even(longest(&keys)), device);
-        let mut sights: Vec<u32> = Vec::with_capacity(parts.len() * queries.each * 4);
-        for (n, part) in parts.iter().enumerate() {
-            sights.extend(part.sights.iter().flat_map(|sight| sight.stretches(0)));
-            // Places without a query see nothing.
-            sights.resize((n + 1) * queries.each * 4, 0);
-        }
-        let count = sights.len();
-        let sights = Tensor::from_data(TensorData::new(sights, [count]), (device, DType::U32));
-        Self { queries, keys, layouts: parts.len(), sights }
-    }
-
-    /// `[places, heads, d_head]` to `[layouts, n_kv, group * each, d_head]`: query heads that share a key head are stacked.
-    fn stacked(&self, x: Tensor<3>, each: usize, n_kv: usize) -> Tensor<4> {
+impl Group {
+    /// Rows at their places, query heads that share a key head stacked: `[pieces, n_kv, places, d_head]`.
+    fn pad(&self, wiring: &Wiring, x: Tensor<3>, factor: f32) -> Tensor<4> {
         let [_, heads, d_head] = x.dims();
-        let group = heads / n_kv;
-        x.reshape([self.layouts, each, n_kv, group, d_head]).permute([0, 2, 3, 1, 4]).reshape([
-            self.layouts,
-            n_kv,
-            group * each,
-            d_head,
-        ])
+        let places = heads / self.n_kv * wiring.each;
+        wiring.pad(x, factor).reshape([self.pieces, self.n_kv, places, d_head])
     }
 
-    /// The way back.
-    fn spread(&self, x: Tensor<4>, each: usize) -> Tensor<3> {
-        let [_, n_kv, rows, d_head] = x.dims();
-        let group = rows / each;
-        x.reshape([self.layouts, n_kv, group, each, d_head]).permute([0, 3, 1, 2, 4]).reshape([
-            self.layouts * each,
-            n_kv * group,
-            d_head,
-        ])
-    }
-
-    /// `[layouts, n_kv, group * queries, keys]`: how much of each value a query takes.
+    /// `[pieces, n_kv, group * queries, keys]`: how much of each value a query takes.
     fn weights(&self, q: &Tensor<4>, k: &Tensor<4>) -> Tensor<4> {
         let scores = exclusive(q.clone().matmul(k.clone().swap_dims(2, 3)));
         let shape = scores.meta.shape();
         let (rows, keys) = (shape[0] * shape[1] * shape[2], shape[3]);
         let sights = self.sights.clone().try_into_primitive::<CubeBackend>();
         let sights = sights.expect("sights are where the keys are");
-        let heads = rows / self.layouts / self.queries.each;
+        let heads = rows / self.pieces / self.each;
         unsafe {
             seen_softmax::launch_unchecked(
                 &scores.client,
@@ -121,46 +100,59 @@ impl Frame {
                 sights.into_tensor_arg(),
                 rows as u32,
                 heads as u32,
-                self.queries.each as u32,
+                self.each as u32,
                 keys as u32,
             );
         }
         Tensor::from_primitive::<CubeBackend>(scores)
     }
-}
 
-/// Keys of a row of scores, so many that devices which leave gaps between rows leave none.
-fn even(keys: usize) -> usize {
-    if keys > 128 { keys.next_multiple_of(128) } else { keys.next_power_of_two().max(4) }
-}
+    fn forward(&self, [q, k, v]: [Tensor<3>; 3]) -> Tensor<3> {
+        let [q, k, v] = self.padded([q, k, v]);
+        self.queries.unpad(self.weights(&q, &k).matmul(v), 1.0)
+    }
 
-/// `q [queries, n_heads, d_head]`, `k` and `v [keys, n_kv_heads, d_head]` to `[queries, n_heads, d_head]`.
-impl GpuOp<3, 3> for Frame {
-    /// Queries, scaled, keys and values, padded and stacked.
-    type Saved = [Tensor<4>; 3];
-
-    fn forward(&self, [q, k, v]: [Tensor<3>; 3]) -> (Tensor<3>, Self::Saved) {
-        let [_, n_kv, d_head] = k.dims();
-        let q = self.queries.pad(q.div_scalar((d_head as f32).sqrt()));
-        let q = self.stacked(q, self.queries.each, n_kv);
-        let [k, v] = [k, v].map(|x| self.stacked(self.keys.pad(x), self.keys.each, n_kv));
-        let mixed = self.weights(&q, &k).matmul(v.clone());
-        (self.queries.unpad(self.spread(mixed, self.queries.each)), [q, k, v])
+    fn padded(&self, [q, k, v]: [Tensor<3>; 3]) -> [Tensor<4>; 3] {
+        let scale = scale(&q);
+        [self.pad(&self.queries, q, scale), self.pad(&self.keys, k, 1.0), self.pad(&self.keys, v, 1.0)]
     }
 
     /// Weights are computed again: kept, they would take most of a step's memory.
     #[cfg(feature = "train")]
-    fn backward(&self, [q, k, v]: Self::Saved, gradient: Tensor<3>) -> [Tensor<3>; 3] {
-        let [_, n_kv, _, d_head] = k.dims();
+    fn backward(&self, inputs: [Tensor<3>; 3], gradient: Tensor<3>) -> [Tensor<3>; 3] {
+        let scale = scale(&gradient);
+        let [q, k, v] = self.padded(inputs);
         let weights = self.weights(&q, &k);
         // Where there is no query all weights are 0.
-        let gradient = self.stacked(self.queries.pad(gradient), self.queries.each, n_kv);
+        let gradient = self.pad(&self.queries, gradient, 1.0);
         let of_v = weights.clone().swap_dims(2, 3).matmul(gradient.clone());
         let of_scores = through_softmax(weights, gradient.matmul(v.swap_dims(2, 3)));
-        let of_q = of_scores.clone().matmul(k).div_scalar((d_head as f32).sqrt());
+        let of_q = of_scores.clone().matmul(k);
         let of_k = of_scores.swap_dims(2, 3).matmul(q);
-        let [of_k, of_v] = [of_k, of_v].map(|x| self.keys.unpad(self.spread(x, self.keys.each)));
-        [self.queries.unpad(self.spread(of_q, self.queries.each)), of_k, of_v]
+        [self.queries.unpad(of_q, scale), self.keys.unpad(of_k, 1.0), self.keys.unpad(of_v, 1.0)]
+    }
+}
+
+/// What scores are divided by the root of `d_head` with.
+fn scale(q: &Tensor<3>) -> f32 {
+    (q.dims()[2] as f32).sqrt().recip()
+}
+
+/// `q [queries, n_heads, d_head]`, `k` and `v [keys, n_kv_heads, d_head]` to `[queries, n_heads, d_head]`.
+impl GpuOp<3, 3> for Dense {
+    /// The inputs.
+    type Saved = [Tensor<3>; 3];
+
+    fn forward(&self, inputs: [Tensor<3>; 3]) -> (Tensor<3>, Self::Saved) {
+        let mixed = self.0.iter().map(|group| group.forward(inputs.clone()));
+        (mixed.reduce(|a, b| a + b).expect("a pass has a query"), inputs)
+    }
+
+    #[cfg(feature = "train")]
+    fn backward(&self, inputs: Self::Saved, gradient: Tensor<3>) -> [Tensor<3>; 3] {
+        let groups = self.0.iter().map(|group| group.backward(inputs.clone(), gradient.clone()));
+        let sum = groups.reduce(|[q, k, v], [more_q, more_k, more_v]| [q + more_q, k + more_k, v + more_v]);
+        sum.expect("a pass has a query")
     }
 }
 
@@ -185,6 +177,10 @@ fn through_softmax(weights: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
 
 #[cfg(all(test, feature = "wgpu", feature = "train"))]
 mod tests {
+    use std::ops::Range;
+
+    use burn::tensor::Device;
+
     use super::{
         super::{
             attention_cpu::attention,
@@ -217,7 +213,7 @@ mod tests {
     }
 
     fn same_as_on_the_cpu(parts: &[Part], gpu: &Device) {
-        let frame = Frame::new(parts, gpu);
+        let dense = Dense::new(parts, 4, 2, gpu);
         let last = parts.last().expect("a part");
         let (queries, keys) = (last.queries.end, last.keys.end);
         let run = |device: &Device, of: &dyn Fn([Tensor<3>; 3]) -> Tensor<3>| {
@@ -229,7 +225,7 @@ mod tests {
             let grads = inputs.map(|input| input.grad(&gradients).expect("tracked").into_data());
             [output.into_data()].into_iter().chain(grads).collect::<Vec<_>>()
         };
-        let on_gpu = run(gpu, &|inputs| gpu::apply(frame.clone(), inputs));
+        let on_gpu = run(gpu, &|inputs| gpu::apply(dense.clone(), inputs));
         let on_cpu = run(&Device::flex(), &|[q, k, v]| {
             let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
             let part = |part: &Part| {
@@ -238,7 +234,7 @@ mod tests {
             Tensor::cat(parts.iter().map(part).collect(), 0)
         });
         let inputs = [[queries, 4, 8], [keys, 2, 8], [keys, 2, 8]].map(|shape| wave(shape, gpu));
-        let untracked = gpu::apply(frame, inputs).into_data();
+        let untracked = gpu::apply(dense, inputs).into_data();
         assert_eq!(untracked, on_gpu[0]);
         for (found, expected) in on_gpu.into_iter().zip(on_cpu) {
             for (a, b) in found.iter::<f32>().zip(expected.iter::<f32>()) {

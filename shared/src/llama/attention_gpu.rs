@@ -6,12 +6,14 @@ use burn_cubecl::CubeBackend;
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use crate::{
-    gpu::{contiguous, room},
+    gpu::{computes_widely, contiguous, room},
     kernels::attention::{LANES, attend},
 };
 
-/// Units of a cube along the heads' queries.
-const CUBE: u32 = 64;
+/// Rows of a cube's units where a GPU computes many at once: a pass over one prompt has too few queries to fill it.
+const SHARES: usize = 8;
+/// Vectors of workgroup memory in which shares meet: 8 KiB.
+const MEETING: usize = 512;
 
 /// Attends from `q [queries, n_heads, d_head]` to what each query sees of `k` and `v`
 /// `[tokens, n_kv_heads, d_head]`; gives `[queries, n_heads * d_head]`. `sights`: see [`super::pass::Pass`].
@@ -26,13 +28,15 @@ pub(super) fn seen_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &
     let [q, k, v] = [q, k, v].map(contiguous);
     let out = room(&q, [queries, n_heads * d_head]);
     let sights = sights.clone().try_into_primitive::<CubeBackend>().expect("sights are where the keys are");
-    let units = (queries * n_heads) as u32;
-    // One unit a query and head; the shapes above are those the kernel indexes.
+    let vectors = d_head / LANES;
+    let (columns, shares) =
+        if computes_widely(&q) { ((MEETING / vectors).clamp(1, 32), SHARES) } else { (64, 1) };
+    // The shapes above are those the kernel indexes.
     unsafe {
         attend::launch_unchecked(
             &out.client,
-            CubeCount::new_1d(units.div_ceil(CUBE)),
-            CubeDim::new_1d(CUBE),
+            CubeCount::new_1d((queries * n_heads).div_ceil(columns) as u32),
+            CubeDim::new_2d(columns as u32, shares as u32),
             LANES,
             q.clone().into_tensor_arg(),
             k.into_tensor_arg(),
@@ -43,7 +47,9 @@ pub(super) fn seen_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &
             (d_head as f32).sqrt().recip(),
             n_heads,
             n_heads / n_kv_heads,
-            d_head / LANES,
+            vectors,
+            columns,
+            shares,
         );
     }
     Tensor::from_primitive::<CubeBackend>(out)

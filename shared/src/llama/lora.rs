@@ -12,6 +12,8 @@ use thiserror::Error;
 use tracing::trace_span;
 
 use super::config::LlamaConfig;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
+use crate::quant::is_cpu;
 use crate::{dropout::Dropout, metrics::SplitMix64, quant::times_transposed, weights::module_file};
 
 /// Metadata key of the config.
@@ -138,7 +140,13 @@ impl Lora {
     /// The correction of `x [tokens, d_in]`: `[tokens, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let _part = trace_span!("adapter").entered();
-        let narrow = times_transposed(self.dropout.forward(x), self.a.val()); // [tokens, rank]
+        let x = self.dropout.forward(x);
+        #[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
+        if x.device().is_autodiff() && !is_cpu(&x.device()) {
+            let inputs = [x, self.a.val(), self.b.val()];
+            return crate::gpu::apply(super::lora_gpu::Correction { scale: self.scale }, inputs);
+        }
+        let narrow = times_transposed(x, self.a.val()); // [tokens, rank]
         times_transposed(narrow, self.b.val()) * self.scale
     }
 }

@@ -12,14 +12,20 @@ mod config;
 mod embedding;
 mod kv_cache;
 mod lora;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
+mod lora_gpu;
 mod model;
 mod norm;
 mod pass;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+mod pieces;
 mod rope;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod rows_gpu;
 mod sight;
 mod swiglu;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+mod wiring;
 mod work;
 
 use burn::tensor::{Tensor, kind::Autodiff};

@@ -6,7 +6,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-use super::attention_dense::Frame;
+use super::attention_dense::Dense;
 use super::{
     beside,
     config::LlamaConfig,
@@ -28,7 +28,7 @@ pub(super) struct Pass {
     pub sights: Option<Tensor<1, Int>>,
     /// The same for attention as products of whole matrices, made when the first block asks.
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-    frame: std::cell::OnceCell<Frame>,
+    dense: std::cell::OnceCell<Dense>,
 }
 
 /// One layout's rows.
@@ -79,15 +79,15 @@ impl Pass {
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             sights: (!crate::quant::is_cpu(device)).then(|| upload(&parts, device)),
             #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-            frame: std::cell::OnceCell::new(),
+            dense: std::cell::OnceCell::new(),
             parts,
         }
     }
 
     /// What attention as products of whole matrices needs to know.
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-    pub fn frame(&self, device: &Device) -> Frame {
-        self.frame.get_or_init(|| Frame::new(&self.parts, device)).clone()
+    pub fn dense(&self, n_heads: usize, n_kv: usize, device: &Device) -> Dense {
+        self.dense.get_or_init(|| Dense::new(&self.parts, n_heads, n_kv, device)).clone()
     }
 
     /// The rows of `x` that ask.

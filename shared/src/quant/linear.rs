@@ -7,13 +7,15 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use tracing::trace_span;
 
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+use super::many_rows::many_rows;
 use super::{
     Format,
     few_rows::{FEW, few_rows},
     host_product::product,
     integer_product,
 };
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
 use crate::gpu::matrix_units_pay;
 use crate::{team, weights::TensorBytes};
 
@@ -55,8 +57,8 @@ impl Linear {
             Weight::Host(blocks, kept) => {
                 integer_product::product(&x, blocks, *kept).unwrap_or_else(|| product(&x, blocks))
             }
-            #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Weight::Q4(weight) if matrix_units_pay(&x) => x.matmul(weight.expanded().transpose()),
+            #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+            Weight::Q4(weight) if matrix_units_pay(&x) => many_rows(x, weight.expanded().transpose()),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Weight::Q4(weight) => weight.multiply(x),
             Weight::Dense(weight) => x.matmul(weight.clone()),
@@ -77,8 +79,8 @@ impl Linear {
     pub(super) fn back(&self, y: Tensor<2>) -> Tensor<2> {
         match &self.weight {
             Weight::Host(blocks, _) => super::host_product::product_back(&y, blocks),
-            #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Weight::Q4(weight) => y.matmul(weight.expanded()),
+            #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+            Weight::Q4(weight) => many_rows(y, weight.expanded()),
             Weight::Dense(weight) => y.matmul(weight.clone().transpose()),
         }
     }

@@ -27,6 +27,8 @@ mod integer_unit;
 mod linear;
 #[cfg(feature = "train")]
 mod linear_gradient;
+#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+mod many_rows;
 mod nf4;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

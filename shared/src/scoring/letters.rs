@@ -1,7 +1,7 @@
 //! The paper's mode: the candidates stand in one prompt, each under an index letter, and the logit of the
 //! letter's token behind the prompt is the candidate's score (section 3.2.2).
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{Asked, Question, ScoringConfig, first_shown};
 use crate::{
@@ -86,11 +86,15 @@ impl Letters {
     pub(super) fn scores(&self, head: &Embedding, hidden: Tensor<2>, candidates: &[usize]) -> Tensor<1> {
         let labels = head.lookup(&self.label_ids, &hidden.device()); // [20, d_model]
         let logits = times_transposed(hidden, labels); // [answers, 20]
-        let of_question = candidates.iter().enumerate().map(|(n, &count)| {
-            let row = logits.clone().narrow(0, n, 1).narrow(1, 0, count);
-            row.reshape([count])
-        });
-        Tensor::cat(of_question.collect(), 0)
+        let all = logits.dims().iter().product::<usize>();
+        // A question has the first letters.
+        let places = candidates.iter().enumerate();
+        let places: Vec<i32> = places
+            .flat_map(|(n, &count)| (0..count).map(move |m| (n * self.label_ids.len() + m) as i32))
+            .collect();
+        let count = places.len();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &logits.device());
+        logits.reshape([all]).select(0, places)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use burn::{module::Module, tensor::Device};
+use rayon::prelude::*;
 use shared::{
     fusion::Fusion,
     llama::Adapter,
@@ -141,8 +142,9 @@ impl Run<'_> {
         let Parts { dataset, ranker, .. } = self.parts;
         let (judge, teacher) = (self.judge(None), ranker.tuned());
         let batch = self.examples.batch(step, config);
+        // Beside a GPU, reading prompts one after another takes a good part of a step.
         let lessons: Vec<Lesson> = batch
-            .iter()
+            .par_iter()
             .map(|Example { history, questions: choices }| {
                 let ask = |judge: Judge, running| {
                     let questions = choices.iter().map(|one| (one.length, one.candidates.as_slice()));

@@ -12,7 +12,7 @@ use std::{
 use burn::{
     module::{Module, ModuleMapper, Param},
     optim::{GradientsAccumulator, GradientsParams},
-    tensor::{Tensor, TensorData, activation::log_softmax},
+    tensor::{Tensor, TensorData},
 };
 use shared::{
     llama::{Adapter, Llama},
@@ -106,9 +106,12 @@ impl Pupil<'_> {
         let adapter = self.adapter.clone().map(&mut Fresh).seeded(seed);
         let asked: Vec<Asked> = lessons.iter().map(|lesson| lesson.asked.clone()).collect();
         let scores = self.scorer.pass(self.llama, &asked, Some(&adapter));
-        let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
-        let (mut losses, mut behind, mut right, mut first) = (Vec::new(), Vec::new(), 0, 0);
+        // Asked before the scores are waited for: a GPU computes them meanwhile.
         let opinion = self.opinion(lessons)?;
+        let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
+        // The loss is a sum over few numbers: its gradient is computed here, and autodiff goes on from there.
+        let mut pulls = vec![0.0; values.len()];
+        let (mut loss, mut right, mut first) = (0.0, 0, 0);
         let mut opinion = opinion.as_deref();
         let mut counts = lessons.iter().flat_map(|lesson| lesson.asked.candidates.iter().copied());
         for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
@@ -118,40 +121,40 @@ impl Pupil<'_> {
             let said = said.filter(|_| !choice.binding);
             let mut running = Vec::new();
             for count in counts.by_ref() {
-                let logs = log_softmax(scores.clone().narrow(0, first, count), 0);
                 let own = first..first + count;
                 first = own.end;
-                let loss = match said {
+                let wanted = match said {
                     Some(said) => {
                         let said = softmax(&said[..count], self.temperature as f32);
-                        against(logs, shared_with(choice.chosen, self.teacher_share as f32, said))
+                        shared_with(choice.chosen, self.teacher_share as f32, said)
                     }
                     // The answer is still to come.
                     None if choice.chosen >= count => continue,
-                    None => logs.narrow(0, choice.chosen, 1).neg(),
+                    None => shared_with(choice.chosen, 0.0, vec![0.0; count]),
                 };
+                let (off, pull) = against(&values[own.clone()], &wanted);
+                pulls[own.clone()].copy_from_slice(&pull);
                 if count < all {
-                    running.push(loss);
+                    running.push(own);
                     continue;
                 }
-                losses.push(loss);
+                // What is said is the loss of the answers proper.
+                loss += off / questions as f64;
                 let answer = said.map_or(choice.chosen, |said| ranking::order(said)[0]);
-                right += usize::from(ranking::order(&values[own])[0] == answer);
+                right += usize::from(ranking::order(&values[own.clone()])[0] == answer);
+                weigh(&mut pulls[own], 1.0 / questions as f64);
                 break;
             }
-            if !running.is_empty() {
-                let share = self.running_weight / running.len() as f64;
-                behind.push(Tensor::cat(running, 0).sum().mul_scalar(share));
+            let share = self.running_weight / running.len() as f64 / questions as f64;
+            for own in running {
+                weigh(&mut pulls[own], share);
             }
         }
-        let mut loss = Tensor::cat(losses, 0).sum().div_scalar(questions as f32);
-        // What is said is the loss of the answers proper.
-        let value: f32 = loss.clone().inner().try_into_scalar()?;
-        if !behind.is_empty() {
-            loss = loss + Tensor::cat(behind, 0).sum().div_scalar(questions as f32);
-        }
-        let gradients = GradientsParams::from_grads(loss.backward(), &adapter);
-        Ok(Taught { gradients, loss: f64::from(value), right, questions })
+        let count = pulls.len();
+        let pulls = Tensor::from_data(TensorData::new(pulls, [count]), &scores.device());
+        let surrogate = (scores * pulls).sum();
+        let gradients = GradientsParams::from_grads(surrogate.backward(), &adapter);
+        Ok(Taught { gradients, loss, right, questions })
     }
 }
 
@@ -186,12 +189,20 @@ fn shared_with(chosen: usize, share: f32, of_teacher: Vec<f32>) -> Vec<f32> {
     shares
 }
 
-/// Cross entropy of log-probabilities when so much of each is wanted.
-fn against(logs: Tensor<1>, shares: Vec<f32>) -> Tensor<1> {
-    let count = shares.len();
-    let shares = TensorData::new(shares, [count]);
-    let shares = Tensor::from_data(shares, &logs.device());
-    (logs * shares).sum().neg()
+/// Cross entropy of scores when so much of each is wanted, a whole in all, and its gradient.
+fn against(scores: &[f32], wanted: &[f32]) -> (f64, Vec<f32>) {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let above = scores.iter().map(|score| f64::from(score - largest));
+    let log_total = above.clone().map(f64::exp).sum::<f64>().ln();
+    let logs = above.map(|above| above - log_total);
+    let loss = logs.clone().zip(wanted).map(|(log, &wanted)| -log * f64::from(wanted)).sum();
+    (loss, logs.zip(wanted).map(|(log, &wanted)| (log.exp() - f64::from(wanted)) as f32).collect())
+}
+
+fn weigh(pulls: &mut [f32], weight: f64) {
+    for pull in pulls {
+        *pull *= weight as f32;
+    }
 }
 
 /// Gives every parameter a place of its own in autodiff's graph, so that threads do not wait for one
@@ -207,8 +218,6 @@ impl ModuleMapper for Fresh {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
 
     #[test]
@@ -228,18 +237,32 @@ mod tests {
 
     #[test]
     fn a_teacher_is_met_where_its_shares_are() {
-        let warm = |student: [f32; 3], teacher: [f32; 3], temperature| -> f32 {
-            let logs = log_softmax(Tensor::<1>::from_data(TensorData::from(student), &Device::flex()), 0);
-            against(logs, softmax(&teacher, temperature)).try_into_scalar().expect("a number")
+        let warm = |student: [f32; 3], teacher: [f32; 3], temperature| {
+            against(&student, &softmax(&teacher, temperature)).0
         };
         let loss = |student, teacher| warm(student, teacher, 1.0);
         // Shares 1/2, 1/4, 1/4: their entropy is 1.5 ln 2, and nothing is closer to them than they are.
         let half = [2f32.ln(), 0.0, 0.0];
-        assert!((loss(half, half) - 1.5 * 2f32.ln()).abs() < 1e-6);
-        assert!((loss([0.0; 3], half) - 3f32.ln()).abs() < 1e-6);
+        assert!((loss(half, half) - 1.5 * 2f64.ln()).abs() < 1e-6);
+        assert!((loss([0.0; 3], half) - 3f64.ln()).abs() < 1e-6);
         assert!(loss([0.0, 1.0, 0.0], half) > loss([0.0; 3], half));
         // At a temperature of 1/2 they are 2/3, 1/6, 1/6: further from a student that prefers nothing.
         let sharp = [4f32.ln(), 0.0, 0.0];
         assert!((warm(sharp, half, 0.5) - loss(sharp, sharp)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        let (scores, wanted) = ([0.3, -1.2, 2.0, 90.0], [0.1, 0.2, 0.0, 0.7]);
+        let (_, gradient) = against(&scores, &wanted);
+        for n in 0..4 {
+            let moved = |by: f32| {
+                let mut scores = scores;
+                scores[n] += by;
+                against(&scores, &wanted).0
+            };
+            let slope = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((slope - f64::from(gradient[n])).abs() < 1e-3, "{n}: {slope} {}", gradient[n]);
+        }
     }
 }
