@@ -220,8 +220,8 @@ pub static LESSON: [Step; STEPS] = [
         title: "From letters to a ranking",
         text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. A \
                model that was never tuned to answer by letters is at chance: switch the adapter off, look at several examples, and \
-               the same letters win whatever stands under them. Recommendations here ask film by film, which serves a small model \
-               better still. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
+               the same letters win whatever stands under them. Recommendations here ask film by film, where \
+               the order cannot matter. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
         topic: Topic::Ranking,
         hides: true,
         question: "How far did the retriever’s first candidate move?",
