@@ -1,5 +1,6 @@
 //! Fine-tuning of the ranker on this machine: candidates in, an adapter and fusion weights out.
 
+mod answers;
 mod binding;
 mod config;
 mod examples;

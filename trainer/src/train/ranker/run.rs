@@ -19,6 +19,7 @@ use shared::{
 
 use super::{
     Example, Examples, RankerConfig, RankerReport, RankerValidation,
+    answers::Terms,
     judge::{Judge, Orders, Verdict},
     resume::{Progress, Start},
     step::{Lesson, Pupil, Taught},
@@ -161,9 +162,11 @@ impl Run<'_> {
             scorer: &self.scorer,
             adapter: &self.adapter,
             teacher,
-            temperature: config.teacher_temperature,
-            teacher_share: config.teacher_share,
-            running_weight: config.running_weight,
+            terms: Terms {
+                temperature: config.teacher_temperature,
+                teacher_share: config.teacher_share,
+                running_weight: config.running_weight,
+            },
         };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);

@@ -16,13 +16,14 @@ use burn::{
 };
 use shared::{
     llama::{Adapter, Llama},
-    ranking,
     scoring::{Asked, Scorer},
     tuned::Tuned,
-    verbalizer::softmax,
 };
 
-use super::Choice;
+use super::{
+    Choice,
+    answers::{Answers, Terms},
+};
 
 /// A history with its questions, as the model reads them.
 pub(super) struct Lesson<'a> {
@@ -57,12 +58,8 @@ pub(super) struct Pupil<'a> {
     pub adapter: &'a Adapter,
     /// Who says what is right, instead of the item chosen.
     pub teacher: Option<&'a Tuned>,
-    /// Divides the teacher's scores.
-    pub temperature: f64,
-    /// How much of the right answer is the teacher's; the rest is the item chosen.
-    pub teacher_share: f64,
-    /// Weight of the running answers' mean loss.
-    pub running_weight: f64,
+    /// What is wanted of answers.
+    pub terms: Terms,
 }
 
 impl Pupil<'_> {
@@ -109,52 +106,12 @@ impl Pupil<'_> {
         // Asked before the scores are waited for: a GPU computes them meanwhile.
         let opinion = self.opinion(lessons)?;
         let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
-        // The loss is a sum over few numbers: its gradient is computed here, and autodiff goes on from there.
-        let mut pulls = vec![0.0; values.len()];
-        let (mut loss, mut right, mut first) = (0.0, 0, 0);
-        let mut opinion = opinion.as_deref();
-        let mut counts = lessons.iter().flat_map(|lesson| lesson.asked.candidates.iter().copied());
-        for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
-            let all = choice.candidates.len();
-            let said = opinion.as_mut().and_then(|opinion| opinion.split_off(..all));
-            // What a letter means the teacher does not know.
-            let said = said.filter(|_| !choice.binding);
-            let mut running = Vec::new();
-            for count in counts.by_ref() {
-                let own = first..first + count;
-                first = own.end;
-                let wanted = match said {
-                    Some(said) => {
-                        let said = softmax(&said[..count], self.temperature as f32);
-                        shared_with(choice.chosen, self.teacher_share as f32, said)
-                    }
-                    // The answer is still to come.
-                    None if choice.chosen >= count => continue,
-                    None => shared_with(choice.chosen, 0.0, vec![0.0; count]),
-                };
-                let (off, pull) = against(&values[own.clone()], &wanted);
-                pulls[own.clone()].copy_from_slice(&pull);
-                if count < all {
-                    running.push(own);
-                    continue;
-                }
-                // What is said is the loss of the answers proper.
-                loss += off / questions as f64;
-                let answer = said.map_or(choice.chosen, |said| ranking::order(said)[0]);
-                right += usize::from(ranking::order(&values[own.clone()])[0] == answer);
-                weigh(&mut pulls[own], 1.0 / questions as f64);
-                break;
-            }
-            let share = self.running_weight / running.len() as f64 / questions as f64;
-            for own in running {
-                weigh(&mut pulls[own], share);
-            }
-        }
-        let count = pulls.len();
-        let pulls = Tensor::from_data(TensorData::new(pulls, [count]), &scores.device());
-        let surrogate = (scores * pulls).sum();
+        let answers = Answers::new(self.terms, lessons, &values, opinion.as_deref(), questions);
+        // The loss is a sum over few numbers: its gradient is computed on the CPU, and autodiff goes on from there.
+        let pulls = TensorData::new(answers.pulls, [values.len()]);
+        let surrogate = (scores.clone() * Tensor::from_data(pulls, &scores.device())).sum();
         let gradients = GradientsParams::from_grads(surrogate.backward(), &adapter);
-        Ok(Taught { gradients, loss, right, questions })
+        Ok(Taught { gradients, loss: answers.loss, right: answers.right, questions })
     }
 }
 
@@ -178,33 +135,6 @@ fn on_all_cores<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The share of each candidate in the right answer, when a teacher's are left so much and the item chosen gets the rest.
-fn shared_with(chosen: usize, share: f32, of_teacher: Vec<f32>) -> Vec<f32> {
-    // Of a running answer the item chosen may still be to come.
-    if chosen >= of_teacher.len() {
-        return of_teacher;
-    }
-    let mut shares: Vec<f32> = of_teacher.into_iter().map(|of_teacher| of_teacher * share).collect();
-    shares[chosen] += 1.0 - share;
-    shares
-}
-
-/// Cross entropy of scores when so much of each is wanted, a whole in all, and its gradient.
-fn against(scores: &[f32], wanted: &[f32]) -> (f64, Vec<f32>) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let above = scores.iter().map(|score| f64::from(score - largest));
-    let log_total = above.clone().map(f64::exp).sum::<f64>().ln();
-    let logs = above.map(|above| above - log_total);
-    let loss = logs.clone().zip(wanted).map(|(log, &wanted)| -log * f64::from(wanted)).sum();
-    (loss, logs.zip(wanted).map(|(log, &wanted)| (log.exp() - f64::from(wanted)) as f32).collect())
-}
-
-fn weigh(pulls: &mut [f32], weight: f64) {
-    for pull in pulls {
-        *pull *= weight as f32;
-    }
-}
-
 /// Gives every parameter a place of its own in autodiff's graph, so that threads do not wait for one
 /// another there; its id stays.
 struct Fresh;
@@ -226,43 +156,5 @@ mod tests {
         assert!(on_all_cores(0, |_| Ok(())).unwrap().is_empty());
         let failing = |n: usize| if n == 3 { anyhow::bail!("part {n} failed") } else { Ok(n) };
         assert_eq!(on_all_cores(5, failing).unwrap_err().to_string(), "part 3 failed");
-    }
-
-    #[test]
-    fn a_teacher_leaves_the_rest_to_the_item_chosen() {
-        assert_eq!(shared_with(1, 0.75, vec![0.5, 0.25, 0.25]), [0.375, 0.4375, 0.1875]);
-        assert_eq!(shared_with(1, 1.0, vec![0.5, 0.25, 0.25]), [0.5, 0.25, 0.25]);
-        assert_eq!(shared_with(3, 0.75, vec![0.5, 0.25, 0.25]), [0.5, 0.25, 0.25]);
-    }
-
-    #[test]
-    fn a_teacher_is_met_where_its_shares_are() {
-        let warm = |student: [f32; 3], teacher: [f32; 3], temperature| {
-            against(&student, &softmax(&teacher, temperature)).0
-        };
-        let loss = |student, teacher| warm(student, teacher, 1.0);
-        // Shares 1/2, 1/4, 1/4: their entropy is 1.5 ln 2, and nothing is closer to them than they are.
-        let half = [2f32.ln(), 0.0, 0.0];
-        assert!((loss(half, half) - 1.5 * 2f64.ln()).abs() < 1e-6);
-        assert!((loss([0.0; 3], half) - 3f64.ln()).abs() < 1e-6);
-        assert!(loss([0.0, 1.0, 0.0], half) > loss([0.0; 3], half));
-        // At a temperature of 1/2 they are 2/3, 1/6, 1/6: further from a student that prefers nothing.
-        let sharp = [4f32.ln(), 0.0, 0.0];
-        assert!((warm(sharp, half, 0.5) - loss(sharp, sharp)).abs() < 1e-6);
-    }
-
-    #[test]
-    fn the_gradient_is_that_of_the_loss() {
-        let (scores, wanted) = ([0.3, -1.2, 2.0, 90.0], [0.1, 0.2, 0.0, 0.7]);
-        let (_, gradient) = against(&scores, &wanted);
-        for n in 0..4 {
-            let moved = |by: f32| {
-                let mut scores = scores;
-                scores[n] += by;
-                against(&scores, &wanted).0
-            };
-            let slope = (moved(0.01) - moved(-0.01)) / 0.02;
-            assert!((slope - f64::from(gradient[n])).abs() < 1e-3, "{n}: {slope} {}", gradient[n]);
-        }
     }
 }

@@ -1,0 +1,188 @@
+//! What the answers of a batch cost, and how their scores would have to change: the loss and its gradient, in closed form.
+
+use shared::{ranking, verbalizer::softmax};
+
+use super::step::Lesson;
+
+/// What is wanted of answers.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// Divides the teacher's scores.
+    pub temperature: f64,
+    /// How much of the right answer is the teacher's; the rest is the item chosen.
+    pub teacher_share: f64,
+    /// Weight of the running answers' mean loss.
+    pub running_weight: f64,
+}
+
+/// The share of some answers in the loss of a batch.
+pub(super) struct Answers {
+    /// Cross entropy, over the questions of the batch. Running answers do not count.
+    pub loss: f64,
+    /// Answers that were right.
+    pub right: usize,
+    /// The gradient of the loss by each score; running answers have their part in it.
+    pub pulls: Vec<f32>,
+}
+
+impl Answers {
+    /// `scores` and what the teacher scored, both one after another; the batch has so many questions.
+    pub fn new(
+        terms: Terms,
+        lessons: &[Lesson],
+        scores: &[f32],
+        mut opinion: Option<&[f32]>,
+        questions: usize,
+    ) -> Self {
+        let mut answers = Self { loss: 0.0, right: 0, pulls: vec![0.0; scores.len()] };
+        let mut counts = lessons.iter().flat_map(|lesson| lesson.asked.candidates.iter().copied());
+        let mut first = 0;
+        for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
+            let all = choice.candidates.len();
+            let said = opinion.as_mut().and_then(|opinion| opinion.split_off(..all));
+            // What a letter means the teacher does not know.
+            let said = said.filter(|_| !choice.binding);
+            let counts = up_to(&mut counts, all);
+            // Of a running answer the item chosen may still be to come.
+            let known = |count: usize| said.is_some() || choice.chosen < count;
+            let running = counts.iter().filter(|&&count| count < all && known(count)).count();
+            for count in counts {
+                let own = first..first + count;
+                first = own.end;
+                if !known(count) {
+                    continue;
+                }
+                let wanted = match said {
+                    Some(said) => {
+                        let said = softmax(&said[..count], terms.temperature as f32);
+                        shared_with(choice.chosen, terms.teacher_share as f32, said)
+                    }
+                    None => shared_with(choice.chosen, 0.0, vec![0.0; count]),
+                };
+                let weight = if count == all { 1.0 } else { terms.running_weight / running as f64 };
+                let weight = weight / questions as f64;
+                let (loss, pulls) = against(&scores[own.clone()], &wanted);
+                for (place, pull) in answers.pulls[own.clone()].iter_mut().zip(pulls) {
+                    *place = pull * weight as f32;
+                }
+                if count == all {
+                    answers.loss += loss * weight;
+                    let answer = said.map_or(choice.chosen, |said| ranking::order(said)[0]);
+                    answers.right += usize::from(ranking::order(&scores[own])[0] == answer);
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// The next numbers, up to this one.
+fn up_to(numbers: &mut impl Iterator<Item = usize>, last: usize) -> Vec<usize> {
+    let mut found = Vec::new();
+    for number in numbers {
+        found.push(number);
+        if number == last {
+            break;
+        }
+    }
+    found
+}
+
+/// The share of each candidate in the right answer, when a teacher's are left so much and the item chosen gets the rest.
+fn shared_with(chosen: usize, share: f32, of_teacher: Vec<f32>) -> Vec<f32> {
+    // Of a running answer the item chosen may still be to come.
+    if chosen >= of_teacher.len() {
+        return of_teacher;
+    }
+    let mut shares: Vec<f32> = of_teacher.into_iter().map(|of_teacher| of_teacher * share).collect();
+    shares[chosen] += 1.0 - share;
+    shares
+}
+
+/// Cross entropy of scores when so much of each is wanted, a whole in all, and its gradient.
+fn against(scores: &[f32], wanted: &[f32]) -> (f64, Vec<f32>) {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let above = scores.iter().map(|score| f64::from(score - largest));
+    let log_total = above.clone().map(f64::exp).sum::<f64>().ln();
+    let logs = above.map(|above| above - log_total);
+    let loss = logs.clone().zip(wanted).map(|(log, &wanted)| -log * f64::from(wanted)).sum();
+    (loss, logs.zip(wanted).map(|(log, &wanted)| (log.exp() - f64::from(wanted)) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{catalog::ItemId, llama::Layout, scoring::Asked};
+
+    use super::{super::Choice, *};
+
+    /// The answers to questions of three candidates behind one history, the first about what letters mean.
+    fn answers(counts: &[usize], chosen: [usize; 2], scores: &[f32], opinion: Option<&[f32]>) -> Answers {
+        let choice = |chosen, binding| Choice { length: 1, candidates: vec![ItemId(1); 3], chosen, binding };
+        let choices = [choice(chosen[0], true), choice(chosen[1], false)];
+        let asked = Asked { layout: Layout::prompt(&[0]), candidates: counts.to_vec() };
+        let lesson = Lesson { asked, of_teacher: None, choices: &choices };
+        let terms = Terms { temperature: 1.0, teacher_share: 1.0, running_weight: 0.5 };
+        Answers::new(terms, &[lesson], scores, opinion, 2)
+    }
+
+    #[test]
+    fn each_question_has_its_share_and_the_teacher_does_not_know_what_letters_mean() {
+        let third = 1.0 / 3.0;
+        // The teacher is for the last candidate; so are the scores, by a little.
+        let opinion = [9.0, 0.0, 0.0, -99.0, -99.0, 0.0];
+        let found = answers(&[3, 3], [1, 0], &[0.0, 0.0, 0.0, 0.0, 0.0, 1e-6], Some(&opinion));
+        assert_eq!(found.right, 1);
+        assert!((found.loss - 3f64.ln()).abs() < 1e-5, "{}", found.loss);
+        let expected = [third, third - 1.0, third, third, third, third - 1.0].map(|pull| pull / 2.0);
+        assert!(found.pulls.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{:?}", found.pulls);
+    }
+
+    #[test]
+    fn running_answers_teach_where_the_answer_has_been_read() {
+        // Behind two of the three candidates and behind all; the second question's answer comes last.
+        let found = answers(&[2, 3, 2, 3], [0, 2], &[0.0; 10], None);
+        let expected =
+            [-0.125, 0.125, -1.0 / 3.0, 1.0 / 6.0, 1.0 / 6.0, 0.0, 0.0, 1.0 / 6.0, 1.0 / 6.0, -1.0 / 3.0];
+        assert!(found.pulls.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{:?}", found.pulls);
+        // Running answers are no part of what is said.
+        assert!((found.loss - 3f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_teacher_leaves_the_rest_to_the_item_chosen() {
+        assert_eq!(shared_with(1, 0.75, vec![0.5, 0.25, 0.25]), [0.375, 0.4375, 0.1875]);
+        assert_eq!(shared_with(1, 1.0, vec![0.5, 0.25, 0.25]), [0.5, 0.25, 0.25]);
+        assert_eq!(shared_with(3, 0.75, vec![0.5, 0.25, 0.25]), [0.5, 0.25, 0.25]);
+    }
+
+    #[test]
+    fn a_teacher_is_met_where_its_shares_are() {
+        let warm = |student: [f32; 3], teacher: [f32; 3], temperature| {
+            against(&student, &softmax(&teacher, temperature)).0
+        };
+        let loss = |student, teacher| warm(student, teacher, 1.0);
+        // Shares 1/2, 1/4, 1/4: their entropy is 1.5 ln 2, and nothing is closer to them than they are.
+        let half = [2f32.ln(), 0.0, 0.0];
+        assert!((loss(half, half) - 1.5 * 2f64.ln()).abs() < 1e-6);
+        assert!((loss([0.0; 3], half) - 3f64.ln()).abs() < 1e-6);
+        assert!(loss([0.0, 1.0, 0.0], half) > loss([0.0; 3], half));
+        // At a temperature of 1/2 they are 2/3, 1/6, 1/6: further from a student that prefers nothing.
+        let sharp = [4f32.ln(), 0.0, 0.0];
+        assert!((warm(sharp, half, 0.5) - loss(sharp, sharp)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        let (scores, wanted) = ([0.3, -1.2, 2.0, 90.0], [0.1, 0.2, 0.0, 0.7]);
+        let (_, gradient) = against(&scores, &wanted);
+        for n in 0..4 {
+            let moved = |by: f32| {
+                let mut scores = scores;
+                scores[n] += by;
+                against(&scores, &wanted).0
+            };
+            let slope = (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((slope - f64::from(gradient[n])).abs() < 1e-3, "{n}: {slope} {}", gradient[n]);
+        }
+    }
+}
