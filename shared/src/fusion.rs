@@ -75,7 +75,8 @@ fn weighted(user: &Judged, [a, b]: [f64; 2]) -> Vec<f64> {
     user.retriever.iter().zip(&user.ranker).map(|(&x, &y)| a * f64::from(x) + b * f64::from(y)).collect()
 }
 
-fn log_softmax(scores: &[f64]) -> Vec<f64> {
+/// Logarithms of the softmax of some scores.
+pub fn log_softmax(scores: &[f64]) -> Vec<f64> {
     let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let log_sum = max + scores.iter().map(|score| (score - max).exp()).sum::<f64>().ln();
     scores.iter().map(|score| score - log_sum).collect()

@@ -1,7 +1,7 @@
 //! What every launch of a kernel of ours needs, and operations with a way back of their own.
 #![cfg_attr(not(feature = "train"), allow(dead_code, reason = "a way back is for training"))]
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::{
     CubeBackend, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
 };
@@ -36,6 +36,17 @@ pub(crate) fn exclusive<const D: usize>(x: Tensor<D>) -> CubeTensor {
     let x = contiguous(x);
     // A copy may have gaps between its rows.
     if x.can_mut() { x } else { into_contiguous(x.copy()) }
+}
+
+/// Numbers in a device's memory, for kernels to read.
+pub(crate) fn numbers(numbers: Vec<u32>, device: &Device) -> Tensor<1, Int> {
+    let count = numbers.len();
+    Tensor::from_data(TensorData::new(numbers, [count]), (device, DType::U32))
+}
+
+/// The CubeCL tensor behind [`numbers`].
+pub(crate) fn cube_numbers(numbers: &Tensor<1, Int>) -> CubeTensor {
+    numbers.clone().try_into_primitive::<CubeBackend>().expect("GPU kernels get numbers of a CubeCL device")
 }
 
 /// Room for numbers, where `x` is.

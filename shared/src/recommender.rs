@@ -261,12 +261,8 @@ async fn ask(
         let candidates: Vec<&str> = order.iter().map(|&place| candidates[place]).collect();
         let prompt = letters::prompt(ranker.tokens(), &history, &candidates, scoring)?;
         let prompted = clock();
-        let (read, reused) = read_letters(ranker, prompt, order.len(), options.top, !untuned).await?;
+        let (read, scores, reused) = read_letters(ranker, prompt, &order, options.top, !untuned).await?;
         trace.timings.reused_tokens = reused;
-        let mut scores = vec![0.0; order.len()];
-        for (&place, &logit) in order.iter().zip(&read.letter_logits) {
-            scores[place] = logit;
-        }
         trace.ranker = Some(read);
         (scores, prompted)
     };
@@ -321,28 +317,34 @@ fn titles(trace: &Trace, scoring: ScoringConfig) -> (Vec<&str>, Vec<&str>) {
     (history, trace.candidates.iter().map(|candidate| candidate.title.as_str()).collect())
 }
 
-/// One forward pass over the prompt, read for the first `n` letters; how many of its tokens were known.
+/// One forward pass over the prompt, read for the letters of candidates in this order; their logits by place, and how many tokens were known.
 async fn read_letters(
     ranker: &Ranker,
     prompt: Prompt,
-    n: usize,
+    order: &[usize],
     top: usize,
     adapted: bool,
-) -> Result<(RankerTrace, usize), RankerError> {
+) -> Result<(RankerTrace, Vec<f32>, usize), RankerError> {
     let explanation = ranker.explain_with(&prompt.text, top, adapted).await?;
     let mut letter_logits = explanation.letter_logits;
-    letter_logits.truncate(n);
+    letter_logits.truncate(order.len());
+    let mut scores = vec![0.0; order.len()];
+    for (&place, &logit) in order.iter().zip(&letter_logits) {
+        scores[place] = logit;
+    }
+    // Summed as for the films, so that a film and its letter have one number.
+    let probabilities = softmax(&scores, 1.0);
     let read = RankerTrace {
         prompt,
         token_ids: explanation.encoded.ids,
         token_offsets: explanation.encoded.offsets,
-        label_ids: ranker.verbalizer().label_ids()[..n].to_vec(),
-        probabilities: softmax(&letter_logits, 1.0),
+        label_ids: ranker.verbalizer().label_ids()[..order.len()].to_vec(),
+        probabilities: order.iter().map(|&place| probabilities[place]).collect(),
         letter_logits,
         top: explanation.top,
         letter_mass: explanation.letter_mass,
     };
-    Ok((read, explanation.reused))
+    Ok((read, scores, explanation.reused))
 }
 
 /// Orders the candidates by both stages together.

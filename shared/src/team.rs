@@ -305,7 +305,7 @@ mod tests {
         let Some(other) = Other::new() else { return };
         let device = Device::flex();
         let numbers = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().unwrap();
-        let (weights, x) = ([[130, 576], [300, 1536]].map(|shape| weight(Format::Q4_1, shape)), [50, 19]);
+        let (weights, x) = ([[130, 576], [500, 1536]].map(|shape| weight(Format::Q4_1, shape)), [50, 19]);
         let inputs = |n: usize| wave([x[n], weights[n].shape[1]], &device);
         let alone: Vec<Vec<f32>> =
             (0..2).map(|n| numbers(Linear::load(weights[n].clone(), &device).forward(inputs(n)))).collect();
@@ -314,10 +314,10 @@ mod tests {
         for (n, layer) in shared.iter().enumerate() {
             let before = *other.helped.borrow();
             assert_eq!(numbers(layer.forward(inputs(n))), alone[n]);
-            // How many parts there are depends on the CPU.
             assert!(*other.helped.borrow() > before, "layer {n}");
         }
         let helped = *other.helped.borrow();
+        assert!(helped > 5, "{helped}");
         // Little is done alone, and so is what was loaded before.
         shared[0].forward(inputs(0).narrow(0, 0, 6));
         work_with(None);

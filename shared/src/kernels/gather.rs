@@ -2,9 +2,6 @@
 
 use cubecl::prelude::*;
 
-/// Numbers in a vector load.
-pub const LANES: usize = 4;
-
 /// `out [rows, vectors]`: each row is `factor` times the sum of the rows of `x` that its list names, which are
 /// `places[starts[row]..starts[row + 1]]`.
 #[cube(launch_unchecked)]

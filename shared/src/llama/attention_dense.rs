@@ -12,12 +12,12 @@ use cubecl::prelude::CubeDim;
 use super::{
     pass::Part,
     pieces::{Piece, pieces},
-    wiring::{Wiring, numbers},
+    wiring::Wiring,
 };
 #[cfg(feature = "train")]
 use crate::{gpu::contiguous, kernels::seen_softmax::softmax_back};
 use crate::{
-    gpu::{GpuOp, a_cube_each, exclusive},
+    gpu::{GpuOp, a_cube_each, cube_numbers, exclusive, numbers},
     kernels::seen_softmax::{UNITS, seen_softmax},
 };
 
@@ -88,8 +88,6 @@ impl Group {
         let scores = exclusive(q.clone().matmul(k.clone().swap_dims(2, 3)));
         let shape = scores.meta.shape();
         let (rows, keys) = (shape[0] * shape[1] * shape[2], shape[3]);
-        let sights = self.sights.clone().try_into_primitive::<CubeBackend>();
-        let sights = sights.expect("sights are where the keys are");
         let heads = rows / self.pieces / self.each;
         unsafe {
             seen_softmax::launch_unchecked(
@@ -97,7 +95,7 @@ impl Group {
                 a_cube_each(rows as u32),
                 CubeDim::new_1d(UNITS as u32),
                 scores.clone().into_tensor_arg(),
-                sights.into_tensor_arg(),
+                cube_numbers(&self.sights).into_tensor_arg(),
                 rows as u32,
                 heads as u32,
                 self.each as u32,

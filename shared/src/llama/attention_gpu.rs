@@ -6,7 +6,7 @@ use burn_cubecl::CubeBackend;
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use crate::{
-    gpu::{computes_widely, contiguous, room},
+    gpu::{computes_widely, contiguous, cube_numbers, room},
     kernels::attention::{LANES, attend},
 };
 
@@ -27,7 +27,6 @@ pub(super) fn seen_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &
 
     let [q, k, v] = [q, k, v].map(contiguous);
     let out = room(&q, [queries, n_heads * d_head]);
-    let sights = sights.clone().try_into_primitive::<CubeBackend>().expect("sights are where the keys are");
     let vectors = d_head / LANES;
     let (columns, shares) =
         if computes_widely(&q) { ((MEETING / vectors).clamp(1, 32), SHARES) } else { (64, 1) };
@@ -41,7 +40,7 @@ pub(super) fn seen_attention(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, sights: &
             q.clone().into_tensor_arg(),
             k.into_tensor_arg(),
             v.into_tensor_arg(),
-            sights.into_tensor_arg(),
+            cube_numbers(sights).into_tensor_arg(),
             out.clone().into_tensor_arg(),
             queries as u32,
             (d_head as f32).sqrt().recip(),

@@ -108,7 +108,5 @@ fn upload(parts: &[Part], device: &Device) -> Tensor<1, Int> {
     let of = |part: &Part| {
         part.sights.iter().flat_map(|sight| sight.stretches(part.keys.start)).collect::<Vec<u32>>()
     };
-    let numbers: Vec<u32> = parts.iter().flat_map(of).collect();
-    let len = numbers.len();
-    Tensor::from_data(TensorData::new(numbers, [len]), (device, burn::tensor::DType::U32))
+    crate::gpu::numbers(parts.iter().flat_map(of).collect(), device)
 }

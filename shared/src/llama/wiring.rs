@@ -1,13 +1,13 @@
 //! Rows of a tensor laid out in equal lots on a GPU, some of them in several lots, and brought back.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; lists name rows of the tensors")]
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::CubeBackend;
 use cubecl::prelude::CubeDim;
 
 use crate::{
-    gpu::{contiguous, cubes, room},
-    kernels::gather::{LANES, gather},
+    gpu::{contiguous, cube_numbers, cubes, numbers, room},
+    kernels::{attention::LANES, gather::gather},
 };
 
 /// Where each row of `[rows, heads, d_head]` lies in `[lots * heads * each, d_head]`.
@@ -82,11 +82,6 @@ impl Lists {
         assert_eq!(d_head % LANES, 0, "d_head {d_head} must be a multiple of {LANES}");
         let x = contiguous(x);
         let out = room(&x, [self.count, d_head]);
-        let lists = [&self.starts, &self.items].map(|list| {
-            let list = list.clone().try_into_primitive::<CubeBackend>();
-            list.expect("lists are where the rows are").into_tensor_arg()
-        });
-        let [starts, items] = lists;
         let dim = CubeDim::new_1d(256);
         unsafe {
             gather::launch_unchecked(
@@ -95,8 +90,8 @@ impl Lists {
                 dim,
                 LANES,
                 x.into_tensor_arg(),
-                starts,
-                items,
+                cube_numbers(&self.starts).into_tensor_arg(),
+                cube_numbers(&self.items).into_tensor_arg(),
                 out.clone().into_tensor_arg(),
                 self.count as u32,
                 factor,
@@ -105,10 +100,4 @@ impl Lists {
         }
         Tensor::from_primitive::<CubeBackend>(out)
     }
-}
-
-/// Numbers on a device.
-pub(super) fn numbers(numbers: Vec<u32>, device: &Device) -> Tensor<1, Int> {
-    let count = numbers.len();
-    Tensor::from_data(TensorData::new(numbers, [count]), (device, DType::U32))
 }

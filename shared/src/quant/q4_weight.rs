@@ -3,7 +3,7 @@
 //! The blocks go to the device as they are; the kernel expands them while it multiplies, or another one before.
 #![allow(unsafe_code, reason = "kernel launches skip bounds checks; the sizes are checked before")]
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::{CubeCount, CubeDim};
 
@@ -11,7 +11,7 @@ use super::BLOCK;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::gpu::exclusive;
 use crate::{
-    gpu::{computes_widely, cube_tensor, cubes, room},
+    gpu::{computes_widely, cube_numbers, cube_tensor, cubes, numbers, room},
     kernels::{
         q4_expand::q4_expand,
         q4_product::{OUTPUTS, TOKENS, WORDS, q4_product},
@@ -43,9 +43,7 @@ impl Q4Weight {
             .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
             .collect();
         debug_assert_eq!(words.len(), d_out * d_in / BLOCK * WORDS);
-        let len = words.len();
-        let words = Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32));
-        Self { words, d_out, d_in }
+        Self { words: numbers(words, device), d_out, d_in }
     }
 
     /// `x [tokens, d_in]` times the transposed weight: `[tokens, d_out]`.
@@ -68,46 +66,28 @@ impl Q4Weight {
     fn product(&self, x: CubeTensor, out: CubeTensor, gated: bool, tile: Option<Tile>) -> Tensor<2> {
         let x = into_contiguous(x);
         let tokens = x.meta.shape()[0];
-        let words = self
-            .words
-            .clone()
-            .try_into_primitive::<CubeBackend>()
-            .expect("the weight was uploaded to a CubeCL device");
-        // Sizes are checked in `load` and `forward`; the kernels clamp rows at the ragged edge.
+        let words = cube_numbers(&self.words);
         let cubes = |(down, across): (usize, usize)| {
             CubeCount::new_2d(self.d_out.div_ceil(across) as u32, tokens.div_ceil(down) as u32)
         };
+        let (client, [x, words, to]) =
+            (out.client.clone(), [x, words, out.clone()].map(CubeTensor::into_tensor_arg));
+        let (rows, d_out, blocks) = (tokens as u32, self.d_out as u32, self.d_in / BLOCK);
+        // Sizes are checked in `load` and `forward`; the kernels clamp rows at the ragged edge.
         if let Some(tile) = tile {
+            let count = cubes(tile.size());
+            let units = CubeDim::new_3d(ACROSS as u32, tile.down as u32, tile.shares as u32);
             unsafe {
                 q4_tiles::launch_unchecked(
-                    &out.client,
-                    cubes(tile.size()),
-                    CubeDim::new_3d(ACROSS as u32, tile.down as u32, tile.shares as u32),
-                    4,
-                    x.clone().into_tensor_arg(),
-                    words.into_tensor_arg(),
-                    out.clone().into_tensor_arg(),
-                    tokens as u32,
-                    self.d_out as u32,
-                    self.d_in / BLOCK,
-                    gated,
-                    tile,
+                    &client, count, units, 4, x, words, to, rows, d_out, blocks, gated, tile,
                 );
             }
         } else {
+            let (count, units) =
+                (cubes((TOKENS * CUBE.1, OUTPUTS * CUBE.0)), CubeDim::new_2d(CUBE.0 as u32, CUBE.1 as u32));
             unsafe {
                 q4_product::launch_unchecked(
-                    &out.client,
-                    cubes((TOKENS * CUBE.1, OUTPUTS * CUBE.0)),
-                    CubeDim::new_2d(CUBE.0 as u32, CUBE.1 as u32),
-                    4,
-                    x.clone().into_tensor_arg(),
-                    words.into_tensor_arg(),
-                    out.clone().into_tensor_arg(),
-                    tokens as u32,
-                    self.d_out as u32,
-                    self.d_in / BLOCK,
-                    gated,
+                    &client, count, units, 4, x, words, to, rows, d_out, blocks, gated,
                 );
             }
         }
@@ -116,11 +96,7 @@ impl Q4Weight {
 
     /// The weight as numbers: `[d_out, d_in]`.
     pub fn expanded(&self) -> Tensor<2> {
-        let words = self
-            .words
-            .clone()
-            .try_into_primitive::<CubeBackend>()
-            .expect("the weight was uploaded to a CubeCL device");
+        let words = cube_numbers(&self.words);
         let out = room(&words, [self.d_out, self.d_in]);
         let blocks = (self.d_out * self.d_in / BLOCK) as u32;
         let dim = CubeDim::new_1d(256);
@@ -140,7 +116,7 @@ impl Q4Weight {
 
 #[cfg(all(test, feature = "wgpu"))]
 mod tests {
-    use burn::tensor::activation::silu;
+    use burn::tensor::{TensorData, activation::silu};
 
     use super::*;
     use crate::{

@@ -1,6 +1,6 @@
 //! What the answers of a batch cost, and how their scores would have to change: the loss and its gradient, in closed form.
 
-use shared::{ranking, verbalizer::softmax};
+use shared::{fusion::log_softmax, ranking, verbalizer::softmax};
 
 use super::step::Lesson;
 
@@ -101,12 +101,10 @@ fn shared_with(chosen: usize, share: f32, of_teacher: Vec<f32>) -> Vec<f32> {
 
 /// Cross entropy of scores when so much of each is wanted, a whole in all, and its gradient.
 fn against(scores: &[f32], wanted: &[f32]) -> (f64, Vec<f32>) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let above = scores.iter().map(|score| f64::from(score - largest));
-    let log_total = above.clone().map(f64::exp).sum::<f64>().ln();
-    let logs = above.map(|above| above - log_total);
-    let loss = logs.clone().zip(wanted).map(|(log, &wanted)| -log * f64::from(wanted)).sum();
-    (loss, logs.zip(wanted).map(|(log, &wanted)| (log.exp() - f64::from(wanted)) as f32).collect())
+    let logs = log_softmax(&scores.iter().copied().map(f64::from).collect::<Vec<_>>());
+    let pairs = logs.into_iter().zip(wanted.iter().copied().map(f64::from));
+    let loss = pairs.clone().map(|(log, wanted)| -log * wanted).sum();
+    (loss, pairs.map(|(log, wanted)| (log.exp() - wanted) as f32).collect())
 }
 
 #[cfg(test)]
