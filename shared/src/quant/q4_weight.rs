@@ -95,6 +95,7 @@ impl Q4Weight {
     }
 
     /// The weight as numbers: `[d_out, d_in]`.
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "a browser shows no units for matrices"))]
     pub fn expanded(&self) -> Tensor<2> {
         let words = cube_numbers(&self.words);
         let out = room(&words, [self.d_out, self.d_in]);
