@@ -18,15 +18,32 @@ pub struct Dropout {
     seed: Option<u64>,
 }
 
+/// What dropout keeps where a seed alone decides it.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "train"), allow(dead_code, reason = "nothing is dropped without training"))]
+pub(crate) struct Kept {
+    /// The share of the numbers.
+    pub share: f64,
+    /// Decides which.
+    pub seed: u64,
+}
+
 impl Dropout {
     pub(crate) fn new(probability: f64) -> Self {
         Self { probability, seed: None }
     }
 
-    /// From now on this seed alone decides what is dropped, where tensors are in host memory.
+    /// From now on this seed alone decides what is dropped, where tensors are in host memory or an operation drops by itself.
     #[cfg(feature = "train")]
     pub(crate) fn seed(&mut self, seed: u64) {
         self.seed = Some(seed);
+    }
+
+    /// For an operation that drops by itself: what it keeps of `x`, unless that is all.
+    #[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
+    pub(crate) fn kept<const D: usize>(&self, x: &Tensor<D>) -> Option<Kept> {
+        let share = 1.0 - self.probability;
+        (share < 1.0).then(|| Kept { share, seed: self.seed.unwrap_or_else(|| draw(x)) })
     }
 
     /// The same elements are dropped after the same `Device::seed`, or with the same seed of its own.

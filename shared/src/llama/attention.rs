@@ -5,7 +5,9 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 use tracing::trace_span;
 
-use super::{attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass};
+use super::{
+    attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass, sum::sum,
+};
 use crate::{
     quant::Linear,
     weights::{TensorSource, WeightError, names::Names},
@@ -63,8 +65,8 @@ impl Attention {
         let k = self.k.forward(x.clone());
         let mut v = self.v.forward(x.clone());
         if let Some(lora) = lora {
-            q = q + lora.q.forward(asking);
-            v = v + lora.v.forward(x);
+            q = sum(q, lora.q.forward(asking));
+            v = sum(v, lora.v.forward(x));
         }
 
         let queries = q.dims()[0];

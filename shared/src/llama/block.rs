@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     attention::Attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, norm::RmsNorm,
-    pass::Pass, swiglu::gated,
+    pass::Pass, sum::sum, swiglu::gated,
 };
 use crate::{
     quant::Linear,
@@ -59,10 +59,11 @@ impl Block {
         known: Option<Known<'_>>,
     ) -> Tensor<2> {
         let attended = self.attention.forward(self.attn_norm.forward(x.clone()), pass, lora, known);
-        let x = pass.ask(x) + attended;
+        let x = sum(pass.ask(x), attended);
 
         let h = self.mlp_norm.forward(x.clone());
         let gate = self.gate.forward(h.clone());
-        x + self.down.forward(gated(&self.up, h, gate))
+        let h = gated(&self.up, h, gate);
+        sum(x, self.down.forward(h))
     }
 }

@@ -140,12 +140,12 @@ impl Lora {
     /// The correction of `x [tokens, d_in]`: `[tokens, d_out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let _part = trace_span!("adapter").entered();
-        let x = self.dropout.forward(x);
         #[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
         if x.device().is_autodiff() && !is_cpu(&x.device()) {
-            let inputs = [x, self.a.val(), self.b.val()];
-            return crate::gpu::apply(super::lora_gpu::Correction { scale: self.scale }, inputs);
+            let correction = super::lora_gpu::Correction { scale: self.scale, kept: self.dropout.kept(&x) };
+            return crate::gpu::apply(correction, [x, self.a.val(), self.b.val()]);
         }
+        let x = self.dropout.forward(x);
         let narrow = times_transposed(x, self.a.val()); // [tokens, rank]
         times_transposed(narrow, self.b.val()) * self.scale
     }

@@ -23,6 +23,7 @@ mod rope;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod rows_gpu;
 mod sight;
+mod sum;
 mod swiglu;
 #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
 mod wiring;

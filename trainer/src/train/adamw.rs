@@ -1,12 +1,13 @@
 //! `AdamW` (Loshchilov & Hutter, ICLR 2019) over a module's named parameters, with the gradient clipped by
-//! its global norm. The moments carry names, so that a run can be resumed from a file.
+//! its global norm. All parameters are moved as one row of numbers: on a GPU an operation on each of a hundred small ones
+//! would take longer to launch than to run. The moments carry names, so that a run can be resumed from a file.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter::Peekable, ops::Range, vec};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::Tensor,
+    tensor::{Tensor, TensorData},
 };
 
 const BETA_1: f32 = 0.9;
@@ -22,16 +23,28 @@ pub struct AdamW {
     clip_norm: f32,
     epsilon: f32,
     steps: i32,
+    /// Moments of parameters that the row does not have.
     moments: BTreeMap<String, Moments>,
+    row: Option<Row>,
 }
 
-/// Running means of a parameter's gradient and of its square, flat.
+/// Running means of a gradient and of its square, flat.
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// Mean gradient.
     pub first: Tensor<1>,
     /// Mean squared gradient.
     pub second: Tensor<1>,
+}
+
+/// All parameters that had a gradient in the last step, one behind the other.
+#[derive(Clone, Debug)]
+struct Row {
+    /// Path and place of each.
+    stretches: Vec<(String, Range<usize>)>,
+    moments: Moments,
+    /// 1 where a number is decayed, 0 where it is of a bias or a norm.
+    decays: Tensor<1>,
 }
 
 impl AdamW {
@@ -44,15 +57,14 @@ impl AdamW {
             epsilon: EPSILON,
             steps: 0,
             moments: BTreeMap::new(),
+            row: None,
         }
     }
 
     /// Continues after `steps` steps with these moments.
     #[must_use]
-    pub fn resumed(mut self, steps: usize, moments: BTreeMap<String, Moments>) -> Self {
-        self.steps = steps as i32;
-        self.moments = moments;
-        self
+    pub fn resumed(self, steps: usize, moments: BTreeMap<String, Moments>) -> Self {
+        Self { steps: steps as i32, moments, row: None, ..self }
     }
 
     /// The same with another epsilon; the default is 1e-9.
@@ -67,65 +79,124 @@ impl AdamW {
     }
 
     /// The moments by parameter path.
-    pub fn moments(&self) -> &BTreeMap<String, Moments> {
-        &self.moments
+    pub fn moments(&self) -> BTreeMap<String, Moments> {
+        let mut moments = self.moments.clone();
+        if let Some(row) = &self.row {
+            moments.extend(row.taken_apart());
+        }
+        moments
     }
 
-    /// Moves every parameter of the module one step down its gradient.
+    /// Moves every parameter of the module that has a gradient one step down it.
     pub fn step<M: Module>(&mut self, module: M, gradients: GradientsParams) -> M {
-        let mut squares = Squares { gradients: &gradients, sum: None };
-        module.visit(&mut squares);
+        let mut found = Found { gradients, ..Found::default() };
+        module.visit(&mut found);
+        let Found { stretches, values, slopes, .. } = found;
+        if stretches.is_empty() {
+            return module;
+        }
+        let (values, gradient) = (Tensor::cat(values, 0), Tensor::cat(slopes, 0));
         // The factor stays on the device: reading it back would wait for the whole backward pass.
-        let clip =
-            squares.sum.map(|sum| (sum.sqrt() + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0));
-        self.steps += 1;
-        module.map(&mut Update { adam: self, gradients, clip, path: Vec::new() })
+        let norm = gradient.clone().square().sum().sqrt();
+        let clip = (norm + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0);
+        let mut row = self.arranged(stretches, &gradient);
+        let updated = self.update(&mut row, values, gradient * clip);
+        let stretches = row.stretches.clone().into_iter().peekable();
+        self.row = Some(row);
+        module.map(&mut Spread { updated, stretches, path: Vec::new() })
     }
 
-    /// The new value of a flat parameter.
-    fn update(&mut self, name: String, value: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let decay = if name.contains("bias") || name.contains("norm") { 0.0 } else { self.weight_decay };
-        let moments = self
-            .moments
-            .remove(&name)
-            .unwrap_or_else(|| Moments { first: gradient.zeros_like(), second: gradient.zeros_like() });
-        let first = moments.first * BETA_1 + gradient.clone() * (1.0 - BETA_1);
-        let second = moments.second * BETA_2 + gradient.square() * (1.0 - BETA_2);
+    /// The row of these parameters, with the moments that they have or none yet.
+    fn arranged(&mut self, stretches: Vec<(String, Range<usize>)>, like: &Tensor<1>) -> Row {
+        if let Some(row) = self.row.take_if(|row| row.stretches == stretches) {
+            return row;
+        }
+        self.moments = self.moments();
+        let device = like.device();
+        let none = |place: &Range<usize>| Tensor::zeros([place.len()], &device);
+        let (first, second) = stretches
+            .iter()
+            .map(|(name, place)| match self.moments.remove(name) {
+                Some(Moments { first, second }) => (first, second),
+                None => (none(place), none(place)),
+            })
+            .unzip();
+        let moments = Moments { first: Tensor::cat(first, 0), second: Tensor::cat(second, 0) };
+        let decayed = |name: &str| !(name.contains("bias") || name.contains("norm"));
+        let decays: Vec<f32> = stretches
+            .iter()
+            .flat_map(|(name, place)| vec![f32::from(u8::from(decayed(name))); place.len()])
+            .collect();
+        let count = decays.len();
+        Row { stretches, moments, decays: Tensor::from_data(TensorData::new(decays, [count]), &device) }
+    }
+
+    /// The new values of a row.
+    fn update(&mut self, row: &mut Row, values: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+        self.steps += 1;
+        let Moments { first, second } = row.moments.clone();
+        let first = first * BETA_1 + gradient.clone() * (1.0 - BETA_1);
+        let second = second * BETA_2 + gradient.square() * (1.0 - BETA_2);
         let scale = (second.clone() / (1.0 - BETA_2.powi(self.steps))).sqrt() + self.epsilon;
         let step_size = self.learning_rate / (1.0 - BETA_1.powi(self.steps));
-        let updated = value * (1.0 - self.learning_rate * decay) - first.clone() / scale * step_size;
-        self.moments.insert(name, Moments { first, second });
-        updated
+        let step = first.clone() / scale * step_size;
+        row.moments = Moments { first, second };
+        let decay = self.learning_rate * self.weight_decay;
+        let kept = if decay == 0.0 { values } else { values.clone() - values * row.decays.clone() * decay };
+        kept - step
     }
 }
 
-/// Sums the squares of all gradients.
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
+impl Row {
+    /// The moments of each parameter.
+    fn taken_apart(&self) -> impl Iterator<Item = (String, Moments)> {
+        let Moments { first, second } = &self.moments;
+        self.stretches.iter().map(move |(name, place)| {
+            let of = |row: &Tensor<1>| row.clone().slice(place.clone());
+            (name.clone(), Moments { first: of(first), second: of(second) })
+        })
+    }
 }
 
-impl ModuleVisitor for Squares<'_> {
+/// The parameters with a gradient, flat, in the order of the module.
+#[derive(Default)]
+struct Found {
+    gradients: GradientsParams,
+    path: Vec<String>,
+    stretches: Vec<(String, Range<usize>)>,
+    values: Vec<Tensor<1>>,
+    slopes: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Found {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let square = gradient.inner().square().sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            let value = param.val().inner();
+            let (count, start) =
+                (value.shape().num_elements(), self.stretches.last().map_or(0, |(_, place)| place.end));
+            self.stretches.push((self.path.join("."), start..start + count));
+            self.values.push(value.reshape([count]));
+            self.slopes.push(gradient.inner().reshape([count]));
         }
     }
 }
 
-/// Applies [`AdamW::update`] to every parameter that has a gradient.
-struct Update<'a> {
-    adam: &'a mut AdamW,
-    gradients: GradientsParams,
-    clip: Option<Tensor<1>>,
+/// Gives the parameters of a row their new values, in the order of the module.
+struct Spread {
+    updated: Tensor<1>,
+    stretches: Peekable<vec::IntoIter<(String, Range<usize>)>>,
     path: Vec<String>,
 }
 
-impl ModuleMapper for Update<'_> {
+impl ModuleMapper for Spread {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -135,16 +206,11 @@ impl ModuleMapper for Update<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (Some(gradient), Some(clip)) = (self.gradients.remove::<D>(param.id), self.clip.clone()) else {
-            return param;
-        };
+        let path = self.path.join(".");
+        let Some((_, place)) = self.stretches.next_if(|(name, _)| *name == path) else { return param };
         let (id, value, mapper) = param.consume();
-        let shape = value.shape();
-        let flat = [shape.num_elements()];
-        let gradient = gradient.inner().reshape(flat) * clip;
-        let updated = self.adam.update(self.path.join("."), value.inner().reshape(flat), gradient);
-        let updated = Tensor::from_inner(updated.reshape(shape)).require_grad();
-        Param::from_mapped_value(id, updated, mapper)
+        let updated = self.updated.clone().slice(place).reshape(value.shape());
+        Param::from_mapped_value(id, Tensor::from_inner(updated).require_grad(), mapper)
     }
 }
 
@@ -215,11 +281,35 @@ mod tests {
         let linear = layer([1.0, -2.0], 0.5, &device);
         let gradient = gradients(&linear, [0.5, -3.0], &device);
         let linear = adam.step(linear, gradient);
-        let mut resumed = AdamW::new(0.1, 0.01, 5.0).resumed(1, adam.moments().clone());
+        let mut resumed = AdamW::new(0.1, 0.01, 5.0).resumed(1, adam.moments());
         let step = |adam: &mut AdamW| {
             let gradient = gradients(&linear, [1.0, 1.0], &device);
             values(&adam.step(linear.clone(), gradient))
         };
         assert_eq!(step(&mut adam), step(&mut resumed));
+    }
+
+    #[test]
+    fn a_parameter_without_a_gradient_stays_and_keeps_its_moments() {
+        let device = Device::flex().autodiff();
+        let mut adam = AdamW::new(0.1, 0.01, 5.0);
+        let linear = layer([1.0, -2.0], 0.5, &device);
+        let gradient = gradients(&linear, [0.5, -3.0], &device);
+        let linear = adam.step(linear, gradient);
+        let moments = |adam: &AdamW, name: &str| adam.moments()[name].first.clone().into_data();
+        let (weight, bias) = (moments(&adam, "weight"), moments(&adam, "bias"));
+
+        let mut gradient = gradients(&linear, [1.0, 1.0], &device);
+        gradient.remove::<2>(linear.weight.id).expect("weights have a gradient");
+        let before = values(&linear);
+        let after = values(&adam.step(linear.clone(), gradient));
+        assert_eq!(before[..2], after[..2]);
+        assert!(before[2] > after[2], "{before:?} {after:?}");
+        assert_eq!(moments(&adam, "weight"), weight);
+        assert_ne!(moments(&adam, "bias"), bias);
+
+        let gradient = gradients(&linear, [1.0, 1.0], &device);
+        assert_ne!(values(&adam.step(linear, gradient))[..2], before[..2]);
+        assert_ne!(moments(&adam, "weight"), weight);
     }
 }

@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
             progress: self.progress.clone(),
             model: self.model.to_safetensors()?,
             best: self.best.clone(),
-            moments: self.adam.moments().clone(),
+            moments: self.adam.moments(),
         }
         .save(path)
     }

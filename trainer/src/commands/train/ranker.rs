@@ -98,6 +98,9 @@ struct RankerSettings {
     /// Questions at most behind one history: they share its cost [default: 4]
     #[arg(long, value_name = "N")]
     questions: Option<usize>,
+    /// Orders in which each question is asked in a step, so that a letter can gain nothing by itself [default: 1]
+    #[arg(long, value_name = "N")]
+    orders: Option<usize>,
     /// Histories to train on, a fixed draw; 0 takes all; a few can be learnt by heart, which is a check [default: 0]
     #[arg(long, value_name = "N")]
     examples: Option<usize>,

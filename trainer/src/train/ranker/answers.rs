@@ -2,7 +2,7 @@
 
 use shared::{fusion::log_softmax, ranking, verbalizer::softmax};
 
-use super::step::Lesson;
+use super::{Choice, step::Lesson};
 
 /// What is wanted of answers.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ pub(super) struct Terms {
     pub teacher_share: f64,
     /// Weight of the running answers' mean loss.
     pub running_weight: f64,
+    /// Orders in which each question is asked.
+    pub orders: usize,
 }
 
 /// The share of some answers in the loss of a batch.
@@ -26,7 +28,8 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// `scores` and what the teacher scored, both one after another; the batch has so many questions.
+    /// `scores`, of each question in all its orders, and what the teacher scored, who is asked once, both one after another;
+    /// the batch has so many questions, each order counted.
     pub fn new(
         terms: Terms,
         lessons: &[Lesson],
@@ -37,14 +40,20 @@ impl Answers {
         let mut answers = Self { loss: 0.0, right: 0, pulls: vec![0.0; scores.len()] };
         let mut counts = lessons.iter().flat_map(|lesson| lesson.asked.candidates.iter().copied());
         let mut first = 0;
-        for choice in lessons.iter().flat_map(|lesson| lesson.choices) {
-            let all = choice.candidates.len();
-            let said = opinion.as_mut().and_then(|opinion| opinion.split_off(..all));
+        let asked = lessons.iter().flat_map(|lesson| lesson.choices).flat_map(|choice| {
+            let said = opinion.as_mut().and_then(|opinion| opinion.split_off(..choice.candidates.len()));
             // What a letter means the teacher does not know.
             let said = said.filter(|_| !choice.binding);
+            (0..terms.orders).map(move |order| {
+                let turn = choice.turn(order, terms.orders);
+                (choice.turned(order, terms.orders), said.map(|said| [&said[turn..], &said[..turn]].concat()))
+            })
+        });
+        for (Choice { candidates, chosen, .. }, said) in asked {
+            let all = candidates.len();
             let counts = up_to(&mut counts, all);
             // Of a running answer the item chosen may still be to come.
-            let known = |count: usize| said.is_some() || choice.chosen < count;
+            let known = |count: usize| said.is_some() || chosen < count;
             let running = counts.iter().filter(|&&count| count < all && known(count)).count();
             for count in counts {
                 let own = first..first + count;
@@ -52,12 +61,12 @@ impl Answers {
                 if !known(count) {
                     continue;
                 }
-                let wanted = match said {
+                let wanted = match &said {
                     Some(said) => {
                         let said = softmax(&said[..count], terms.temperature as f32);
-                        shared_with(choice.chosen, terms.teacher_share as f32, said)
+                        shared_with(chosen, terms.teacher_share as f32, said)
                     }
-                    None => shared_with(choice.chosen, 0.0, vec![0.0; count]),
+                    None => shared_with(chosen, 0.0, vec![0.0; count]),
                 };
                 let weight = if count == all { 1.0 } else { terms.running_weight / running as f64 };
                 let weight = weight / questions as f64;
@@ -67,7 +76,7 @@ impl Answers {
                 }
                 if count == all {
                     answers.loss += loss * weight;
-                    let answer = said.map_or(choice.chosen, |said| ranking::order(said)[0]);
+                    let answer = said.as_ref().map_or(chosen, |said| ranking::order(said)[0]);
                     answers.right += usize::from(ranking::order(&scores[own])[0] == answer);
                 }
             }
@@ -111,16 +120,49 @@ fn against(scores: &[f32], wanted: &[f32]) -> (f64, Vec<f32>) {
 mod tests {
     use shared::{catalog::ItemId, llama::Layout, scoring::Asked};
 
-    use super::{super::Choice, *};
+    use super::*;
 
-    /// The answers to questions of three candidates behind one history, the first about what letters mean.
+    /// The answers to questions of three candidates behind one history, the first about what letters mean, each asked in one
+    /// order.
     fn answers(counts: &[usize], chosen: [usize; 2], scores: &[f32], opinion: Option<&[f32]>) -> Answers {
+        in_orders(1, counts, chosen, scores, opinion)
+    }
+
+    /// The same, each asked in so many orders.
+    fn in_orders(
+        orders: usize,
+        counts: &[usize],
+        chosen: [usize; 2],
+        scores: &[f32],
+        opinion: Option<&[f32]>,
+    ) -> Answers {
         let choice = |chosen, binding| Choice { length: 1, candidates: vec![ItemId(1); 3], chosen, binding };
         let choices = [choice(chosen[0], true), choice(chosen[1], false)];
         let asked = Asked { layout: Layout::prompt(&[0]), candidates: counts.to_vec() };
         let lesson = Lesson { asked, of_teacher: None, choices: &choices };
-        let terms = Terms { temperature: 1.0, teacher_share: 1.0, running_weight: 0.5 };
-        Answers::new(terms, &[lesson], scores, opinion, 2)
+        let terms = Terms { temperature: 1.0, teacher_share: 1.0, running_weight: 0.5, orders };
+        Answers::new(terms, &[lesson], scores, opinion, 2 * orders)
+    }
+
+    #[test]
+    fn every_order_is_taught_the_same_of_each_candidate() {
+        let (opinion, scores) = ([9.0, 0.0, 0.0, 1.0, -2.0, 0.5], [0.3, 0.1, -0.7, 2.0, 1.0, -1.0]);
+        let once = in_orders(1, &[3; 2], [1, 0], &scores, Some(&opinion));
+        // The same candidate has the same score under every letter.
+        let all: Vec<f32> = scores
+            .chunks(3)
+            .flat_map(|own| (0..3).flat_map(move |turn| [&own[turn..], &own[..turn]].concat()))
+            .collect();
+        let thrice = in_orders(3, &[3; 6], [1, 0], &all, Some(&opinion));
+        assert!((once.loss - thrice.loss).abs() < 1e-6, "{} {}", once.loss, thrice.loss);
+        assert_eq!(thrice.right, 3 * once.right);
+        for (n, own) in thrice.pulls.chunks(3).enumerate() {
+            let (question, turn) = (n / 3, n % 3);
+            for (place, pull) in own.iter().enumerate() {
+                let same = once.pulls[3 * question + (place + turn) % 3];
+                assert!((3.0 * pull - same).abs() < 1e-6, "question {question}, order {turn}, place {place}");
+            }
+        }
     }
 
     #[test]

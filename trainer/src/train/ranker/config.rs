@@ -28,6 +28,8 @@ pub struct RankerConfig {
     pub title_tokens: usize,
     /// Questions at most behind one history: they share its cost.
     pub questions: usize,
+    /// Orders in which each question is asked in a step, so that a letter can gain nothing by itself: by letters.
+    pub orders: usize,
     /// Histories to train on, a fixed draw; 0 takes all. A few are a check: they can be learnt by heart.
     pub examples: usize,
     /// Candidates of a question, the item chosen among them.
@@ -80,6 +82,7 @@ impl Default for RankerConfig {
             history: 10,
             title_tokens: 16,
             questions: 4,
+            orders: 1,
             examples: 0,
             candidates: 8,
             random_share: 0.25,
@@ -112,6 +115,7 @@ impl RankerConfig {
             ("--history", self.history),
             ("--title-tokens", self.title_tokens),
             ("--questions", self.questions),
+            ("--orders", self.orders),
             ("--batch-size", self.batch_size),
             ("--parts", self.parts),
             ("--steps", self.steps),
@@ -131,6 +135,10 @@ impl RankerConfig {
             ("--few-steps", self.few_steps as f64),
             ("--running-weight", self.running_weight),
         ];
+        if self.orders > 1 && self.mode != Mode::Letters {
+            let message = format!("--orders is {}, but nothing is asked by letters", self.orders);
+            return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
+        }
         for (name, value) in of_letters {
             if value != 0.0 && self.mode != Mode::Letters {
                 let message = format!("{name} is {value}, but nothing is asked by letters");
@@ -215,6 +223,8 @@ mod tests {
             RankerConfig { steps: 0, ..RankerConfig::default() },
             RankerConfig { binding_steps: 9, ..RankerConfig::default() },
             RankerConfig { few_steps: 9, ..RankerConfig::default() },
+            RankerConfig { orders: 2, ..RankerConfig::default() },
+            RankerConfig { orders: 0, ..RankerConfig::default() },
             RankerConfig { teacher_temperature: 0.0, ..RankerConfig::default() },
             RankerConfig { teacher_share: 1.1, ..RankerConfig::default() },
         ] {

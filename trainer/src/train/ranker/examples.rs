@@ -35,6 +35,24 @@ pub struct Choice {
     pub binding: bool,
 }
 
+impl Choice {
+    /// How many candidates move from the front to the back in one of so many orders: every candidate comes to stand under
+    /// letters all over the list.
+    pub fn turn(&self, order: usize, orders: usize) -> usize {
+        order * self.candidates.len() / orders
+    }
+
+    /// The same question in one of so many orders.
+    #[must_use]
+    pub fn turned(&self, order: usize, orders: usize) -> Self {
+        let (turn, all) = (self.turn(order, orders), self.candidates.len());
+        let mut turned = self.clone();
+        turned.candidates.rotate_left(turn);
+        turned.chosen = (self.chosen + all - turn) % all;
+        turned
+    }
+}
+
 /// Draws examples; which ones a step gets depends on its number and the seed only.
 #[derive(Debug)]
 pub struct Examples<'a> {
@@ -281,6 +299,20 @@ mod tests {
         let (binding, others): (Vec<_>, Vec<_>) =
             later.iter().flat_map(|example| &example.questions).partition(|question| question.binding);
         assert!(!binding.is_empty() && binding.len() * 4 < others.len(), "{} of them", binding.len());
+    }
+
+    #[test]
+    fn in_all_its_orders_a_candidate_stands_at_places_far_from_one_another() {
+        let candidates: Vec<ItemId> = (1..=5).map(ItemId).collect();
+        let question = Choice { length: 1, candidates, chosen: 1, binding: false };
+        assert_eq!(question.turned(0, 2), question);
+        let turned = question.turned(1, 2);
+        assert_eq!(turned.candidates, [3, 4, 5, 1, 2].map(ItemId));
+        for order in 0..5 {
+            let turned = question.turned(order, 5);
+            assert_eq!(turned.candidates[turned.chosen], ItemId(2));
+            assert_eq!(turned.chosen, (6 - order) % 5, "at every place once");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use shared::{
 };
 
 use super::{
-    Example, Examples, RankerConfig, RankerReport, RankerValidation,
+    Choice, Example, Examples, RankerConfig, RankerReport, RankerValidation,
     answers::Terms,
     judge::{Judge, Orders, Verdict},
     resume::{Progress, Start},
@@ -147,13 +147,19 @@ impl Run<'_> {
         let lessons: Vec<Lesson> = batch
             .par_iter()
             .map(|Example { history, questions: choices }| {
-                let ask = |judge: Judge, running| {
+                let ask = |judge: Judge, choices: &[Choice], running| {
                     let questions = choices.iter().map(|one| (one.length, one.candidates.as_slice()));
                     judge.ask(dataset, history, questions, running)
                 };
+                // Once: what a teacher says is about candidates, not about their letters.
                 let of_teacher =
-                    teacher.map(|teacher| ask(Judge { scorer: &teacher.scorer, ..judge }, false));
-                let asked = ask(judge, config.running_weight > 0.0)?;
+                    teacher.map(|teacher| ask(Judge { scorer: &teacher.scorer, ..judge }, choices, false));
+                let orders = 0..config.orders;
+                let turned = |choice: &Choice| {
+                    orders.clone().map(|order| choice.turned(order, config.orders)).collect::<Vec<_>>()
+                };
+                let turned: Vec<Choice> = choices.iter().flat_map(turned).collect();
+                let asked = ask(judge, &turned, config.running_weight > 0.0)?;
                 Ok(Lesson { asked, of_teacher: of_teacher.transpose()?, choices })
             })
             .collect::<anyhow::Result<_>>()?;
@@ -166,6 +172,7 @@ impl Run<'_> {
                 temperature: config.teacher_temperature,
                 teacher_share: config.teacher_share,
                 running_weight: config.running_weight,
+                orders: config.orders,
             },
         };
         // Seeds of steps are far apart: a resumed run drops the same places.
@@ -230,7 +237,7 @@ impl Run<'_> {
             progress: self.progress.clone(),
             model: self.adapter.to_safetensors(&BTreeMap::new())?,
             best: self.best.clone(),
-            moments: self.adam.moments().clone(),
+            moments: self.adam.moments(),
         }
         .save(&folder.checkpoint())?;
         folder.write_weights(&self.with_note(&self.tuned_for())?)

@@ -31,7 +31,7 @@ pub(super) struct Lesson<'a> {
     pub asked: Asked,
     /// The same as the teacher reads it.
     pub of_teacher: Option<Asked>,
-    /// What is asked, in the same order.
+    /// What is asked, in the same order; what is read asks each in all its orders.
     pub choices: &'a [Choice],
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Taught {
     pub loss: f64,
     /// Questions in which the right answer got the best score.
     pub right: usize,
-    /// Questions.
+    /// Questions, each counted in every order.
     pub questions: usize,
 }
 
@@ -68,7 +68,8 @@ impl Pupil<'_> {
     /// # Errors
     /// A device that fails.
     pub fn learn(self, lessons: &[Lesson], parts: usize, seed: u64) -> anyhow::Result<Taught> {
-        let questions: usize = lessons.iter().map(|lesson| lesson.choices.len()).sum();
+        let questions: usize =
+            lessons.iter().map(|lesson| lesson.choices.len()).sum::<usize>() * self.terms.orders;
         let size = lessons.len().div_ceil(parts).max(1);
         let parts: Vec<&[Lesson]> = lessons.chunks(size).collect();
         let part = |n: usize| self.part(parts[n], questions, seed.wrapping_add(n as u64));
