@@ -130,10 +130,28 @@ fn training_lowers_the_loss_and_evaluation_tells_the_stages_apart() {
     let fusion = &evaluation["tuned_for"]["fusion"];
     assert_eq!(fusion, &evaluation["fusion"]);
 
-    // The tables of retrievers pass over a ranker's run.
-    let report = place.run("report .");
-    assert!(report.status.success());
-    assert!(report.stderr.is_empty(), "{}", String::from_utf8_lossy(&report.stderr));
+    // In the tables a ranker's run stands with what was measured on test users.
+    let report = || {
+        let report = place.run("report .");
+        assert!(report.status.success());
+        [report.stdout, report.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let row = "| **both stages, ranker film by film, seed 42** |";
+    let [tables, notes] = report();
+    assert!(!tables.contains(row) && notes.contains("run has no test.json"), "{tables}{notes}");
+    fs::write(place.path("run").join("test.json"), &json).unwrap();
+    let [tables, notes] = report();
+    assert!(notes.is_empty(), "{notes}");
+    let ndcg_10 = evaluation["overall"]["fused"]["ndcg@10"].as_f64().unwrap();
+    let in_table = tables
+        .lines()
+        .find(|line| line.starts_with(row))
+        .unwrap_or_else(|| panic!("no row of the run in {tables}"));
+    assert_eq!(in_table.split(" | ").nth(5), Some(format!("{ndcg_10:.4}").as_str()), "{in_table}");
+    let valid = json.replace("\"split\":\"test\"", "\"split\":\"valid\"");
+    fs::write(place.path("run").join("test.json"), valid).unwrap();
+    let [tables, notes] = report();
+    assert!(!tables.contains(row) && notes.contains("it measures validation users"), "{tables}{notes}");
 
     // Without an adapter the order is the retriever's.
     let json = place.done(

@@ -29,6 +29,8 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The finished run's report.
 pub const METRICS: &str = "metrics.json";
+/// What a ranker's adapter is worth on test users, as `llamarec evaluate --stage ranker --json` prints it: put there by hand.
+pub const TEST: &str = "test.json";
 /// The settings as used; a recipe that repeats the run.
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "environment.json";
@@ -76,7 +78,7 @@ impl RunDir {
     /// # Errors
     /// Files of a run without `force`, or files that cannot be removed.
     pub fn make_room(&self, force: bool) -> anyhow::Result<()> {
-        let names = [WEIGHTS, CHECKPOINT, METRICS, CONFIG, ENVIRONMENT].into_iter().chain(CURVE);
+        let names = [WEIGHTS, CHECKPOINT, METRICS, TEST, CONFIG, ENVIRONMENT].into_iter().chain(CURVE);
         for file in names.map(|name| self.path.join(name)).filter(|file| file.exists()) {
             if !force {
                 let message = format!("{} is there already", file.display());
@@ -151,18 +153,20 @@ impl RunDir {
         Ok(())
     }
 
-    /// Removes the report of a run that goes on.
+    /// Removes what was measured of a run that goes on.
     ///
     /// # Errors
     /// A file that cannot be removed.
     pub fn forget_metrics(&self) -> anyhow::Result<()> {
-        let path = self.path.join(METRICS);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        for path in [METRICS, TEST].map(|name| self.path.join(name)) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Writes the report of the finished run.

@@ -16,7 +16,6 @@ use shared::{
     CANDIDATES,
     catalog::ItemId,
     exhibit::{Example, Gain, Measured, Results},
-    metrics::Interval,
     recommender::{Options, Recommender},
     scoring::Mode,
     trace::{Asking, Trace},
@@ -28,6 +27,7 @@ use crate::{
     cli::Common,
     paper,
     report::{Printer, UserError},
+    train::ranker::Evaluation,
 };
 
 /// Tastes to record if none are given.
@@ -68,25 +68,6 @@ struct Taste {
     name: String,
     titles: Vec<String>,
 }
-
-/// What an evaluation printed, as far as it is shown.
-#[derive(Debug, Deserialize)]
-struct Evaluation {
-    data: String,
-    subset: Subset,
-    overall: Subset,
-    gain: BTreeMap<String, Interval>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Subset {
-    users: usize,
-    retriever: Means,
-    fused: Means,
-}
-
-/// Means by name, `ndcg@10` and others.
-type Means = BTreeMap<String, f64>;
 
 /// Runs `llamarec exhibit`.
 pub fn run(args: &ExhibitArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
@@ -176,11 +157,12 @@ fn record(name: String, recommender: &Recommender, history: &[ItemId]) -> anyhow
 
 /// Our measures beside the paper's MovieLens rows.
 fn results(path: &Path) -> anyhow::Result<Results> {
-    let Evaluation { data, subset, overall, gain } = serde_json::from_str(&read(path)?).map_err(|error| {
-        UserError::input(format!("{} is no evaluation of a ranker: {error}", path.display()))
-            .hint(format!("make it with: {COMMAND} --json"))
-    })?;
-    let ours = |system: &str, means: &Means| Measured {
+    let Evaluation { data, subset, overall, gain, .. }: Evaluation = serde_json::from_str(&read(path)?)
+        .map_err(|error| {
+            UserError::input(format!("{} is no evaluation of a ranker: {error}", path.display()))
+                .hint(format!("make it with: {COMMAND} --json"))
+        })?;
+    let ours = |system: &str, means: &BTreeMap<String, f64>| Measured {
         ours: true,
         system: system.to_owned(),
         data: data.clone(),

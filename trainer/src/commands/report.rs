@@ -11,9 +11,13 @@ use clap::Args;
 use crate::{
     cli::Common,
     files::write_atomic,
-    report::{Printer, UserError, tables},
-    run_dir::METRICS,
-    train::{RunReport, ranker::RankerReport},
+    report::{Printer, UserError, ranked::Ranked, tables},
+    run_dir::{METRICS, TEST},
+    train::{
+        RunReport,
+        measure::Part,
+        ranker::{Evaluation, RankerReport},
+    },
 };
 
 /// Arguments of `llamarec report`.
@@ -29,7 +33,7 @@ pub struct ReportArgs {
 
 /// Runs `llamarec report`.
 pub fn run(args: &ReportArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    let mut reports = Vec::new();
+    let mut found = Found::default();
     for folder in &args.runs {
         if !folder.is_dir() {
             let message = format!("{} is no folder", folder.display());
@@ -37,43 +41,75 @@ pub fn run(args: &ReportArgs, common: &Common, printer: &Printer) -> anyhow::Res
                 .hint("name the folder of your runs, or make some with: llamarec train retriever")
                 .into());
         }
-        collect(folder, &mut reports, printer)?;
+        collect(folder, &mut found, printer)?;
     }
-    if reports.is_empty() {
+    let Found { retrievers, rankers } = found;
+    if retrievers.is_empty() {
         let names: Vec<String> = args.runs.iter().map(|folder| folder.display().to_string()).collect();
         let message = format!("there is no finished run in {}", names.join(", "));
         return Err(UserError::input(message).hint("make one with: llamarec train retriever").into());
     }
-    let systems = tables::systems(&reports);
-    let text = tables::markdown(&systems);
+    let systems = tables::systems(&retrievers);
+    let text = tables::markdown(&systems, &rankers);
     if let Some(out) = &args.out {
         write_atomic(out, text.as_bytes())?;
     }
     if common.json {
-        printer.result(&serde_json::to_string(&systems)?);
+        printer.result(&serde_json::to_string(
+            &serde_json::json!({ "retrievers": systems, "rankers": rankers }),
+        )?);
     } else {
         printer.result(text.trim_end());
     }
     Ok(())
 }
 
-/// All reports below a folder, in the order of their paths.
-fn collect(folder: &Path, reports: &mut Vec<RunReport>, printer: &Printer) -> anyhow::Result<()> {
+/// The finished runs of some folders.
+#[derive(Default)]
+struct Found {
+    retrievers: Vec<RunReport>,
+    rankers: Vec<Ranked>,
+}
+
+/// All runs below a folder, in the order of their paths.
+fn collect(folder: &Path, found: &mut Found, printer: &Printer) -> anyhow::Result<()> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            collect(&path, reports, printer)?;
+            collect(&path, found, printer)?;
         } else if path.file_name().is_some_and(|name| name == METRICS) {
             let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            match serde_json::from_slice(&text) {
-                Ok(report) => reports.push(report),
-                // A ranker's measures are those of `llamarec evaluate --stage ranker`.
-                Err(_) if serde_json::from_slice::<RankerReport>(&text).is_ok() => {}
-                Err(error) => printer.warn(&format!("{} is left out: {error}", path.display())),
+            match (serde_json::from_slice(&text), serde_json::from_slice::<RankerReport>(&text)) {
+                (Ok(report), _) => found.retrievers.push(report),
+                (_, Ok(report)) => {
+                    found.rankers.extend(ranked(&report, &path.with_file_name(TEST), printer)?);
+                }
+                (Err(error), _) => printer.warn(&format!("{} is left out: {error}", path.display())),
             }
         }
     }
     Ok(())
+}
+
+/// A ranker's run, if its test measures lie beside it.
+fn ranked(report: &RankerReport, test: &Path, printer: &Printer) -> anyhow::Result<Option<Ranked>> {
+    let folder = test.parent().unwrap_or(Path::new(".")).display();
+    if !test.exists() {
+        let command = format!("llamarec evaluate --stage ranker --adapter {folder} --candidates FILE --json");
+        printer.note(&format!("{folder} has no {TEST}; make it with: {command} > {}", test.display()));
+        return Ok(None);
+    }
+    let text = fs::read(test).with_context(|| format!("cannot read {}", test.display()))?;
+    let unusable = match serde_json::from_slice::<Evaluation>(&text) {
+        Ok(found) if found.tuned_for.as_ref() != Some(&report.tuned_for) => {
+            "it measures another adapter than this run's".to_owned()
+        }
+        Ok(found) if found.split != Part::Test => "it measures validation users".to_owned(),
+        Ok(found) => return Ok(Some(Ranked::new(report, &found))),
+        Err(error) => error.to_string(),
+    };
+    printer.warn(&format!("{} is left out: {unusable}", test.display()));
+    Ok(None)
 }

@@ -4,6 +4,7 @@ pub mod chart;
 mod curve;
 mod error;
 mod printer;
+pub mod ranked;
 pub mod tables;
 
 pub use curve::curve_svg;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use shared::metrics::Summary;
 
+use super::ranked::Ranked;
 use crate::{
     paper::{COLUMNS, PaperRow, PaperSet, SETS, TABLE_1, TABLE_3, TABLE_4},
     train::{Loss, RunReport, TrainConfig},
@@ -87,7 +88,7 @@ fn columns(summary: &Summary) -> [f64; 6] {
 
 impl System {
     fn set(&self) -> Option<PaperSet> {
-        SETS.into_iter().find(|set| (set.users, set.items) == (self.users, self.items))
+        paper_set(self.users, self.items)
     }
 
     fn label(&self) -> String {
@@ -101,9 +102,13 @@ impl System {
     }
 }
 
+fn paper_set(users: usize, items: usize) -> Option<PaperSet> {
+    SETS.into_iter().find(|set| (set.users, set.items) == (users, items))
+}
+
 /// Tables 2, 1, 3 and 4 with our rows beside the paper's. For each data set and network the settings with the best
-/// validation Recall@10 are shown.
-pub fn markdown(systems: &[System]) -> String {
+/// validation Recall@10 are shown, then all rankers on data sets that have a network.
+pub fn markdown(systems: &[System], rankers: &[Ranked]) -> String {
     let mut text = String::new();
     let chosen = chosen(systems);
     data_sets(&mut text, systems);
@@ -116,9 +121,11 @@ pub fn markdown(systems: &[System]) -> String {
     for set in sets {
         let same = |system: &&System| system.sequences_sha256 == set.sequences_sha256;
         let of_set: Vec<&System> = chosen.iter().copied().filter(same).collect();
-        results(&mut text, &set.data, &of_set);
-        subset(&mut text, &of_set);
-        reported(&mut text, &of_set);
+        let of_same = |ranker: &&Ranked| ranker.data.sequences_sha256 == set.sequences_sha256;
+        let rankers: Vec<&Ranked> = rankers.iter().filter(of_same).collect();
+        results(&mut text, &set.data, &of_set, &rankers);
+        subset(&mut text, &of_set, &rankers);
+        reported(&mut text, &of_set, &rankers);
     }
     text
 }
@@ -158,7 +165,7 @@ fn data_sets(text: &mut String, systems: &[System]) {
     }
 }
 
-fn results(text: &mut String, data: &str, systems: &[&System]) {
+fn results(text: &mut String, data: &str, systems: &[&System], rankers: &[&Ranked]) {
     let set = systems.first().and_then(|system| system.set());
     let paper = set
         .map_or("a data set that is not in the paper".to_owned(), |set| format!("the paper's {}", set.name));
@@ -190,6 +197,15 @@ fn results(text: &mut String, data: &str, systems: &[&System]) {
         let _ =
             writeln!(text, "| difference | {} | |", std::array::from_fn::<String, 6, _>(change).join(" | "));
     }
+    for ranker in rankers {
+        let _ = writeln!(
+            text,
+            "| **{}** | {} | {:.4} |",
+            ranker.label(),
+            figures(ranker.test.map(Some)),
+            ranker.share
+        );
+    }
     for row in rows.iter().filter(|row| systems.iter().all(|system| row.model != Some(system.settings.model)))
     {
         let _ = writeln!(text, "| paper: {} | {} | |", row.system, figures(row.figures));
@@ -204,12 +220,15 @@ fn results(text: &mut String, data: &str, systems: &[&System]) {
             system.users
         );
     }
+    for ranker in rankers {
+        let _ = writeln!(text, "- {}", ranker.note());
+    }
     for row in rows.iter().filter(|row| !row.note.is_empty()) {
         let _ = writeln!(text, "- Paper's {}: {}.", row.system, row.note);
     }
 }
 
-fn subset(text: &mut String, systems: &[&System]) {
+fn subset(text: &mut String, systems: &[&System], rankers: &[&Ranked]) {
     let Some(first) = systems.first() else { return };
     let _ = writeln!(text, "\nUsers whose item is among the 20 candidates (Table 3)\n");
     text.push_str("| system | share of users | Recall@5 | Recall@10 |\n| --- | ---: | ---: | ---: |\n");
@@ -226,6 +245,10 @@ fn subset(text: &mut String, systems: &[&System]) {
             );
         }
     }
+    for ranker in rankers {
+        let [five, ten] = ranker.subset_recall;
+        let _ = writeln!(text, "| **{}** | {:.4} | {five:.4} | {ten:.4} |", ranker.label(), ranker.share);
+    }
     let Some(set) = first.set() else { return };
     for row in TABLE_3.iter().filter(|row| row.set == set.name) {
         let share = row.users as f64 / set.users as f64;
@@ -235,7 +258,7 @@ fn subset(text: &mut String, systems: &[&System]) {
 }
 
 /// Our rows, then what others reported.
-fn reported(text: &mut String, systems: &[&System]) {
+fn reported(text: &mut String, systems: &[&System], rankers: &[&Ranked]) {
     let Some(set) = systems.first().and_then(|system| system.set()) else { return };
     let mut rows = TABLE_4.iter().filter(|row| row.set == set.name).peekable();
     if rows.peek().is_none() {
@@ -243,14 +266,10 @@ fn reported(text: &mut String, systems: &[&System]) {
     }
     text.push_str("\nSystems built on a language model, as reported on data like this (Table 4)\n\n");
     text.push_str("| system | NDCG@5 | NDCG@10 | from |\n| --- | ---: | ---: | --- |\n");
-    for system in systems {
-        let _ = writeln!(
-            text,
-            "| **{}** | {:.4} | {:.4} | measured |",
-            system.label(),
-            system.test[1],
-            system.test[4]
-        );
+    let of_systems = systems.iter().map(|system| (system.label(), system.test));
+    let of_rankers = rankers.iter().map(|ranker| (ranker.label(), ranker.test));
+    for (label, test) in of_systems.chain(of_rankers) {
+        let _ = writeln!(text, "| **{label}** | {:.4} | {:.4} | measured |", test[1], test[4]);
     }
     for row in rows {
         let five = row.ndcg_5.map_or("—".to_owned(), |ndcg| format!("{ndcg:.4}"));
@@ -260,7 +279,11 @@ fn reported(text: &mut String, systems: &[&System]) {
 
 #[cfg(test)]
 mod tests {
-    use shared::retriever::{Architecture, RetrieverConfig};
+    use shared::{
+        metrics::Interval,
+        retriever::{Architecture, RetrieverConfig},
+        scoring::Mode,
+    };
 
     use super::*;
     use crate::train::{
@@ -313,7 +336,7 @@ mod tests {
     #[test]
     fn our_rows_stand_beside_the_papers() {
         let runs = [report(Architecture::LruRec, 1, 61), report(Architecture::Narm, 1, 30)];
-        let text = markdown(&systems(&runs));
+        let text = markdown(&systems(&runs), &[]);
         assert!(text.contains("| ml | 610 | 3650 | 90274 | 147.99 | ML-100k |"), "{text}");
         assert!(
             text.contains("| paper: LRURec | 0.0390 | 0.0468 | 0.0705 | 0.0491 | 0.0705 | 0.1426 | |"),
@@ -328,13 +351,33 @@ mod tests {
     #[test]
     fn what_others_reported_is_marked_as_reported() {
         let mut run = report(Architecture::LruRec, 1, 61);
-        assert!(!markdown(&systems(&[run.clone()])).contains("Table 4"), "none is known for ML-100k");
+        assert!(!markdown(&systems(&[run.clone()]), &[]).contains("Table 4"), "none is known for ML-100k");
         (run.data.users, run.data.items) = (22_332, 12_086);
-        let text = markdown(&systems(&[run]));
+        let ranker = Ranked {
+            data: run.data.clone(),
+            mode: Mode::Pointwise,
+            seed: 42,
+            users: 2_976,
+            test: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+            share: 0.1333,
+            subset_recall: [0.7, 0.8],
+            ndcg_10_gain: Some(Interval { mean: 0.0281, low: 0.0197, high: 0.0365 }),
+        };
+        let elsewhere = Ranked {
+            data: DataUsed { sequences_sha256: "1".to_owned(), ..run.data.clone() },
+            ..ranker.clone()
+        };
+        let text = markdown(&systems(&[run]), &[ranker, elsewhere]);
+        let name = "both stages, ranker film by film, seed 42";
+        let row = format!("| **{name}** | 0.1000 | 0.2000 | 0.3000 | 0.4000 | 0.5000 | 0.6000 | 0.1333 |");
+        assert_eq!(text.matches(&row).count(), 1, "{text}");
+        assert!(text.contains(&format!("| **{name}** | 0.1333 | 0.7000 | 0.8000 |")), "{text}");
+        assert!(text.contains(&format!("- {name}: gains +0.0281 [+0.0197, +0.0365] of NDCG@10")), "{text}");
         let at = text.find("(Table 4)").expect("the table");
         let rows: Vec<&str> = text[at..].lines().filter(|line| line.starts_with("| ")).skip(2).collect();
-        assert_eq!((rows.len(), rows[0].contains("| measured |")), (7, true), "{rows:?}");
-        assert!(rows[1..].iter().all(|row| row.contains("| reported: ")), "{rows:?}");
+        assert_eq!(rows.len(), 8, "{rows:?}");
+        assert!(rows[..2].iter().all(|row| row.contains("| measured |")), "{rows:?}");
+        assert!(rows[2..].iter().all(|row| row.contains("| reported: ")), "{rows:?}");
         assert!(text.contains("| POD (T5-small) | — | 0.0443 | reported: its authors |"), "{text}");
     }
 
@@ -342,7 +385,7 @@ mod tests {
     fn the_settings_with_the_best_validation_are_shown() {
         let mut better = report(Architecture::LruRec, 1, 90);
         better.training.dropout = 0.5;
-        let text = markdown(&systems(&[report(Architecture::LruRec, 1, 61), better]));
+        let text = markdown(&systems(&[report(Architecture::LruRec, 1, 61), better]), &[]);
         assert!(text.contains("lrurec, dropout 0.5") && !text.contains("lrurec, dropout 0.2"), "{text}");
     }
 }

@@ -1,14 +1,12 @@
 //! `llamarec evaluate --stage ranker`: retriever, ranker and both together over the retriever's candidates.
 
-use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
+use std::{fmt::Write, path::PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 use shared::{
     fusion::Fusion,
-    metrics::{Interval, Metric, Summary},
+    metrics::Interval,
     scoring::{Mode, Scorer, ScoringConfig},
-    tuned::TunedFor,
 };
 
 use crate::{
@@ -18,10 +16,10 @@ use crate::{
     data::Dataset,
     report::{Printer, UserError},
     train::{
-        measure::{Part, difference},
+        measure::Part,
         ranker::{
-            RankerConfig,
-            judge::{Judge, Judgement, Orders, draw, judgeable},
+            Evaluation, RankerConfig,
+            judge::{Judge, Orders, draw, judgeable},
         },
     },
 };
@@ -54,36 +52,6 @@ pub(super) struct RankerArgs {
     /// Take away what a place gains by itself, measured on validation users to whom random orders are shown
     #[arg(long)]
     calibrate: bool,
-}
-
-/// The result, as printed with `--json`.
-#[derive(Debug, Serialize)]
-struct Evaluation {
-    data: String,
-    split: Part,
-    /// What the adapter's file says about itself; `None` is the untuned base model.
-    tuned_for: Option<TunedFor>,
-    /// Weights of the stages in the fused order.
-    fusion: Fusion,
-    /// Users whose item is among the candidates (the paper's Table 3), all or a draw.
-    subset: Group,
-    /// All users; those whose item is not among the candidates count as missed (the paper's Table 1).
-    overall: Group,
-    /// Fused minus retriever on the subset, paired over users, with 95 % intervals.
-    gain: BTreeMap<String, Interval>,
-    /// Mean cross entropy over the candidates on the subset, in nats; chance is ln 20 = 2.996.
-    cross_entropy: BTreeMap<&'static str, f64>,
-    /// How often the ranker liked the candidate shown under each index letter best.
-    best_at: Vec<usize>,
-}
-
-/// The same users, ordered by each stage.
-#[derive(Debug, Serialize)]
-struct Group {
-    users: usize,
-    retriever: BTreeMap<String, f64>,
-    ranker: BTreeMap<String, f64>,
-    fused: BTreeMap<String, f64>,
 }
 
 /// Measures both stages over the candidates.
@@ -164,58 +132,6 @@ fn prior(judge: Judge, dataset: &Dataset, candidates: &Candidates) -> anyhow::Re
 const PRIOR_USERS: usize = 200;
 /// Seed of the draw of users.
 const SEED: u64 = 42;
-
-impl Evaluation {
-    fn new(
-        dataset: &Dataset,
-        split: Part,
-        tuned_for: Option<TunedFor>,
-        fusion: Fusion,
-        Judgement { users: judged, best_at, .. }: Judgement,
-        share: f64,
-    ) -> Self {
-        let judged = &judged[..];
-        let stages = [Fusion::RETRIEVER, Fusion::RANKER, fusion];
-        let ranks = stages.map(|fusion| fusion.ranks(judged));
-        let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, 1.0));
-        let subset = Group { users: judged.len(), retriever, ranker, fused };
-        let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, share));
-        let overall = Group { users: dataset.sequences.len(), retriever, ranker, fused };
-        let names = ["retriever", "ranker", "fused"];
-        let cross_entropy = names.into_iter().zip(stages.map(|stage| stage.cross_entropy(judged))).collect();
-        let gains = [
-            (Metric::Ndcg(10), "ndcg@10"),
-            (Metric::Mrr(10), "mrr@10"),
-            (Metric::Recall(10), "recall@10"),
-            (Metric::Ndcg(5), "ndcg@5"),
-        ];
-        let gain = gains.map(|(metric, name)| (name.to_owned(), difference(metric, &ranks[2], &ranks[0])));
-        Self {
-            data: dataset.name.clone(),
-            split,
-            tuned_for,
-            fusion,
-            subset,
-            overall,
-            gain: gain.into(),
-            cross_entropy,
-            best_at,
-        }
-    }
-}
-
-/// Means by name, times the share of users that these stand for; the others were missed.
-fn means(ranks: &[usize], share: f64) -> BTreeMap<String, f64> {
-    Summary::new(ranks)
-        .at
-        .iter()
-        .filter(|at| at.k <= 10)
-        .flat_map(|at| {
-            [("recall", at.recall), ("mrr", at.mrr), ("ndcg", at.ndcg)]
-                .map(|(name, mean)| (format!("{name}@{}", at.k), mean * share))
-        })
-        .collect()
-}
 
 fn text(evaluation: &Evaluation) -> String {
     let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, best_at, .. } = evaluation;

@@ -101,6 +101,9 @@ struct RankerSettings {
     /// Orders in which each question is asked in a step, so that a letter can gain nothing by itself [default: 1]
     #[arg(long, value_name = "N")]
     orders: Option<usize>,
+    /// Weight of what letters get in the mean more or less than they should: no letter is to be preferred for itself [default: 0.0]
+    #[arg(long, value_name = "WEIGHT")]
+    letter_balance: Option<f64>,
     /// Histories to train on, a fixed draw; 0 takes all; a few can be learnt by heart, which is a check [default: 0]
     #[arg(long, value_name = "N")]
     examples: Option<usize>,

@@ -1,5 +1,7 @@
 //! What the answers of a batch cost, and how their scores would have to change: the loss and its gradient, in closed form.
 
+use std::ops::Range;
+
 use shared::{fusion::log_softmax, ranking, verbalizer::softmax};
 
 use super::{Choice, step::Lesson};
@@ -15,11 +17,16 @@ pub(super) struct Terms {
     pub running_weight: f64,
     /// Orders in which each question is asked.
     pub orders: usize,
+    /// Weight of what letters get in the mean more or less than they should.
+    pub letter_balance: f64,
 }
+
+/// An answer behind all candidates: the place of its scores, and how much of each is wanted.
+type Whole = (Range<usize>, Vec<f32>);
 
 /// The share of some answers in the loss of a batch.
 pub(super) struct Answers {
-    /// Cross entropy, over the questions of the batch. Running answers do not count.
+    /// Cross entropy, over the questions of the batch. Running answers and the balance of letters do not count.
     pub loss: f64,
     /// Answers that were right.
     pub right: usize,
@@ -38,6 +45,7 @@ impl Answers {
         questions: usize,
     ) -> Self {
         let mut answers = Self { loss: 0.0, right: 0, pulls: vec![0.0; scores.len()] };
+        let mut whole: Vec<Whole> = Vec::new();
         let mut counts = lessons.iter().flat_map(|lesson| lesson.asked.candidates.iter().copied());
         let mut first = 0;
         let asked = lessons.iter().flat_map(|lesson| lesson.choices).flat_map(|choice| {
@@ -77,11 +85,36 @@ impl Answers {
                 if count == all {
                     answers.loss += loss * weight;
                     let answer = said.as_ref().map_or(chosen, |said| ranking::order(said)[0]);
-                    answers.right += usize::from(ranking::order(&scores[own])[0] == answer);
+                    answers.right += usize::from(ranking::order(&scores[own.clone()])[0] == answer);
+                    whole.push((own, wanted));
                 }
             }
         }
+        if terms.letter_balance > 0.0 {
+            let weight = terms.letter_balance * whole.len() as f64 / questions as f64;
+            answers.balance(scores, &whole, weight);
+        }
         answers
+    }
+
+    /// Pulls the mean share of each letter to what is wanted of it in the mean, `weight` times the gradient of the relative
+    /// entropy of the two: candidates stand in random orders, so a letter that gets more is preferred for itself.
+    fn balance(&mut self, scores: &[f32], whole: &[Whole], weight: f64) {
+        let letters = whole.iter().map(|(own, _)| own.len()).max().unwrap_or(0);
+        let whole: Vec<&Whole> = whole.iter().filter(|(own, _)| own.len() == letters).collect();
+        let count = whole.len() as f64;
+        let shares: Vec<Vec<f32>> = whole.iter().map(|(own, _)| softmax(&scores[own.clone()], 1.0)).collect();
+        let mean =
+            |of: &dyn Fn(usize) -> f32| (0..whole.len()).map(|n| f64::from(of(n))).sum::<f64>() / count;
+        let slopes: Vec<f64> = (0..letters)
+            .map(|letter| -mean(&|n| whole[n].1[letter]) / mean(&|n| shares[n][letter]).max(1e-9))
+            .collect();
+        for ((own, _), shares) in whole.iter().zip(&shares) {
+            let level: f64 = shares.iter().zip(&slopes).map(|(&share, slope)| f64::from(share) * slope).sum();
+            for ((pull, &share), slope) in self.pulls[own.clone()].iter_mut().zip(shares).zip(&slopes) {
+                *pull += (weight / count * f64::from(share) * (slope - level)) as f32;
+            }
+        }
     }
 }
 
@@ -140,7 +173,8 @@ mod tests {
         let choices = [choice(chosen[0], true), choice(chosen[1], false)];
         let asked = Asked { layout: Layout::prompt(&[0]), candidates: counts.to_vec() };
         let lesson = Lesson { asked, of_teacher: None, choices: &choices };
-        let terms = Terms { temperature: 1.0, teacher_share: 1.0, running_weight: 0.5, orders };
+        let terms =
+            Terms { temperature: 1.0, teacher_share: 1.0, running_weight: 0.5, orders, letter_balance: 0.0 };
         Answers::new(terms, &[lesson], scores, opinion, 2 * orders)
     }
 
@@ -209,6 +243,37 @@ mod tests {
         // At a temperature of 1/2 they are 2/3, 1/6, 1/6: further from a student that prefers nothing.
         let sharp = [4f32.ln(), 0.0, 0.0];
         assert!((warm(sharp, half, 0.5) - loss(sharp, sharp)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn letters_are_pulled_to_what_is_wanted_of_them_in_the_mean() {
+        let scores = [0.9, 0.1, -0.7, 2.0, 1.0, -1.0, 5.0, 5.0];
+        let whole = vec![(0..3, vec![0.1, 0.2, 0.7]), (3..6, vec![0.5, 0.5, 0.0]), (6..8, vec![1.0, 0.0])];
+        // The last has fewer letters and is left out.
+        let entropy = |scores: &[f32]| -> f64 {
+            let shares = [softmax(&scores[..3], 1.0), softmax(&scores[3..6], 1.0)];
+            let of = |letter: usize| {
+                let wanted = f64::from(whole[0].1[letter] + whole[1].1[letter]) / 2.0;
+                wanted * (wanted / (f64::from(shares[0][letter] + shares[1][letter]) / 2.0)).ln()
+            };
+            (0..3).map(of).sum()
+        };
+        let mut answers = Answers { loss: 0.0, right: 0, pulls: vec![0.0; 8] };
+        answers.balance(&scores, &whole, 3.0);
+        for n in 0..6 {
+            let moved = |by: f32| {
+                let mut scores = scores;
+                scores[n] += by;
+                entropy(&scores)
+            };
+            let slope = 3.0 * (moved(0.01) - moved(-0.01)) / 0.02;
+            assert!((slope - f64::from(answers.pulls[n])).abs() < 1e-3, "{n}: {slope} {:?}", answers.pulls);
+        }
+        assert_eq!(answers.pulls[6..], [0.0; 2]);
+        // A letter that has what it should is left alone, whatever single answers say.
+        let mut answers = Answers { loss: 0.0, right: 0, pulls: vec![0.0; 4] };
+        answers.balance(&[1.0, 0.0, 0.0, 1.0], &[(0..2, vec![0.0, 1.0]), (2..4, vec![1.0, 0.0])], 3.0);
+        assert!(answers.pulls.iter().all(|pull| pull.abs() < 1e-6), "{:?}", answers.pulls);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct RankerConfig {
     pub questions: usize,
     /// Orders in which each question is asked in a step, so that a letter can gain nothing by itself: by letters.
     pub orders: usize,
+    /// Weight of what letters get more or less than they should in the mean over a part of a batch: by letters.
+    pub letter_balance: f64,
     /// Histories to train on, a fixed draw; 0 takes all. A few are a check: they can be learnt by heart.
     pub examples: usize,
     /// Candidates of a question, the item chosen among them.
@@ -83,6 +85,7 @@ impl Default for RankerConfig {
             title_tokens: 16,
             questions: 4,
             orders: 1,
+            letter_balance: 0.0,
             examples: 0,
             candidates: 8,
             random_share: 0.25,
@@ -134,6 +137,7 @@ impl RankerConfig {
             ("--binding-steps", self.binding_steps as f64),
             ("--few-steps", self.few_steps as f64),
             ("--running-weight", self.running_weight),
+            ("--letter-balance", self.letter_balance),
         ];
         if self.orders > 1 && self.mode != Mode::Letters {
             let message = format!("--orders is {}, but nothing is asked by letters", self.orders);
@@ -145,9 +149,12 @@ impl RankerConfig {
                 return Err(UserError::usage(message).hint("leave it out, or give: --mode letters"));
             }
         }
-        if !(self.running_weight.is_finite() && self.running_weight >= 0.0) {
-            let message = format!("--running-weight is {}", self.running_weight);
-            return Err(UserError::usage(message).hint("give 0 or more"));
+        for (name, weight) in
+            [("--running-weight", self.running_weight), ("--letter-balance", self.letter_balance)]
+        {
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(UserError::usage(format!("{name} is {weight}")).hint("give 0 or more"));
+            }
         }
         let shares = [
             ("--dropout", self.dropout),
@@ -223,6 +230,8 @@ mod tests {
             RankerConfig { steps: 0, ..RankerConfig::default() },
             RankerConfig { binding_steps: 9, ..RankerConfig::default() },
             RankerConfig { few_steps: 9, ..RankerConfig::default() },
+            RankerConfig { mode: Mode::Letters, letter_balance: -1.0, ..RankerConfig::default() },
+            RankerConfig { letter_balance: 1.0, ..RankerConfig::default() },
             RankerConfig { orders: 2, ..RankerConfig::default() },
             RankerConfig { orders: 0, ..RankerConfig::default() },
             RankerConfig { teacher_temperature: 0.0, ..RankerConfig::default() },

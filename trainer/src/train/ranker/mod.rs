@@ -3,6 +3,7 @@
 mod answers;
 mod binding;
 mod config;
+mod evaluation;
 mod examples;
 pub mod judge;
 mod report;
@@ -11,6 +12,7 @@ mod run;
 mod step;
 
 pub use config::RankerConfig;
+pub use evaluation::{Evaluation, Group};
 pub use examples::{Choice, Example, Examples};
 pub use report::{RankerReport, RankerValidation};
 pub use resume::{Start, settings_of};

@@ -173,6 +173,7 @@ impl Run<'_> {
                 teacher_share: config.teacher_share,
                 running_weight: config.running_weight,
                 orders: config.orders,
+                letter_balance: config.letter_balance,
             },
         };
         // Seeds of steps are far apart: a resumed run drops the same places.

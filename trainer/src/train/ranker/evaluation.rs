@@ -1,0 +1,105 @@
+//! What a ranker is worth beside its retriever, by measures of the paper's tables.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    fusion::Fusion,
+    metrics::{Interval, Metric, Summary},
+    tuned::TunedFor,
+};
+
+use super::judge::Judgement;
+use crate::{
+    data::Dataset,
+    train::measure::{Part, difference},
+};
+
+/// The result, as `llamarec evaluate --stage ranker` prints it with `--json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Name of the data set.
+    pub data: String,
+    /// Whose items are looked for.
+    pub split: Part,
+    /// What the adapter's file says about itself; `None` is the untuned base model.
+    pub tuned_for: Option<TunedFor>,
+    /// Weights of the stages in the fused order.
+    pub fusion: Fusion,
+    /// Users whose item is among the candidates (the paper's Table 3), all or a draw.
+    pub subset: Group,
+    /// All users; those whose item is not among the candidates count as missed (the paper's Table 1).
+    pub overall: Group,
+    /// Fused minus retriever on the subset, paired over users, with 95 % intervals.
+    pub gain: BTreeMap<String, Interval>,
+    /// Mean cross entropy over the candidates on the subset, in nats; chance is ln 20 = 2.996.
+    pub cross_entropy: BTreeMap<String, f64>,
+    /// How often the ranker liked the candidate shown under each index letter best.
+    pub best_at: Vec<usize>,
+}
+
+/// The same users, ordered by each stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// How many.
+    pub users: usize,
+    /// Means in the order of the retriever, by name.
+    pub retriever: BTreeMap<String, f64>,
+    /// In that of the ranker.
+    pub ranker: BTreeMap<String, f64>,
+    /// In that of both.
+    pub fused: BTreeMap<String, f64>,
+}
+
+impl Evaluation {
+    /// Of what both stages said about users, who are such a share of all whose item is among the candidates.
+    pub fn new(
+        dataset: &Dataset,
+        split: Part,
+        tuned_for: Option<TunedFor>,
+        fusion: Fusion,
+        Judgement { users: judged, best_at, .. }: Judgement,
+        share: f64,
+    ) -> Self {
+        let judged = &judged[..];
+        let stages = [Fusion::RETRIEVER, Fusion::RANKER, fusion];
+        let ranks = stages.map(|fusion| fusion.ranks(judged));
+        let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, 1.0));
+        let subset = Group { users: judged.len(), retriever, ranker, fused };
+        let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, share));
+        let overall = Group { users: dataset.sequences.len(), retriever, ranker, fused };
+        let names = ["retriever", "ranker", "fused"].map(str::to_owned);
+        let cross_entropy = names.into_iter().zip(stages.map(|stage| stage.cross_entropy(judged))).collect();
+        let gains = [
+            (Metric::Ndcg(10), "ndcg@10"),
+            (Metric::Mrr(10), "mrr@10"),
+            (Metric::Recall(10), "recall@10"),
+            (Metric::Ndcg(5), "ndcg@5"),
+        ];
+        let gain = gains.map(|(metric, name)| (name.to_owned(), difference(metric, &ranks[2], &ranks[0])));
+        Self {
+            data: dataset.name.clone(),
+            split,
+            tuned_for,
+            fusion,
+            subset,
+            overall,
+            gain: gain.into(),
+            cross_entropy,
+            best_at,
+        }
+    }
+}
+
+/// Means by name, times the share of users that these stand for; the others were missed.
+fn means(ranks: &[usize], share: f64) -> BTreeMap<String, f64> {
+    Summary::new(ranks)
+        .at
+        .iter()
+        .filter(|at| at.k <= 10)
+        .flat_map(|at| {
+            [("recall", at.recall), ("mrr", at.mrr), ("ndcg", at.ndcg)]
+                .map(|(name, mean)| (format!("{name}@{}", at.k), mean * share))
+        })
+        .collect()
+}
