@@ -1,19 +1,21 @@
 //! `AdamW` (Loshchilov & Hutter, ICLR 2019) over a module's named parameters, with the gradient clipped by
-//! its global norm. All parameters are moved as one row of numbers: on a GPU an operation on each of a hundred small ones
-//! would take longer to launch than to run. The moments carry names, so that a run can be resumed from a file.
+//! its global norm. Small parameters are moved together as one row of numbers: on a GPU an operation on each of a hundred of
+//! them would take longer to launch than to run. The moments carry names, so that a run can be resumed from a file.
 
 use std::{collections::BTreeMap, iter::Peekable, ops::Range, vec};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::{Tensor, TensorData},
+    tensor::Tensor,
 };
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 /// The reference's for its retriever.
 const EPSILON: f32 = 1e-9;
+/// A parameter of so many numbers has a row of its own: copying it there would cost more than it saves.
+const LARGE: usize = 1 << 16;
 
 /// The optimizer and its state.
 #[derive(Clone, Debug)]
@@ -23,9 +25,9 @@ pub struct AdamW {
     clip_norm: f32,
     epsilon: f32,
     steps: i32,
-    /// Moments of parameters that the row does not have.
+    /// Moments of parameters that no row has.
     moments: BTreeMap<String, Moments>,
-    row: Option<Row>,
+    rows: Vec<Row>,
 }
 
 /// Running means of a gradient and of its square, flat.
@@ -37,15 +39,15 @@ pub struct Moments {
     pub second: Tensor<1>,
 }
 
-/// All parameters that had a gradient in the last step, one behind the other.
+/// Parameters that had a gradient in the last step, one behind the other.
 #[derive(Clone, Debug)]
 struct Row {
-    /// Path and place of each.
-    stretches: Vec<(String, Range<usize>)>,
+    parts: Vec<Part>,
     moments: Moments,
-    /// 1 where a number is decayed, 0 where it is of a bias or a norm.
-    decays: Tensor<1>,
 }
+
+/// A parameter's path and its place in a row.
+type Part = (String, Range<usize>);
 
 impl AdamW {
     /// An optimizer that has taken no step. Biases and norms are never decayed.
@@ -57,14 +59,14 @@ impl AdamW {
             epsilon: EPSILON,
             steps: 0,
             moments: BTreeMap::new(),
-            row: None,
+            rows: Vec::new(),
         }
     }
 
     /// Continues after `steps` steps with these moments.
     #[must_use]
     pub fn resumed(self, steps: usize, moments: BTreeMap<String, Moments>) -> Self {
-        Self { steps: steps as i32, moments, row: None, ..self }
+        Self { steps: steps as i32, moments, rows: Vec::new(), ..self }
     }
 
     /// The same with another epsilon; the default is 1e-9.
@@ -81,9 +83,7 @@ impl AdamW {
     /// The moments by parameter path.
     pub fn moments(&self) -> BTreeMap<String, Moments> {
         let mut moments = self.moments.clone();
-        if let Some(row) = &self.row {
-            moments.extend(row.taken_apart());
-        }
+        moments.extend(self.rows.iter().flat_map(Row::taken_apart));
         moments
     }
 
@@ -91,59 +91,57 @@ impl AdamW {
     pub fn step<M: Module>(&mut self, module: M, gradients: GradientsParams) -> M {
         let mut found = Found { gradients, ..Found::default() };
         module.visit(&mut found);
-        let Found { stretches, values, slopes, .. } = found;
-        if stretches.is_empty() {
-            return module;
-        }
-        let (values, gradient) = (Tensor::cat(values, 0), Tensor::cat(slopes, 0));
+        let Found { rows, order, .. } = found;
+        let gradients: Vec<Tensor<1>> = rows.iter().map(|row| joined(row.gradients.clone())).collect();
+        let squares = gradients.iter().map(|gradient| gradient.clone().square().sum());
+        let Some(squares) = squares.reduce(|a, b| a + b) else { return module };
         // The factor stays on the device: reading it back would wait for the whole backward pass.
-        let norm = gradient.clone().square().sum().sqrt();
-        let clip = (norm + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0);
-        let mut row = self.arranged(stretches, &gradient);
-        let updated = self.update(&mut row, values, gradient * clip);
-        let stretches = row.stretches.clone().into_iter().peekable();
-        self.row = Some(row);
-        module.map(&mut Spread { updated, stretches, path: Vec::new() })
+        let clip = (squares.sqrt() + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0);
+        self.arrange(&rows);
+        self.steps += 1;
+        let updated = rows.into_iter().zip(gradients).enumerate().map(|(n, (row, gradient))| {
+            let decay = if row.decayed { self.weight_decay } else { 0.0 };
+            self.update(n, joined(row.values), gradient * clip.clone(), decay)
+        });
+        let updated = updated.collect();
+        module.map(&mut Spread { updated, order: order.into_iter().peekable(), path: Vec::new() })
     }
 
-    /// The row of these parameters, with the moments that they have or none yet.
-    fn arranged(&mut self, stretches: Vec<(String, Range<usize>)>, like: &Tensor<1>) -> Row {
-        if let Some(row) = self.row.take_if(|row| row.stretches == stretches) {
-            return row;
+    /// Rows of these parameters, with the moments that they have or none yet.
+    fn arrange(&mut self, found: &[FoundRow]) {
+        if self.rows.iter().map(|row| &row.parts).eq(found.iter().map(|row| &row.parts)) {
+            return;
         }
-        self.moments = self.moments();
-        let device = like.device();
-        let none = |place: &Range<usize>| Tensor::zeros([place.len()], &device);
-        let (first, second) = stretches
-            .iter()
-            .map(|(name, place)| match self.moments.remove(name) {
-                Some(Moments { first, second }) => (first, second),
-                None => (none(place), none(place)),
-            })
-            .unzip();
-        let moments = Moments { first: Tensor::cat(first, 0), second: Tensor::cat(second, 0) };
-        let decayed = |name: &str| !(name.contains("bias") || name.contains("norm"));
-        let decays: Vec<f32> = stretches
-            .iter()
-            .flat_map(|(name, place)| vec![f32::from(u8::from(decayed(name))); place.len()])
-            .collect();
-        let count = decays.len();
-        Row { stretches, moments, decays: Tensor::from_data(TensorData::new(decays, [count]), &device) }
+        let mut moments = self.moments();
+        let row = |found: &FoundRow| {
+            let (first, second) = found
+                .parts
+                .iter()
+                .zip(&found.gradients)
+                .map(|((name, _), gradient)| match moments.remove(name) {
+                    Some(Moments { first, second }) => (first, second),
+                    None => (gradient.zeros_like(), gradient.zeros_like()),
+                })
+                .unzip();
+            Row {
+                parts: found.parts.clone(),
+                moments: Moments { first: joined(first), second: joined(second) },
+            }
+        };
+        self.rows = found.iter().map(row).collect();
+        self.moments = moments;
     }
 
     /// The new values of a row.
-    fn update(&mut self, row: &mut Row, values: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        self.steps += 1;
-        let Moments { first, second } = row.moments.clone();
+    fn update(&mut self, row: usize, values: Tensor<1>, gradient: Tensor<1>, decay: f32) -> Tensor<1> {
+        let Row { parts, moments: Moments { first, second } } = self.rows.remove(row);
         let first = first * BETA_1 + gradient.clone() * (1.0 - BETA_1);
         let second = second * BETA_2 + gradient.square() * (1.0 - BETA_2);
         let scale = (second.clone() / (1.0 - BETA_2.powi(self.steps))).sqrt() + self.epsilon;
         let step_size = self.learning_rate / (1.0 - BETA_1.powi(self.steps));
-        let step = first.clone() / scale * step_size;
-        row.moments = Moments { first, second };
-        let decay = self.learning_rate * self.weight_decay;
-        let kept = if decay == 0.0 { values } else { values.clone() - values * row.decays.clone() * decay };
-        kept - step
+        let updated = values * (1.0 - self.learning_rate * decay) - first.clone() / scale * step_size;
+        self.rows.insert(row, Row { parts, moments: Moments { first, second } });
+        updated
     }
 }
 
@@ -151,21 +149,34 @@ impl Row {
     /// The moments of each parameter.
     fn taken_apart(&self) -> impl Iterator<Item = (String, Moments)> {
         let Moments { first, second } = &self.moments;
-        self.stretches.iter().map(move |(name, place)| {
+        self.parts.iter().map(move |(name, place)| {
             let of = |row: &Tensor<1>| row.clone().slice(place.clone());
             (name.clone(), Moments { first: of(first), second: of(second) })
         })
     }
 }
 
-/// The parameters with a gradient, flat, in the order of the module.
+/// One behind the other; one alone is not copied.
+fn joined(mut parts: Vec<Tensor<1>>) -> Tensor<1> {
+    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 0) }
+}
+
+/// The parameters with a gradient, flat.
 #[derive(Default)]
 struct Found {
     gradients: GradientsParams,
     path: Vec<String>,
-    stretches: Vec<(String, Range<usize>)>,
+    rows: Vec<FoundRow>,
+    /// In the order of the module: path, row, place there.
+    order: Vec<(String, usize, Range<usize>)>,
+}
+
+struct FoundRow {
+    decayed: bool,
+    large: bool,
+    parts: Vec<Part>,
     values: Vec<Tensor<1>>,
-    slopes: Vec<Tensor<1>>,
+    gradients: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for Found {
@@ -178,21 +189,30 @@ impl ModuleVisitor for Found {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let value = param.val().inner();
-            let (count, start) =
-                (value.shape().num_elements(), self.stretches.last().map_or(0, |(_, place)| place.end));
-            self.stretches.push((self.path.join("."), start..start + count));
-            self.values.push(value.reshape([count]));
-            self.slopes.push(gradient.inner().reshape([count]));
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
+        let (name, value) = (self.path.join("."), param.val().inner());
+        let count = value.shape().num_elements();
+        let (decayed, large) = (!(name.contains("bias") || name.contains("norm")), count >= LARGE);
+        let same = |row: &FoundRow| !large && !row.large && row.decayed == decayed;
+        let n = self.rows.iter().position(same).unwrap_or(self.rows.len());
+        if n == self.rows.len() {
+            let (parts, values, gradients) = (Vec::new(), Vec::new(), Vec::new());
+            self.rows.push(FoundRow { decayed, large, parts, values, gradients });
         }
+        let row = &mut self.rows[n];
+        let start = row.parts.last().map_or(0, |(_, place)| place.end);
+        let place = start..start + count;
+        row.parts.push((name.clone(), place.clone()));
+        row.values.push(value.reshape([count]));
+        row.gradients.push(gradient.inner().reshape([count]));
+        self.order.push((name, n, place));
     }
 }
 
-/// Gives the parameters of a row their new values, in the order of the module.
+/// Gives the parameters of rows their new values.
 struct Spread {
-    updated: Tensor<1>,
-    stretches: Peekable<vec::IntoIter<(String, Range<usize>)>>,
+    updated: Vec<Tensor<1>>,
+    order: Peekable<vec::IntoIter<(String, usize, Range<usize>)>>,
     path: Vec<String>,
 }
 
@@ -207,10 +227,12 @@ impl ModuleMapper for Spread {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
-        let Some((_, place)) = self.stretches.next_if(|(name, _)| *name == path) else { return param };
+        let Some((_, row, place)) = self.order.next_if(|(name, ..)| *name == path) else { return param };
         let (id, value, mapper) = param.consume();
-        let updated = self.updated.clone().slice(place).reshape(value.shape());
-        Param::from_mapped_value(id, Tensor::from_inner(updated).require_grad(), mapper)
+        let row = self.updated[row].clone();
+        let updated = if place.len() == row.dims()[0] { row } else { row.slice(place) };
+        let updated = Tensor::from_inner(updated.reshape(value.shape())).require_grad();
+        Param::from_mapped_value(id, updated, mapper)
     }
 }
 
