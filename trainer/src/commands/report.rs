@@ -81,12 +81,14 @@ fn collect(folder: &Path, found: &mut Found, printer: &Printer) -> anyhow::Resul
             collect(&path, found, printer)?;
         } else if path.file_name().is_some_and(|name| name == METRICS) {
             let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            match (serde_json::from_slice(&text), serde_json::from_slice::<RankerReport>(&text)) {
-                (Ok(report), _) => found.retrievers.push(report),
-                (_, Ok(report)) => {
-                    found.rankers.extend(ranked(&report, &path.with_file_name(TEST), printer)?);
-                }
-                (Err(error), _) => printer.warn(&format!("{} is left out: {error}", path.display())),
+            match serde_json::from_slice(&text) {
+                Ok(report) => found.retrievers.push(report),
+                Err(error) => match serde_json::from_slice::<RankerReport>(&text) {
+                    Ok(report) => {
+                        found.rankers.extend(ranked(&report, &path.with_file_name(TEST), printer)?);
+                    }
+                    Err(_) => printer.warn(&format!("{} is left out: {error}", path.display())),
+                },
             }
         }
     }

@@ -180,14 +180,11 @@ fn results(text: &mut String, data: &str, systems: &[&System], rankers: &[&Ranke
     if let Some(first) = systems.first() {
         let _ = writeln!(text, "| popularity | {} | |", figures(first.popularity.map(Some)));
     }
+    let ours = |label: &str, test: [f64; 6], recall_20: f64| {
+        format!("| **{label}** | {} | {recall_20:.4} |\n", figures(test.map(Some)))
+    };
     for system in systems {
-        let _ = writeln!(
-            text,
-            "| **{}** | {} | {:.4} |",
-            system.label(),
-            figures(system.test.map(Some)),
-            system.recall_20
-        );
+        text.push_str(&ours(&system.label(), system.test, system.recall_20));
         let Some(row) = rows.iter().find(|row| row.model == Some(system.settings.model)) else { continue };
         let _ = writeln!(text, "| paper: {} | {} | |", row.system, figures(row.figures));
         let change = |n: usize| {
@@ -198,13 +195,7 @@ fn results(text: &mut String, data: &str, systems: &[&System], rankers: &[&Ranke
             writeln!(text, "| difference | {} | |", std::array::from_fn::<String, 6, _>(change).join(" | "));
     }
     for ranker in rankers {
-        let _ = writeln!(
-            text,
-            "| **{}** | {} | {:.4} |",
-            ranker.label(),
-            figures(ranker.test.map(Some)),
-            ranker.share
-        );
+        text.push_str(&ours(&ranker.label(), ranker.test, ranker.share));
     }
     for row in rows.iter().filter(|row| systems.iter().all(|system| row.model != Some(system.settings.model)))
     {

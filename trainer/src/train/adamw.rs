@@ -2,10 +2,14 @@
 //! its global norm. Small parameters are moved together as one row of numbers: on a GPU an operation on each of a hundred of
 //! them would take longer to launch than to run. The moments carry names, so that a run can be resumed from a file.
 
-use std::{collections::BTreeMap, iter::Peekable, ops::Range, vec};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    ops::Range,
+};
 
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
     optim::GradientsParams,
     tensor::Tensor,
 };
@@ -91,7 +95,7 @@ impl AdamW {
     pub fn step<M: Module>(&mut self, module: M, gradients: GradientsParams) -> M {
         let mut found = Found { gradients, ..Found::default() };
         module.visit(&mut found);
-        let Found { rows, order, .. } = found;
+        let Found { rows, places, .. } = found;
         let gradients: Vec<Tensor<1>> = rows.iter().map(|row| joined(row.gradients.clone())).collect();
         let squares = gradients.iter().map(|gradient| gradient.clone().square().sum());
         let Some(squares) = squares.reduce(|a, b| a + b) else { return module };
@@ -99,12 +103,16 @@ impl AdamW {
         let clip = (squares.sqrt() + 1e-6).recip().mul_scalar(self.clip_norm).clamp_max(1.0);
         self.arrange(&rows);
         self.steps += 1;
-        let updated = rows.into_iter().zip(gradients).enumerate().map(|(n, (row, gradient))| {
-            let decay = if row.decayed { self.weight_decay } else { 0.0 };
-            self.update(n, joined(row.values), gradient * clip.clone(), decay)
-        });
-        let updated = updated.collect();
-        module.map(&mut Spread { updated, order: order.into_iter().peekable(), path: Vec::new() })
+        let arranged = mem::take(&mut self.rows).into_iter().zip(rows);
+        let (rows, updated) = arranged
+            .zip(gradients)
+            .map(|((row, found), gradient)| {
+                let decay = if found.decayed { self.weight_decay } else { 0.0 };
+                self.update(row, joined(found.values), gradient * clip.clone(), decay)
+            })
+            .unzip();
+        self.rows = rows;
+        module.map(&mut Spread { updated, places })
     }
 
     /// Rows of these parameters, with the moments that they have or none yet.
@@ -132,16 +140,15 @@ impl AdamW {
         self.moments = moments;
     }
 
-    /// The new values of a row.
-    fn update(&mut self, row: usize, values: Tensor<1>, gradient: Tensor<1>, decay: f32) -> Tensor<1> {
-        let Row { parts, moments: Moments { first, second } } = self.rows.remove(row);
+    /// A row with its new moments, and its new values.
+    fn update(&self, row: Row, values: Tensor<1>, gradient: Tensor<1>, decay: f32) -> (Row, Tensor<1>) {
+        let Row { parts, moments: Moments { first, second } } = row;
         let first = first * BETA_1 + gradient.clone() * (1.0 - BETA_1);
         let second = second * BETA_2 + gradient.square() * (1.0 - BETA_2);
         let scale = (second.clone() / (1.0 - BETA_2.powi(self.steps))).sqrt() + self.epsilon;
         let step_size = self.learning_rate / (1.0 - BETA_1.powi(self.steps));
         let updated = values * (1.0 - self.learning_rate * decay) - first.clone() / scale * step_size;
-        self.rows.insert(row, Row { parts, moments: Moments { first, second } });
-        updated
+        (Row { parts, moments: Moments { first, second } }, updated)
     }
 }
 
@@ -161,14 +168,16 @@ fn joined(mut parts: Vec<Tensor<1>>) -> Tensor<1> {
     if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 0) }
 }
 
+/// The row of each parameter, and its place there.
+type Places = HashMap<ParamId, (usize, Range<usize>)>;
+
 /// The parameters with a gradient, flat.
 #[derive(Default)]
 struct Found {
     gradients: GradientsParams,
     path: Vec<String>,
     rows: Vec<FoundRow>,
-    /// In the order of the module: path, row, place there.
-    order: Vec<(String, usize, Range<usize>)>,
+    places: Places,
 }
 
 struct FoundRow {
@@ -202,32 +211,22 @@ impl ModuleVisitor for Found {
         let row = &mut self.rows[n];
         let start = row.parts.last().map_or(0, |(_, place)| place.end);
         let place = start..start + count;
-        row.parts.push((name.clone(), place.clone()));
+        row.parts.push((name, place.clone()));
         row.values.push(value.reshape([count]));
         row.gradients.push(gradient.inner().reshape([count]));
-        self.order.push((name, n, place));
+        self.places.insert(param.id, (n, place));
     }
 }
 
 /// Gives the parameters of rows their new values.
 struct Spread {
     updated: Vec<Tensor<1>>,
-    order: Peekable<vec::IntoIter<(String, usize, Range<usize>)>>,
-    path: Vec<String>,
+    places: Places,
 }
 
 impl ModuleMapper for Spread {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let Some((_, row, place)) = self.order.next_if(|(name, ..)| *name == path) else { return param };
+        let Some((row, place)) = self.places.remove(&param.id) else { return param };
         let (id, value, mapper) = param.consume();
         let row = self.updated[row].clone();
         let updated = if place.len() == row.dims()[0] { row } else { row.slice(place) };

@@ -4,22 +4,7 @@ use std::ops::Range;
 
 use shared::{fusion::log_softmax, ranking, verbalizer::softmax};
 
-use super::{Choice, step::Lesson};
-
-/// What is wanted of answers.
-#[derive(Clone, Copy)]
-pub(super) struct Terms {
-    /// Divides the teacher's scores.
-    pub temperature: f64,
-    /// How much of the right answer is the teacher's; the rest is the item chosen.
-    pub teacher_share: f64,
-    /// Weight of the running answers' mean loss.
-    pub running_weight: f64,
-    /// Orders in which each question is asked.
-    pub orders: usize,
-    /// Weight of what letters get in the mean more or less than they should.
-    pub letter_balance: f64,
-}
+use super::{Choice, RankerConfig, step::Lesson};
 
 /// An answer behind all candidates: the place of its scores, and how much of each is wanted.
 type Whole = (Range<usize>, Vec<f32>);
@@ -38,7 +23,7 @@ impl Answers {
     /// `scores`, of each question in all its orders, and what the teacher scored, who is asked once, both one after another;
     /// the batch has so many questions, each order counted.
     pub fn new(
-        terms: Terms,
+        config: &RankerConfig,
         lessons: &[Lesson],
         scores: &[f32],
         mut opinion: Option<&[f32]>,
@@ -52,9 +37,12 @@ impl Answers {
             let said = opinion.as_mut().and_then(|opinion| opinion.split_off(..choice.candidates.len()));
             // What a letter means the teacher does not know.
             let said = said.filter(|_| !choice.binding);
-            (0..terms.orders).map(move |order| {
-                let turn = choice.turn(order, terms.orders);
-                (choice.turned(order, terms.orders), said.map(|said| [&said[turn..], &said[..turn]].concat()))
+            (0..config.orders).map(move |order| {
+                let turn = choice.turn(order, config.orders);
+                (
+                    choice.turned(order, config.orders),
+                    said.map(|said| [&said[turn..], &said[..turn]].concat()),
+                )
             })
         });
         for (Choice { candidates, chosen, .. }, said) in asked {
@@ -71,12 +59,12 @@ impl Answers {
                 }
                 let wanted = match &said {
                     Some(said) => {
-                        let said = softmax(&said[..count], terms.temperature as f32);
-                        shared_with(chosen, terms.teacher_share as f32, said)
+                        let said = softmax(&said[..count], config.teacher_temperature as f32);
+                        shared_with(chosen, config.teacher_share as f32, said)
                     }
                     None => shared_with(chosen, 0.0, vec![0.0; count]),
                 };
-                let weight = if count == all { 1.0 } else { terms.running_weight / running as f64 };
+                let weight = if count == all { 1.0 } else { config.running_weight / running as f64 };
                 let weight = weight / questions as f64;
                 let (loss, pulls) = against(&scores[own.clone()], &wanted);
                 for (place, pull) in answers.pulls[own.clone()].iter_mut().zip(pulls) {
@@ -90,8 +78,8 @@ impl Answers {
                 }
             }
         }
-        if terms.letter_balance > 0.0 {
-            let weight = terms.letter_balance * whole.len() as f64 / questions as f64;
+        if config.letter_balance > 0.0 {
+            let weight = config.letter_balance * whole.len() as f64 / questions as f64;
             answers.balance(scores, &whole, weight);
         }
         answers
@@ -173,9 +161,14 @@ mod tests {
         let choices = [choice(chosen[0], true), choice(chosen[1], false)];
         let asked = Asked { layout: Layout::prompt(&[0]), candidates: counts.to_vec() };
         let lesson = Lesson { asked, of_teacher: None, choices: &choices };
-        let terms =
-            Terms { temperature: 1.0, teacher_share: 1.0, running_weight: 0.5, orders, letter_balance: 0.0 };
-        Answers::new(terms, &[lesson], scores, opinion, 2 * orders)
+        let config = RankerConfig {
+            teacher_temperature: 1.0,
+            teacher_share: 1.0,
+            running_weight: 0.5,
+            orders,
+            ..RankerConfig::default()
+        };
+        Answers::new(&config, &[lesson], scores, opinion, 2 * orders)
     }
 
     #[test]

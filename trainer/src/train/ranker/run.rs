@@ -19,7 +19,6 @@ use shared::{
 
 use super::{
     Choice, Example, Examples, RankerConfig, RankerReport, RankerValidation,
-    answers::Terms,
     judge::{Judge, Orders, Verdict},
     resume::{Progress, Start},
     step::{Lesson, Pupil, Taught},
@@ -163,22 +162,11 @@ impl Run<'_> {
                 Ok(Lesson { asked, of_teacher: of_teacher.transpose()?, choices })
             })
             .collect::<anyhow::Result<_>>()?;
-        let pupil = Pupil {
-            llama: ranker.llama(),
-            scorer: &self.scorer,
-            adapter: &self.adapter,
-            teacher,
-            terms: Terms {
-                temperature: config.teacher_temperature,
-                teacher_share: config.teacher_share,
-                running_weight: config.running_weight,
-                orders: config.orders,
-                letter_balance: config.letter_balance,
-            },
-        };
+        let pupil =
+            Pupil { llama: ranker.llama(), scorer: &self.scorer, adapter: &self.adapter, teacher, config };
         // Seeds of steps are far apart: a resumed run drops the same places.
         let seed = config.seed.wrapping_add((step as u64) << 32);
-        let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, config.parts, seed)?;
+        let Taught { gradients, loss, right, questions } = pupil.learn(&lessons, seed)?;
         if !loss.is_finite() {
             let message = format!("the loss became {loss} at step {step}");
             return Err(UserError::failed(message).hint("try a smaller --learning-rate").into());

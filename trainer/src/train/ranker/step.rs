@@ -20,10 +20,7 @@ use shared::{
     tuned::Tuned,
 };
 
-use super::{
-    Choice,
-    answers::{Answers, Terms},
-};
+use super::{Choice, RankerConfig, answers::Answers};
 
 /// A history with its questions, as the model reads them.
 pub(super) struct Lesson<'a> {
@@ -58,19 +55,19 @@ pub(super) struct Pupil<'a> {
     pub adapter: &'a Adapter,
     /// Who says what is right, instead of the item chosen.
     pub teacher: Option<&'a Tuned>,
-    /// What is wanted of answers.
-    pub terms: Terms,
+    /// The settings.
+    pub config: &'a RankerConfig,
 }
 
 impl Pupil<'_> {
-    /// Gradients of a batch, worked on in so many parts. `seed` decides what is dropped.
+    /// Gradients of a batch, worked on in parts. `seed` decides what is dropped.
     ///
     /// # Errors
     /// A device that fails.
-    pub fn learn(self, lessons: &[Lesson], parts: usize, seed: u64) -> anyhow::Result<Taught> {
+    pub fn learn(self, lessons: &[Lesson], seed: u64) -> anyhow::Result<Taught> {
         let questions: usize =
-            lessons.iter().map(|lesson| lesson.choices.len()).sum::<usize>() * self.terms.orders;
-        let size = lessons.len().div_ceil(parts).max(1);
+            lessons.iter().map(|lesson| lesson.choices.len()).sum::<usize>() * self.config.orders;
+        let size = lessons.len().div_ceil(self.config.parts).max(1);
         let parts: Vec<&[Lesson]> = lessons.chunks(size).collect();
         let part = |n: usize| self.part(parts[n], questions, seed.wrapping_add(n as u64));
         // Dropout on a GPU draws from one stream of the device, whose order must not depend on timing.
@@ -107,7 +104,7 @@ impl Pupil<'_> {
         // Asked before the scores are waited for: a GPU computes them meanwhile.
         let opinion = self.opinion(lessons)?;
         let values: Vec<f32> = scores.clone().inner().try_into_vec_as()?;
-        let answers = Answers::new(self.terms, lessons, &values, opinion.as_deref(), questions);
+        let answers = Answers::new(self.config, lessons, &values, opinion.as_deref(), questions);
         // The loss is a sum over few numbers: its gradient is computed on the CPU, and autodiff goes on from there.
         let pulls = TensorData::new(answers.pulls, [values.len()]);
         let surrogate = (scores.clone() * Tensor::from_data(pulls, &scores.device())).sum();
