@@ -3,8 +3,7 @@
 
 use cubecl::prelude::*;
 
-/// Numbers in a vector load.
-pub const LANES: usize = 4;
+use super::rms_norm::lanes_sum;
 
 /// One query and head in every column of a cube's units, whose rows share the keys among them: `q` and `out`
 /// `[queries, n_heads, d_head]`, `k` and `v` `[tokens, n_kv_heads, d_head]`; `sights [queries, 4]`: the first key of the stretch
@@ -62,10 +61,7 @@ pub fn attend<N: Size>(
         for i in 1..vectors {
             products += asked[i] * k[at + i];
         }
-        let score = products.extract(0usize)
-            + products.extract(1usize)
-            + products.extract(2usize)
-            + products.extract(3usize);
+        let score = lanes_sum::<N>(products);
 
         // Rescale what was summed under a smaller maximum.
         let bigger = max(largest, score);

@@ -17,3 +17,6 @@ pub mod rotate;
 pub mod seen_softmax;
 pub mod sum;
 pub mod swiglu;
+
+/// Numbers in a vector load.
+pub const LANES: usize = 4;

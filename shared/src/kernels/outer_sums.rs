@@ -2,8 +2,8 @@
 
 use cubecl::prelude::*;
 
-/// Numbers in a vector load.
-pub const LANES: usize = 4;
+use super::LANES;
+
 /// Columns of the narrow matrix that a unit works on.
 pub const NARROW: usize = 8;
 

@@ -7,6 +7,8 @@
 
 use cubecl::prelude::*;
 
+use super::swiglu::silu;
+
 /// Tokens of a register tile.
 pub const TOKENS: usize = 8;
 /// Outputs of a register tile.
@@ -91,9 +93,7 @@ pub fn q4_product<N: Size>(
                 let at = (first_token + t) * outputs + first_output + o;
                 let mut number = sums[t * OUTPUTS + o];
                 if comptime![gated] {
-                    let gate = out[at];
-                    // Bounded, because not every adapter knows infinity; below, nothing passes the gate.
-                    number *= gate / (1.0f32 + (min(-gate, 80.0f32)).exp());
+                    number *= silu(out[at]);
                 }
                 out[at] = number;
             }

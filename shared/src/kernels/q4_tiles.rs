@@ -6,7 +6,10 @@
 
 use cubecl::prelude::*;
 
-use super::q4_product::{WORDS, f16_bits};
+use super::{
+    q4_product::{WORDS, f16_bits},
+    swiglu::silu,
+};
 
 /// Units of a cube along the outputs.
 pub const ACROSS: usize = 8;
@@ -214,9 +217,7 @@ pub fn q4_tiles<N: Size>(
                     let at = token * outputs + output;
                     let mut number = sums[t * tile.outputs + o];
                     if comptime![gated] {
-                        let gate = out[at];
-                        // Bounded, because not every adapter knows infinity; below, nothing passes the gate.
-                        number *= gate / (1.0f32 + (min(-gate, 80.0f32)).exp());
+                        number *= silu(out[at]);
                     }
                     out[at] = number;
                 }

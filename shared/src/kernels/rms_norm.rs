@@ -3,8 +3,8 @@
 
 use cubecl::prelude::*;
 
-/// Numbers in a vector load.
-pub const LANES: usize = 4;
+use super::LANES;
+
 /// Units that share a row.
 pub const UNITS: usize = 64;
 
@@ -24,11 +24,7 @@ pub fn rms_norm<N: Size>(
     for n in 0..comptime![vectors.div_ceil(UNITS)] {
         let i = unit + n * UNITS;
         if i < vectors {
-            let square = x[first + i] * x[first + i];
-            squares += square.extract(0usize)
-                + square.extract(1usize)
-                + square.extract(2usize)
-                + square.extract(3usize);
+            squares += lanes_sum::<N>(x[first + i] * x[first + i]);
         }
     }
     let mut parts = Shared::<[f32]>::new_slice(UNITS);
@@ -96,7 +92,8 @@ pub fn rms_norm_back<N: Size>(
     }
 }
 
+/// The sum of a vector's [`LANES`].
 #[cube]
-fn lanes_sum<N: Size>(x: Vector<f32, N>) -> f32 {
+pub(super) fn lanes_sum<N: Size>(x: Vector<f32, N>) -> f32 {
     x.extract(0usize) + x.extract(1usize) + x.extract(2usize) + x.extract(3usize)
 }

@@ -8,8 +8,7 @@ pub fn swiglu(gate: &Tensor<f32>, up: &Tensor<f32>, out: &mut Tensor<f32>, count
     if ABSOLUTE_POS >= count as usize {
         terminate!();
     }
-    let g = gate[ABSOLUTE_POS];
-    out[ABSOLUTE_POS] = g * logistic(g) * up[ABSOLUTE_POS];
+    out[ABSOLUTE_POS] = silu(gate[ABSOLUTE_POS]) * up[ABSOLUTE_POS];
 }
 
 /// The gradients of both from `gradient`, which takes that of `up`.
@@ -29,6 +28,12 @@ pub fn swiglu_back(
     let back = gradient[ABSOLUTE_POS];
     of_gate[ABSOLUTE_POS] = back * up[ABSOLUTE_POS] * share * (1.0f32 + g * (1.0f32 - share));
     gradient[ABSOLUTE_POS] = back * g * share;
+}
+
+/// What a gate lets pass of 1.
+#[cube]
+pub(super) fn silu(gate: f32) -> f32 {
+    gate * logistic(gate)
 }
 
 #[cube]

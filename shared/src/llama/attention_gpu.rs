@@ -7,7 +7,7 @@ use cubecl::prelude::{CubeCount, CubeDim};
 
 use crate::{
     gpu::{computes_widely, contiguous, cube_numbers, room},
-    kernels::attention::{LANES, attend},
+    kernels::{LANES, attention::attend},
 };
 
 /// Rows of a cube's units where a GPU computes many at once: a pass over one prompt has too few queries to fill it.

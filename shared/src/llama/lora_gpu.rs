@@ -9,8 +9,9 @@ use crate::{
     dropout::Kept,
     gpu::{GpuOp, contiguous, cubes, room},
     kernels::{
+        LANES,
         dropout::dropout,
-        outer_sums::{LANES, NARROW, outer_sums},
+        outer_sums::{NARROW, outer_sums},
     },
 };
 

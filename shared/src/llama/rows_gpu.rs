@@ -13,7 +13,8 @@ use crate::kernels::{rms_norm::rms_norm_back, swiglu::swiglu_back};
 use crate::{
     gpu::{GpuOp, contiguous, cubes, exclusive, room},
     kernels::{
-        rms_norm::{LANES, UNITS, rms_norm},
+        LANES,
+        rms_norm::{UNITS, rms_norm},
         rotate::rotate,
     },
 };

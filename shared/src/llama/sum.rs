@@ -20,7 +20,7 @@ mod on_gpu {
     use burn_cubecl::CubeBackend;
     use cubecl::prelude::CubeDim;
 
-    pub(super) use crate::kernels::attention::LANES;
+    pub(super) use crate::kernels::LANES;
     use crate::{
         gpu::{GpuOp, contiguous, cubes, room},
         kernels::sum::sum,

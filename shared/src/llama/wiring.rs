@@ -7,7 +7,7 @@ use cubecl::prelude::CubeDim;
 
 use crate::{
     gpu::{contiguous, cube_numbers, cubes, numbers, room},
-    kernels::{attention::LANES, gather::gather},
+    kernels::{LANES, gather::gather},
 };
 
 /// Where each row of `[rows, heads, d_head]` lies in `[lots * heads * each, d_head]`.
