@@ -50,6 +50,19 @@ impl Fusion {
         if ndcg(fitted) > ndcg(Self::RETRIEVER) { fitted } else { Self::RETRIEVER }
     }
 
+    /// The same order, as sure of itself as explains the choices best (temperature scaling: Guo et al., arXiv 1706.04599). What
+    /// tells nothing about them ends at 0, which is chance.
+    #[must_use]
+    pub fn calibrated(self, users: &[Judged]) -> Self {
+        let fused = |user: &Judged| Judged {
+            retriever: vec![0.0; user.retriever.len()],
+            ranker: self.scores(&user.retriever, &user.ranker),
+            target: user.target,
+        };
+        let factor = newton(&users.iter().map(fused).collect::<Vec<_>>(), [false, true])[1].max(0.0);
+        Self { retriever: factor * self.retriever, ranker: factor * self.ranker }
+    }
+
     /// Fused scores of one user's candidates.
     pub fn scores(self, retriever: &[f32], ranker: &[f32]) -> Vec<f32> {
         let fused =
@@ -183,6 +196,23 @@ mod tests {
             assert!(ndcg(fitted) >= ndcg(Fusion::RETRIEVER));
             assert!(fitted.retriever.is_finite() && fitted.ranker.is_finite());
         }
+    }
+
+    #[test]
+    fn a_stage_that_is_too_sure_of_itself_is_calibrated_and_a_useless_one_is_silenced() {
+        let users = users(1.0, 0.5, 2000);
+        let sure = Fusion { retriever: 0.0, ranker: 3.0 };
+        let calibrated = sure.calibrated(&users);
+        assert_eq!(calibrated.retriever, 0.0);
+        assert_eq!(calibrated.ranks(&users), sure.ranks(&users));
+        assert!(calibrated.cross_entropy(&users) < sure.cross_entropy(&users));
+        // Nothing near it is better.
+        for other in [0.98, 1.02] {
+            let other = Fusion { retriever: 0.0, ranker: other * calibrated.ranker };
+            assert!(calibrated.cross_entropy(&users) < other.cross_entropy(&users));
+        }
+        let contrary = Fusion { retriever: 0.0, ranker: -1.0 }.calibrated(&users);
+        assert!((contrary.cross_entropy(&users) - 20.0_f64.ln()).abs() < 1e-12, "{contrary:?}");
     }
 
     #[test]

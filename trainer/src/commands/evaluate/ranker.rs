@@ -14,12 +14,14 @@ use crate::{
     cli::{Common, scoring_mode},
     commands::base,
     data::Dataset,
+    files::write_atomic,
     report::{Printer, UserError},
     train::{
         measure::Part,
         ranker::{
-            Evaluation, RankerConfig,
+            Calibrated, Evaluation, RankerConfig,
             judge::{Judge, Orders, draw, judgeable},
+            scores,
         },
     },
 };
@@ -52,6 +54,13 @@ pub(super) struct RankerArgs {
     /// Take away what a place gains by itself, measured on validation users to whom random orders are shown
     #[arg(long)]
     calibrate: bool,
+    /// Also write both stages' scores of every user to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
+    /// Scores of validation users, on which the weights of both stages are fitted instead of taken from the adapter, and how
+    /// sure each stage may be of itself
+    #[arg(long, value_name = "FILE")]
+    fit: Option<PathBuf>,
 }
 
 /// Measures both stages over the candidates.
@@ -73,6 +82,7 @@ pub(super) fn run(
         .as_ref()
         .ok_or_else(|| missing("--candidates", "make them with: llamarec candidates --retriever PATH"))?;
     let candidates = Candidates::load(candidates, dataset)?;
+    let fitted_on = args.fit.as_ref().map(|file| scores::of_validation(file, dataset)).transpose()?;
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
     if like_reference {
         ranker.read_like_the_reference()?;
@@ -112,11 +122,16 @@ pub(super) fn run(
     judge.prior = prior.as_deref();
     let judgement = judge.users(dataset, split, table, &users, || bar.inc(1))?;
     bar.finish_and_clear();
+    if let Some(file) = &args.scores {
+        write_atomic(file, scores::lines(dataset, split, table, &users, &judgement.users)?.as_bytes())?;
+    }
 
     // An untuned model was never fitted to anything; its weight is 0.
     let note = tuned.map(|tuned| tuned.tuned_for.clone());
     let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
-    let evaluation = Evaluation::new(dataset, split, note, fusion, judgement, share);
+    let fusion = fitted_on.as_deref().map_or(fusion, Fusion::fit);
+    let mut evaluation = Evaluation::new(dataset, split, note, fusion, &judgement, share);
+    evaluation.calibrated = fitted_on.map(|users| Calibrated::new(&users, &judgement.users));
     printer.result(&if common.json { serde_json::to_string(&evaluation)? } else { text(&evaluation) });
     Ok(())
 }
@@ -134,7 +149,8 @@ const PRIOR_USERS: usize = 200;
 const SEED: u64 = 42;
 
 fn text(evaluation: &Evaluation) -> String {
-    let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, best_at, .. } = evaluation;
+    let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, calibrated, best_at, .. } =
+        evaluation;
     let mut text = format!(
         "{data}: {} item; fused = {:.3} retriever + {:.3} ranker\n",
         split.name(),
@@ -155,6 +171,12 @@ fn text(evaluation: &Evaluation) -> String {
     let _ = writeln!(text, "\ncross entropy over the candidates (chance 2.996)");
     for (name, value) in cross_entropy {
         let _ = writeln!(text, "{name:<11}{value:>10.4}");
+    }
+    if let Some(Calibrated { users, inverse_temperature, cross_entropy }) = calibrated {
+        let _ = writeln!(text, "\nthe same, scores times what suits {users} validation users");
+        for (name, value) in cross_entropy {
+            let _ = writeln!(text, "{name:<11}{value:>10.4}  times {:.3}", inverse_temperature[name]);
+        }
     }
     let _ = writeln!(text, "\nfused minus retriever, paired over these users, 95 % bootstrap interval");
     for (name, Interval { mean, low, high }) in gain {

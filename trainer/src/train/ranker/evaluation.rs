@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    fusion::Fusion,
+    fusion::{Fusion, Judged},
     metrics::{Interval, Metric, Summary},
     tuned::TunedFor,
 };
@@ -34,8 +34,38 @@ pub struct Evaluation {
     pub gain: BTreeMap<String, Interval>,
     /// Mean cross entropy over the candidates on the subset, in nats; chance is ln 20 = 2.996.
     pub cross_entropy: BTreeMap<String, f64>,
+    /// The same when each stage is as sure of itself as suits other users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<Calibrated>,
     /// How often the ranker liked the candidate shown under each index letter best.
     pub best_at: Vec<usize>,
+}
+
+/// How well each stage alone does when it is as sure of itself as suits validation users.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// Validation users.
+    pub users: usize,
+    /// What a stage's scores are multiplied by, 1 / temperature, fitted on those; 0 if they tell nothing.
+    pub inverse_temperature: BTreeMap<String, f64>,
+    /// Mean cross entropy over the candidates on the subset, with that.
+    pub cross_entropy: BTreeMap<String, f64>,
+}
+
+impl Calibrated {
+    /// Fitted on some users, measured on others.
+    pub fn new(fitted_on: &[Judged], judged: &[Judged]) -> Self {
+        let stages = [("retriever", Fusion::RETRIEVER), ("ranker", Fusion::RANKER)];
+        let stages = stages.map(|(name, stage)| (name.to_owned(), stage.calibrated(fitted_on)));
+        Self {
+            users: fitted_on.len(),
+            inverse_temperature: stages
+                .clone()
+                .map(|(name, stage)| (name, stage.retriever + stage.ranker))
+                .into(),
+            cross_entropy: stages.map(|(name, stage)| (name, stage.cross_entropy(judged))).into(),
+        }
+    }
 }
 
 /// The same users, ordered by each stage.
@@ -58,10 +88,9 @@ impl Evaluation {
         split: Part,
         tuned_for: Option<TunedFor>,
         fusion: Fusion,
-        Judgement { users: judged, best_at, .. }: Judgement,
+        Judgement { users: judged, best_at, .. }: &Judgement,
         share: f64,
     ) -> Self {
-        let judged = &judged[..];
         let stages = [Fusion::RETRIEVER, Fusion::RANKER, fusion];
         let ranks = stages.map(|fusion| fusion.ranks(judged));
         let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, 1.0));
@@ -86,7 +115,8 @@ impl Evaluation {
             overall,
             gain: gain.into(),
             cross_entropy,
-            best_at,
+            calibrated: None,
+            best_at: best_at.clone(),
         }
     }
 }

@@ -9,10 +9,11 @@ pub mod judge;
 mod report;
 mod resume;
 mod run;
+pub mod scores;
 mod step;
 
 pub use config::RankerConfig;
-pub use evaluation::{Evaluation, Group};
+pub use evaluation::{Calibrated, Evaluation, Group};
 pub use examples::{Choice, Example, Examples};
 pub use report::{RankerReport, RankerValidation};
 pub use resume::{Start, settings_of};

@@ -1,0 +1,96 @@
+//! Both stages' scores of every user as JSON lines: for statistics of one's own, and to fit weights on.
+
+use std::{fs, path::Path};
+
+use serde::{Deserialize, Serialize};
+use shared::{CANDIDATES, catalog::ItemId, fusion::Judged};
+
+use crate::{candidates::CandidateTable, data::Dataset, report::UserError, train::measure::Part};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserScores {
+    /// Name of the data set.
+    pub data: String,
+    /// Which of the user's items was to be found.
+    pub split: Part,
+    /// The user's id in the raw data.
+    pub user: String,
+    /// Items of the retriever's candidates, best first.
+    pub candidates: Vec<ItemId>,
+    /// Which of them was chosen, from 0.
+    pub target: usize,
+    /// The retriever's log-probabilities over the whole catalogue.
+    pub retriever: Vec<f32>,
+    /// The ranker's scores, means over the orders in which the candidates were shown.
+    pub ranker: Vec<f32>,
+}
+
+/// The lines of these users (rows of the data set), about whom both stages said so much.
+///
+/// # Errors
+/// None that scores can cause.
+pub fn lines(
+    dataset: &Dataset,
+    split: Part,
+    table: &CandidateTable,
+    users: &[usize],
+    judged: &[Judged],
+) -> serde_json::Result<String> {
+    let mut lines = String::new();
+    for (&user, Judged { retriever, ranker, target }) in users.iter().zip(judged) {
+        let line = UserScores {
+            data: dataset.name.clone(),
+            split,
+            user: dataset.users[user].clone(),
+            candidates: table.row(user).take(CANDIDATES).map(|(item, _)| item).collect(),
+            target: *target,
+            retriever: retriever.clone(),
+            ranker: ranker.clone(),
+        };
+        lines += &serde_json::to_string(&line)?;
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+/// What a file of [`lines`] says about the validation users of this data set.
+///
+/// # Errors
+/// A file that cannot be read, is damaged, or is about other users or data.
+pub fn of_validation(file: &Path, dataset: &Dataset) -> Result<Vec<Judged>, UserError> {
+    let name = file.display();
+    let hint = "make it with: llamarec evaluate --stage ranker --split valid --scores FILE";
+    let refuse = |message: String| UserError::input(message).hint(hint);
+    let text = fs::read_to_string(file).map_err(|error| refuse(format!("cannot read {name}: {error}")))?;
+    let read = |(n, line): (usize, &str)| {
+        let at = format!("{name}, line {}", n + 1);
+        let line: UserScores = serde_json::from_str(line)
+            .map_err(|error| refuse(format!("{at} is no user's scores: {error}")))?;
+        let UserScores { data, split, candidates, target, retriever, ranker, .. } = line;
+        if data != dataset.name {
+            return Err(refuse(format!("{at} is about {data}, not {}", dataset.name)));
+        }
+        if split != Part::Valid {
+            return Err(refuse(format!(
+                "{at} is about {} items: weights are fitted on validation",
+                split.name()
+            )));
+        }
+        let count = candidates.len();
+        if target >= count || [retriever.len(), ranker.len()] != [count; 2] {
+            return Err(refuse(format!(
+                "{at} has {count} candidates, {} and {} scores, and the item chosen at {target}",
+                retriever.len(),
+                ranker.len()
+            )));
+        }
+        Ok(Judged { retriever, ranker, target })
+    };
+    let users: Vec<Judged> = text.lines().enumerate().map(read).collect::<Result<_, _>>()?;
+    if users.is_empty() {
+        return Err(refuse(format!("{name} is empty")));
+    }
+    Ok(users)
+}
