@@ -30,6 +30,15 @@ fn all_sources(extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Documents that name paths and commands.
+const DOCUMENTS: [&str; 5] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "trainer/results/README.md",
+    "trainer/results/speed.md",
+];
+
 /// The texts between backticks of a document.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
@@ -37,7 +46,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
+    for document in DOCUMENTS {
         let text = fs::read_to_string(workspace().join(document)).unwrap();
         let mut checked = 0;
         for path in quoted(&text) {
@@ -52,8 +61,9 @@ fn every_path_in_the_documents_exists() {
 }
 
 #[test]
-fn every_command_in_the_readme_exists() {
-    let text = fs::read_to_string(workspace().join("README.md")).unwrap();
+fn every_command_in_the_documents_exists() {
+    let texts = DOCUMENTS.map(|document| fs::read_to_string(workspace().join(document)).unwrap());
+    let text = texts.join("\n");
     let mut checked = 0;
     for line in text.lines().chain(quoted(&text)) {
         let Some(call) = line.trim().strip_prefix("llamarec ") else { continue };
@@ -63,10 +73,10 @@ fn every_command_in_the_readme_exists() {
         let commands =
             words.iter().take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
         let output = llamarec().args(commands).arg("--help").output().unwrap();
-        assert!(output.status.success(), "README names `llamarec {call}`, which has no --help");
+        assert!(output.status.success(), "`llamarec {call}` is named, but has no --help");
         checked += 1;
     }
-    assert!(checked >= 5, "README shows only {checked} commands");
+    assert!(checked >= 5, "only {checked} commands are shown");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What an index letter means has to be learnt before it can say anything: in the first steps of a run the right answer is the
 //! one candidate that stands in the history itself, so that nothing but its letter is to be found. Few candidates come first.
 //! (Measured, one seed: with all 30 blocks adapted letters were learnt within 3,200 such questions, with the upper 12 there was no
-//! sign of it after 2,500; README.) What is chosen is learnt in the same way, few candidates first: begun with 20, a run stayed at chance.
+//! sign of it after 2,500; trainer/results.) What is chosen is learnt in the same way, few candidates first: begun with 20, a run stayed at chance.
 
 use super::RankerConfig;
 

@@ -1,5 +1,5 @@
 //! What the ranker trains on: a prefix of a user's history, the item chosen next, and items that were not,
-//! most of them from the retriever's best: random ones alone teach popularity (measured, README).
+//! most of them from the retriever's best: random ones alone teach popularity (measured, trainer/results).
 
 use std::collections::HashSet;
 
