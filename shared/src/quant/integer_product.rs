@@ -38,7 +38,9 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes, kept: Option<usize>) 
     }
     Some(match here()? {
         #[cfg(target_arch = "x86_64")]
-        Here::Avx512 => multiply::<Avx512, 8>(x, weight, kept, avx512),
+        Here::Avx512Vnni => multiply::<Avx512<true>, 8>(x, weight, kept, avx512_vnni),
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx512 => multiply::<Avx512<false>, 8>(x, weight, kept, avx512),
         #[cfg(target_arch = "x86_64")]
         Here::Avx2 => multiply::<Avx2, 4>(x, weight, kept, avx2),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -50,7 +52,9 @@ pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes, kept: Option<usize>) 
 pub(crate) fn product_help() -> Option<Box<dyn ProductHelp>> {
     Some(match here()? {
         #[cfg(target_arch = "x86_64")]
-        Here::Avx512 => Box::new(Help::<Avx512, 8>::with(avx512)),
+        Here::Avx512Vnni => Box::new(Help::<Avx512<true>, 8>::with(avx512_vnni)),
+        #[cfg(target_arch = "x86_64")]
+        Here::Avx512 => Box::new(Help::<Avx512<false>, 8>::with(avx512)),
         #[cfg(target_arch = "x86_64")]
         Here::Avx2 => Box::new(Help::<Avx2, 4>::with(avx2)),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -59,8 +63,25 @@ pub(crate) fn product_help() -> Option<Box<dyn ProductHelp>> {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn avx512_vnni(
+    inputs: Inputs<8>,
+    panel: &Panel<Avx512<true>>,
+    blocks: Range<usize>,
+    out: &mut Out<Avx512<true>, 8>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { kernel(inputs, panel, blocks, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn avx512(inputs: Inputs<8>, panel: &Panel<Avx512>, blocks: Range<usize>, out: &mut Out<Avx512, 8>) {
+unsafe fn avx512(
+    inputs: Inputs<8>,
+    panel: &Panel<Avx512<false>>,
+    blocks: Range<usize>,
+    out: &mut Out<Avx512<false>, 8>,
+) {
     // SAFETY: the caller's promise.
     unsafe { kernel(inputs, panel, blocks, out) }
 }
@@ -337,6 +358,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn one_instruction_for_product_and_sum_changes_no_bit() {
+        if !matches!(here(), Some(Here::Avx512Vnni)) {
+            println!("skipped: this machine has no AVX-512 VNNI");
+            return;
+        }
+        let (x, weight) = (wave([50, 576], &Device::flex()), weight(Format::Q4_1, [130, 576]));
+        let fused = numbers(multiply::<Avx512<true>, 8>(&x, &weight, None, avx512_vnni));
+        let apart = numbers(multiply::<Avx512<false>, 8>(&x, &weight, None, avx512));
+        assert!(fused.iter().any(|&number| number != 0.0));
+        assert_eq!(fused, apart);
     }
 
     #[test]

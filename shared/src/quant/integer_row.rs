@@ -48,7 +48,7 @@ impl Row<'_> {
 fn kernel_here() -> Option<Kernel> {
     Some(match here()? {
         #[cfg(target_arch = "x86_64")]
-        Here::Avx512 => avx512,
+        Here::Avx512Vnni | Here::Avx512 => avx512,
         #[cfg(target_arch = "x86_64")]
         Here::Avx2 => avx2,
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -60,7 +60,7 @@ fn kernel_here() -> Option<Kernel> {
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn avx512(inputs: Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
     // SAFETY: the caller's promise.
-    unsafe { multiply::<Avx512>(inputs, weight, outputs, out) }
+    unsafe { multiply::<Avx512<false>>(inputs, weight, outputs, out) }
 }
 
 #[cfg(target_arch = "x86_64")]

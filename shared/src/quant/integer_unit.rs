@@ -4,6 +4,9 @@
 
 /// The vector units that a machine of this kind may have.
 pub(super) enum Here {
+    /// That multiplies and adds in one instruction.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -17,7 +20,8 @@ pub(super) fn here() -> Option<Here> {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512f") {
-            return Some(Here::Avx512);
+            let fused = is_x86_feature_detected!("avx512vnni");
+            return Some(if fused { Here::Avx512Vnni } else { Here::Avx512 });
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             return Some(Here::Avx2);
@@ -82,16 +86,16 @@ pub(super) mod x86 {
     use std::arch::x86_64::{
         __m256, __m256i, __m512, __m512i, _mm256_add_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps,
         _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm512_add_epi32,
-        _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_madd_epi16, _mm512_mul_ps, _mm512_set1_epi32,
-        _mm512_set1_ps,
+        _mm512_cvtepi32_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_madd_epi16, _mm512_mul_ps,
+        _mm512_set1_epi32, _mm512_set1_ps,
     };
 
     use super::{Lanes, Unit};
 
     /// AVX2 with FMA.
     pub(in super::super) struct Avx2;
-    /// AVX-512 with 16-bit numbers (BW).
-    pub(in super::super) struct Avx512;
+    /// AVX-512 with 16-bit numbers (BW); `FUSED` if it multiplies and adds them in one instruction (VNNI).
+    pub(in super::super) struct Avx512<const FUSED: bool>;
 
     // SAFETY: they are nothing but lanes.
     unsafe impl Lanes for __m256i {}
@@ -129,7 +133,7 @@ pub(super) mod x86 {
         }
     }
 
-    impl Unit for Avx512 {
+    impl<const FUSED: bool> Unit for Avx512<FUSED> {
         type Whole = __m512i;
         type Float = __m512;
 
@@ -139,7 +143,13 @@ pub(super) mod x86 {
         }
         #[inline(always)]
         unsafe fn add_products(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
-            unsafe { _mm512_add_epi32(sum, _mm512_madd_epi16(a, b)) }
+            unsafe {
+                if FUSED {
+                    _mm512_dpwssd_epi32(sum, a, b)
+                } else {
+                    _mm512_add_epi32(sum, _mm512_madd_epi16(a, b))
+                }
+            }
         }
         #[inline(always)]
         unsafe fn to_float(whole: __m512i) -> __m512 {
