@@ -122,17 +122,17 @@ pub(super) fn run(
     judge.prior = prior.as_deref();
     let judgement = judge.users(dataset, split, table, &users, || bar.inc(1))?;
     bar.finish_and_clear();
-    if let Some(file) = &args.scores {
-        write_atomic(file, scores::lines(dataset, split, table, &users, &judgement.users)?.as_bytes())?;
-    }
 
     // An untuned model was never fitted to anything; its weight is 0.
     let note = tuned.map(|tuned| tuned.tuned_for.clone());
     let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
     let fusion = fitted_on.as_deref().map_or(fusion, Fusion::fit);
-    let mut evaluation = Evaluation::new(dataset, split, note, fusion, &judgement, share);
-    evaluation.calibrated = fitted_on.map(|users| Calibrated::new(&users, &judgement.users));
+    let evaluation = Evaluation::new(dataset, split, note, fusion, &judgement, share, fitted_on.as_deref());
     printer.result(&if common.json { serde_json::to_string(&evaluation)? } else { text(&evaluation) });
+    // Last: a file that cannot be written costs nothing that was measured.
+    if let Some(file) = &args.scores {
+        write_atomic(file, scores::lines(dataset, split, table, &users, &judgement.users)?.as_bytes())?;
+    }
     Ok(())
 }
 

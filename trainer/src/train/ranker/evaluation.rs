@@ -54,7 +54,7 @@ pub struct Calibrated {
 
 impl Calibrated {
     /// Fitted on some users, measured on others.
-    pub fn new(fitted_on: &[Judged], judged: &[Judged]) -> Self {
+    fn new(fitted_on: &[Judged], judged: &[Judged]) -> Self {
         let stages = [("retriever", Fusion::RETRIEVER), ("ranker", Fusion::RANKER)];
         let stages = stages.map(|(name, stage)| (name.to_owned(), stage.calibrated(fitted_on)));
         Self {
@@ -82,7 +82,8 @@ pub struct Group {
 }
 
 impl Evaluation {
-    /// Of what both stages said about users, who are such a share of all whose item is among the candidates.
+    /// Of what both stages said about users, who are such a share of all whose item is among the candidates; and about
+    /// those on whom weights were fitted, if they were.
     pub fn new(
         dataset: &Dataset,
         split: Part,
@@ -90,6 +91,7 @@ impl Evaluation {
         fusion: Fusion,
         Judgement { users: judged, best_at, .. }: &Judgement,
         share: f64,
+        fitted_on: Option<&[Judged]>,
     ) -> Self {
         let stages = [Fusion::RETRIEVER, Fusion::RANKER, fusion];
         let ranks = stages.map(|fusion| fusion.ranks(judged));
@@ -115,7 +117,7 @@ impl Evaluation {
             overall,
             gain: gain.into(),
             cross_entropy,
-            calibrated: None,
+            calibrated: fitted_on.map(|users| Calibrated::new(users, judged)),
             best_at: best_at.clone(),
         }
     }
