@@ -20,6 +20,7 @@ pub struct Dropout {
 
 /// What dropout keeps where a seed alone decides it.
 #[derive(Clone, Copy, Debug)]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "nothing is dropped without training"))]
 pub(crate) struct Kept {
     /// The share of the numbers.

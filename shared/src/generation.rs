@@ -19,7 +19,7 @@ impl Ranker {
     /// Prepares to write on behind `prompt`; nothing is computed yet.
     ///
     /// # Errors
-    /// A prompt that is empty or fills the model's context.
+    /// An empty prompt.
     pub fn generate(&self, prompt: &str) -> Result<Generation<'_>, RankerError> {
         let ids = self.tokens().ids(prompt)?;
         if ids.is_empty() {

@@ -5,7 +5,7 @@
 //! in **one** forward pass, and the [`verbalizer`] takes the logits of the twenty index letters A–T.
 //! Everything one recommendation went through is one [`trace::Trace`].
 //!
-//! This crate is pure: no file, network, thread, clock or DOM. It compiles to native code and wasm32.
+//! This crate is pure: no file, network, clock or DOM (threads share its loops in native builds). It compiles to native code and wasm32.
 //! Without the feature `model` it is plain data and logic and holds no Burn.
 
 pub mod catalog;

@@ -79,9 +79,6 @@ impl Summary {
 
     /// Means of the means of batches of `size` users, in their order: the arithmetic behind the paper's
     /// retriever rows, in which the users of a short last batch weigh more than others.
-    ///
-    /// # Panics
-    /// If `size` is 0.
     pub fn of_batches(ranks: &[usize], size: usize) -> Self {
         Self::averaged(ranks, |values| batch_mean(values, size))
     }

@@ -12,7 +12,7 @@ use crate::{
     ranking,
     scoring::{Mode, Question},
     self_test::SelfTest,
-    tokens::{Encoded, Tokens, TokensError},
+    tokens::{END_OF_TEXT, Encoded, Tokens, TokensError},
     trace::VocabularyEntry,
     tuned::{Tuned, TunedError, TunedFor},
     verbalizer::{Verbalizer, VerbalizerError},
@@ -119,9 +119,14 @@ impl Ranker {
         let tokens = Tokens::from_gguf(&gguf)?;
         let verbalizer = verbalizer(&tokens, |encode| Verbalizer::derive(RESPONSE, encode))?;
         let config = LlamaConfig::from_gguf(&gguf)?;
+        if tokens.count() > config.n_vocab {
+            let (tokens, rows) = (tokens.count(), config.n_vocab);
+            let message = format!("the tokenizer has {tokens} tokens, the model embeds {rows}");
+            return Err(WeightError::Format(message).into());
+        }
         let name = gguf.text("general.name").unwrap_or("unnamed").to_owned();
         let self_test = (!is_cpu(device)).then(|| SelfTest::prepare(&config, &gguf)).transpose()?;
-        let end = gguf.int("tokenizer.ggml.eos_token_id").ok().map(|id| id as u32);
+        let end = gguf.int(END_OF_TEXT).ok().map(|id| id as u32);
         let llama = Llama::load(config, &gguf, device)?;
         Ok(Self {
             name,

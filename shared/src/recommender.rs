@@ -58,6 +58,14 @@ pub enum RecommendError {
         /// Items there are.
         len: usize,
     },
+    /// A retriever of other items than the catalogue's.
+    #[error("the retriever knows {known} items, the catalogue lists {listed}")]
+    OtherCatalog {
+        /// Items of the retriever.
+        known: usize,
+        /// Items of the catalogue.
+        listed: usize,
+    },
     /// An order that does not name every candidate once.
     #[error("the order {order:?} does not name each of the {candidates} candidates, counted from 0, once")]
     Order {
@@ -94,8 +102,15 @@ impl From<TokensError> for RecommendError {
 
 impl Recommender {
     /// A recommender without a ranker; `bundle` is the name for Traces.
-    pub fn new(bundle: String, catalog: Catalog, retriever: Retriever) -> Self {
-        Self { bundle, catalog, retriever, ranker: None }
+    ///
+    /// # Errors
+    /// A catalogue of other items than the retriever's.
+    pub fn new(bundle: String, catalog: Catalog, retriever: Retriever) -> Result<Self, RecommendError> {
+        let (known, listed) = (retriever.config().num_items, catalog.len());
+        if known != listed {
+            return Err(RecommendError::OtherCatalog { known, listed });
+        }
+        Ok(Self { bundle, catalog, retriever, ranker: None })
     }
 
     /// Adds, replaces or removes the ranker; `device` is the name for Traces.
@@ -327,7 +342,10 @@ async fn read_letters(
 ) -> Result<(RankerTrace, Vec<f32>, usize), RankerError> {
     let explanation = ranker.explain_with(&prompt.text, top, adapted).await?;
     let mut letter_logits = explanation.letter_logits;
+    let all = log_sum_exp(&letter_logits);
     letter_logits.truncate(order.len());
+    // Of the candidates' letters, where there are fewer than letters.
+    let kept = (log_sum_exp(&letter_logits) - all).exp();
     let mut scores = vec![0.0; order.len()];
     for (&place, &logit) in order.iter().zip(&letter_logits) {
         scores[place] = logit;
@@ -342,9 +360,15 @@ async fn read_letters(
         probabilities: order.iter().map(|&place| probabilities[place]).collect(),
         letter_logits,
         top: explanation.top,
-        letter_mass: explanation.letter_mass,
+        letter_mass: explanation.letter_mass.map(|mass| mass * kept),
     };
     Ok((read, scores, explanation.reused))
+}
+
+/// The logarithm of the sum of what these are logarithms of.
+fn log_sum_exp(values: &[f32]) -> f32 {
+    let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    most + values.iter().map(|value| (value - most).exp()).sum::<f32>().ln()
 }
 
 /// Orders the candidates by both stages together.

@@ -15,6 +15,8 @@ const CONTROL: i64 = 3;
 
 /// Metadata key of a whole `tokenizer.json` in a GGUF file (ggml `docs/gguf.md`).
 pub const TOKENIZER_JSON: &str = "tokenizer.huggingface.json";
+/// Metadata key of the token that ends a text.
+pub const END_OF_TEXT: &str = "tokenizer.ggml.eos_token_id";
 
 /// A tokenizer and how a prompt begins.
 pub struct Tokens {
@@ -143,6 +145,11 @@ impl Tokens {
         encoded.ids.splice(..0, self.first.iter().copied());
         encoded.offsets.splice(..0, self.first.iter().map(|_| (0, 0)));
         Ok(encoded)
+    }
+
+    /// How many tokens there are, those added to the vocabulary included.
+    pub fn count(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
     }
 
     /// What every prompt begins with.

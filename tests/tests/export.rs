@@ -47,8 +47,19 @@ fn a_bundle_holds_both_adapters_and_the_first_decides() {
     let files = [&decides, &letters].map(|path| fs::read(path).unwrap());
     assert!(adapters == files, "the adapter that decides comes first");
 
+    // A bundle is not replaced unasked, and neither are its examples.
+    let words = with(&["--adapter"], &[&decides]);
+    refused(
+        &words.iter().map(String::as_str).collect::<Vec<_>>(),
+        2,
+        &["manifest.json is there already", "--force"],
+    );
+    let adapters = bundle::load(Some(&out)).unwrap().adapters;
+    assert!(adapters == files, "nothing was touched");
+
     let refuse = |options: &[&'static str], paths: &[&str], what: &str| {
-        let words = with(options, paths);
+        let mut words = with(options, paths);
+        words.push("--force".to_owned());
         refused(&words.iter().map(String::as_str).collect::<Vec<_>>(), 3, &["the adapter for letters", what]);
     };
     refuse(&["--letters"], &[&decides], "film by film");

@@ -99,6 +99,16 @@ fn a_run_is_kept_until_it_is_told_to_go() {
     // The run's own settings are kept, the longer window too.
     place.done(&train(&["--resume", "--steps", "2"]));
     assert_eq!(weights(), first);
+    // A dry run says what the real one would.
+    place.refused(&train(&["--steps", "2", "--dry-run"]), 2, "is there already");
+    place.refused(
+        &train(&["--resume", "--seed", "7", "--dry-run"]),
+        2,
+        "belongs to a run with seed = 42, not 7",
+    );
+    // Once it was told to go on for longer, it is.
+    place.done(&train(&["--resume", "--steps", "4"]));
+    place.done(&["train", "retriever", "--out", "mine", "--resume"]);
 
     place.done(&train(&["--force", "--steps", "1", "--seed", "7"]));
     assert_ne!(weights(), first);

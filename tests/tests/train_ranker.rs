@@ -447,4 +447,63 @@ fn what_does_not_belong_together_is_refused() {
     let (code, message) = place.refused("evaluate --stage ranker --data . --adapter run");
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--candidates is missing"), "{message}");
+
+    // What is about the other stage is refused, not ignored.
+    let (code, message) =
+        place.refused("evaluate --data . --retriever retriever --adapter run --scores s.jsonl");
+    assert_eq!(code, Some(2), "{message}");
+    assert!(
+        message.contains("--adapter is about the ranker") && message.contains("--stage ranker"),
+        "{message}"
+    );
+    let measure =
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run";
+    let (code, message) = place.refused(&format!("{measure} --retriever retriever"));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("--retriever is about the retriever"), "{message}");
+    let (code, message) = place.refused(&format!("{measure} --calibrate"));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("--calibrate is about index letters"), "{message}");
+    fs::write(place.path("cut.candidates"), &fs::read(place.path("all.candidates")).unwrap()[..200]).unwrap();
+    for (file, why) in [("nowhere", "cannot be read"), ("cut.candidates", "are unusable")] {
+        let words =
+            format!("evaluate --stage ranker --data . --base tiny.gguf --adapter run --candidates {file}");
+        let (code, message) = place.refused(&words);
+        assert_eq!(code, Some(3), "{message}");
+        assert!(message.contains(why) && message.contains("llamarec candidates"), "{message}");
+    }
+    let dry = "train ranker --data . --candidates all.candidates --out dry --dry-run";
+    let (code, message) = place.refused(&format!("{dry} --base none.gguf"));
+    assert_eq!(code, Some(3), "{message}");
+    let plan: Value = serde_json::from_str(&place.done(&format!("{dry} --base tiny.gguf --json"))).unwrap();
+    assert!(plan["work"]["questions"].as_u64().unwrap() > 0 && !place.path("dry").exists(), "{plan}");
+}
+
+#[test]
+fn chance_is_that_of_the_candidates_there_are() {
+    let place = Place::new();
+    let words =
+        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter none --json";
+    let found: Value = serde_json::from_str(&place.done(words)).unwrap();
+    let chance = found["cross_entropy"]["chance"].as_f64().unwrap();
+    assert!((chance - 20.0_f64.ln()).abs() < 1e-9, "{chance}");
+    place.done("candidates --retriever retriever --data . --top 5 --out five.candidates");
+    let words = words.replace("all.candidates", "five.candidates");
+    let found: Value = serde_json::from_str(&place.done(&words)).unwrap();
+    let chance = found["cross_entropy"]["chance"].as_f64().unwrap();
+    assert!((chance - 5.0_f64.ln()).abs() < 1e-9, "{chance}");
+}
+
+#[test]
+fn a_damaged_base_model_is_an_error_and_no_figure() {
+    let place = Place::new();
+    let mut bytes = fs::read(place.path("tiny.gguf")).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0xff);
+    fs::write(place.path("damaged.gguf"), bytes).unwrap();
+    let (code, message) = place.refused(
+        "evaluate --stage ranker --data . --base damaged.gguf --candidates all.candidates --adapter none",
+    );
+    assert_eq!(code, Some(3), "{message}");
+    assert!(message.contains("NaN") && message.contains("damaged"), "{message}");
 }

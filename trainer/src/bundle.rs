@@ -92,12 +92,10 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
     let catalog: Catalog = serde_json::from_slice(&catalog).map_err(malformed(CATALOG))?;
     let retriever = Retriever::from_safetensors(&retriever, &Device::flex())
         .map_err(|error| broken(RETRIEVER, format!("cannot be used: {error}")))?;
-    let (known, listed) = (retriever.config().num_items, catalog.len());
-    if known != listed {
-        let message = format!("the retriever knows {known} items, the catalogue lists {listed}");
-        return Err(UserError::input(message).hint("export the bundle again from one data set").into());
-    }
-    Ok(Bundle { recommender: Recommender::new(manifest.name, catalog, retriever), adapters })
+    let recommender = Recommender::new(manifest.name, catalog, retriever).map_err(|error| {
+        UserError::input(error.to_string()).hint("export the bundle again from one data set")
+    })?;
+    Ok(Bundle { recommender, adapters })
 }
 
 /// Writes a bundle: the data set's catalogue, these weights, and the manifest over them.
@@ -159,6 +157,23 @@ pub fn write(
     }
     write_manifest(folder, &manifest)?;
     Ok(manifest)
+}
+
+/// Refuses a folder that holds a bundle already, unless `force`, and a path that is no folder.
+///
+/// # Errors
+/// Such a folder or path.
+pub fn check_free(folder: &Path, force: bool) -> Result<(), UserError> {
+    if folder.exists() && !folder.is_dir() {
+        let message = format!("{} is not a folder", folder.display());
+        return Err(UserError::usage(message).hint("choose a folder for --out"));
+    }
+    let manifest = folder.join(MANIFEST);
+    if manifest.exists() && !force {
+        let message = format!("{} is there already", manifest.display());
+        return Err(UserError::usage(message).hint("choose another --out, or --force to replace the bundle"));
+    }
+    Ok(())
 }
 
 /// How an adapter is asked that the page can use with this data set, or why it cannot.

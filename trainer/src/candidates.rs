@@ -1,7 +1,8 @@
 //! The retriever's best items for many histories, in one compact file: what the ranker trains and is measured on.
 //!
 //! The file is safetensors. Each part has `PART.items` `[rows, k]` (item ids, 0 where fewer were left) and
-//! `PART.scores` `[rows, k]` (f16 log-probabilities over the whole catalogue, best first). The rows of `valid`
+//! `PART.scores` `[rows, k]` (log-probabilities over the whole catalogue, best first; 32 bits, because
+//! with fewer some are equal that are not, and ties count against the retriever). The rows of `valid`
 //! and `test` are the users in order; those of `train` are prefixes of training sequences, with
 //! `train.users` (row of the user) and `train.lengths` (items read; the item behind them is the target).
 
@@ -19,7 +20,7 @@ use shared::{
 use crate::{
     data::Dataset,
     files::write_atomic,
-    report::Printer,
+    report::{Printer, UserError},
     train::{DataUsed, Scorer, measure::Part},
 };
 
@@ -41,7 +42,7 @@ pub struct Source {
 pub struct CandidateTable {
     k: usize,
     items: Vec<u32>,
-    scores: Vec<f16>,
+    scores: Vec<f32>,
 }
 
 /// One training prefix: the first `length` items of a user's training sequence; the next one is the target.
@@ -68,7 +69,7 @@ pub struct Candidates {
 
 impl CandidateTable {
     fn with_rows(rows: usize, k: usize) -> Self {
-        Self { k, items: vec![0; rows * k], scores: vec![f16::NEG_INFINITY; rows * k] }
+        Self { k, items: vec![0; rows * k], scores: vec![f32::NEG_INFINITY; rows * k] }
     }
 
     /// Rows of item ids, best first, 1 below another in score.
@@ -78,8 +79,8 @@ impl CandidateTable {
         let mut table = Self::with_rows(rows.len(), k);
         for (n, row) in rows.iter().enumerate() {
             table.items[n * k..n * k + row.len()].copy_from_slice(row);
-            let scores = (0..row.len()).map(|rank| f16::from_f32(-(rank as f32)));
-            table.scores[n * k..n * k + row.len()].copy_from_slice(&scores.collect::<Vec<_>>());
+            let scores: Vec<f32> = (0..row.len()).map(|rank| -(rank as f32)).collect();
+            table.scores[n * k..n * k + row.len()].copy_from_slice(&scores);
         }
         table
     }
@@ -93,7 +94,7 @@ impl CandidateTable {
     pub fn row(&self, row: usize) -> impl Iterator<Item = (ItemId, f32)> {
         let range = row * self.k..(row + 1) * self.k;
         let items = self.items[range.clone()].iter().zip(&self.scores[range]);
-        items.take_while(|(item, _)| **item > 0).map(|(&item, score)| (ItemId(item), score.to_f32()))
+        items.take_while(|(item, _)| **item > 0).map(|(&item, &score)| (ItemId(item), score))
     }
 
     /// How many rows hold their target.
@@ -116,7 +117,7 @@ impl CandidateTable {
             let log_probabilities = mean_log_softmax(&[scores]);
             for (n, (item, score)) in propose(&log_probabilities, histories[row], k).into_iter().enumerate() {
                 table.items[row * k + n] = item.0;
-                table.scores[row * k + n] = f16::from_f32(score);
+                table.scores[row * k + n] = score;
             }
             bar.inc(1);
         })?;
@@ -172,7 +173,7 @@ impl Candidates {
             let (dtype, items) = integers(&table.items);
             arrays.push((format!("{name}.items"), dtype, shape.clone(), items));
             let scores = table.scores.iter().flat_map(|score| score.to_le_bytes()).collect();
-            arrays.push((format!("{name}.scores"), Dtype::F16, shape, scores));
+            arrays.push((format!("{name}.scores"), Dtype::F32, shape, scores));
         }
         if let Some((prefixes, _)) = &self.train {
             let users: Vec<u32> = prefixes.iter().map(|prefix| prefix.user as u32).collect();
@@ -194,32 +195,39 @@ impl Candidates {
     ///
     /// # Errors
     /// A file that is none, or one of other data.
-    pub fn load(path: &Path, dataset: &Dataset) -> anyhow::Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read candidates {}", path.display()))?;
-        let candidates =
-            Self::parse(&bytes).with_context(|| format!("candidates {} are unusable", path.display()))?;
-        let found = DataUsed::of(dataset).sequences_sha256;
-        ensure!(
-            candidates.source.sequences_sha256 == found,
-            "candidates {} were made of {} with other sequences (SHA-256 {}, not {found})",
-            path.display(),
-            candidates.source.data,
-            candidates.source.sequences_sha256
-        );
+    pub fn load(path: &Path, dataset: &Dataset) -> Result<Self, UserError> {
+        let refuse = |why: String| {
+            UserError::input(format!("candidates {} {why}", path.display()))
+                .hint("make them with: llamarec candidates --data DIR --retriever PATH --out FILE")
+        };
+        let bytes = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        let candidates = Self::parse(&bytes).map_err(|error| refuse(format!("are unusable: {error:#}")))?;
+        let (source, found) = (&candidates.source, DataUsed::of(dataset).sequences_sha256);
+        if source.sequences_sha256 != found {
+            let (data, other) = (&source.data, &source.sequences_sha256);
+            return Err(refuse(format!(
+                "were made of {data} with other sequences (SHA-256 {other}, not {found})"
+            )));
+        }
         let (users, items) = (dataset.sequences.len(), dataset.catalog.len() as u32);
         for table in
-            [Some(&candidates.valid), Some(&candidates.test), candidates.train.as_ref().map(|t| &t.1)]
+            [Some(&candidates.valid), Some(&candidates.test), candidates.train.as_ref().map(|train| &train.1)]
         {
-            let strange = table.and_then(|table| table.items.iter().find(|&&item| item > items));
-            ensure!(strange.is_none(), "candidates {} belong to another catalogue", path.display());
+            if let Some(item) = table.and_then(|table| table.items.iter().find(|&&item| item > items)) {
+                return Err(refuse(format!("have an item {item}, {} has {items}", dataset.name)));
+            }
         }
-        ensure!(
-            candidates.valid.rows() == users && candidates.test.rows() == users,
-            "candidates {} are for {} users, {} has {users}",
-            path.display(),
-            candidates.test.rows(),
-            dataset.name
-        );
+        let rows = (candidates.valid.rows(), candidates.test.rows());
+        if rows != (users, users) {
+            return Err(refuse(format!("are for {} users, {} has {users}", rows.1, dataset.name)));
+        }
+        let real = |prefix: &&Prefix| {
+            prefix.user < users && (1..dataset.split(prefix.user).train.len()).contains(&prefix.length)
+        };
+        let prefixes = candidates.train.iter().flat_map(|train| &train.0);
+        if let Some(Prefix { user, length }) = prefixes.clone().find(|prefix| !real(prefix)) {
+            return Err(refuse(format!("have a prefix of {length} items of user {user}, who has none such")));
+        }
         Ok(candidates)
     }
 
@@ -231,9 +239,17 @@ impl Candidates {
         let table = |name: &str| -> anyhow::Result<CandidateTable> {
             let items = read_integers(&file, &format!("{name}.items"))?;
             let scores = file.tensor(&format!("{name}.scores"))?;
-            ensure!(scores.dtype() == Dtype::F16, "{name}.scores are not F16");
-            let scores: Vec<f16> =
-                scores.data().as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect();
+            let scores: Vec<f32> = match scores.dtype() {
+                Dtype::F32 => {
+                    scores.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+                }
+                // As files were written at first.
+                Dtype::F16 => {
+                    let scores = scores.data().as_chunks().0.iter();
+                    scores.map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
+                }
+                other => anyhow::bail!("{name}.scores have type {other:?}, not F32"),
+            };
             ensure!(
                 scores.len() == items.len() && source.k > 0 && items.len().is_multiple_of(source.k),
                 "{name} has {} items and {} scores, not rows of {}",

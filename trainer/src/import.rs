@@ -41,8 +41,9 @@ pub fn import(folder: &Path, out: &Path, format: Format, printer: &Printer) -> a
         UserError::input(format!("model {}: {error}", folder.display()))
             .hint("give the folder of a LlamaForCausalLM checkpoint as transformers saves it")
     };
-    let (config, tied) =
-        LlamaConfig::from_hugging_face(&text(folder, "config.json")?).map_err(|error| of_folder(&error))?;
+    let json = text(folder, "config.json")?;
+    let (config, tied) = LlamaConfig::from_hugging_face(&json).map_err(|error| of_folder(&error))?;
+    let end = end_of_text(&json);
     let tokenizer = text(folder, "tokenizer.json")?;
     Tokens::from_json(&tokenizer).map_err(|error| of_folder(&error))?;
     let mut tensors = Tensors::open(folder)?;
@@ -54,7 +55,7 @@ pub fn import(folder: &Path, out: &Path, format: Format, printer: &Printer) -> a
     }
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = name.file_name().map_or("imported".into(), |name| name.to_string_lossy().into_owned());
-    let metadata = hugging_face::metadata(&config, &name, tokenizer);
+    let metadata = hugging_face::metadata(&config, &name, tokenizer, end);
     let entries: Vec<_> = plan.iter().map(|step| step.to.clone()).collect();
     let header = gguf_writer::header(&metadata, &entries).map_err(|error| of_folder(&error))?;
 
@@ -79,6 +80,13 @@ pub fn import(folder: &Path, out: &Path, format: Format, printer: &Printer) -> a
     file.as_file().sync_all().with_context(cannot)?;
     file.persist(out).with_context(cannot)?;
     Ok(Imported { tensors: plan.len(), bytes })
+}
+
+/// The token that ends a text, the first of them if there are several.
+fn end_of_text(config: &str) -> Option<u32> {
+    let config: serde_json::Value = serde_json::from_str(config).ok()?;
+    let id = &config["eos_token_id"];
+    id.as_u64().or_else(|| id[0].as_u64())?.try_into().ok()
 }
 
 fn text(folder: &Path, name: &str) -> anyhow::Result<String> {

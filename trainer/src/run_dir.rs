@@ -48,16 +48,19 @@ struct Environment<'a> {
     cpu: Option<String>,
 }
 
+/// The files of a run that are there.
+fn files_of_run(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let names = [WEIGHTS, CHECKPOINT, METRICS, TEST, CONFIG, ENVIRONMENT].into_iter().chain(CURVE);
+    names.map(|name| path.join(name)).filter(|file| file.exists())
+}
+
 impl RunDir {
     /// Takes hold of a folder, making it if needed.
     ///
     /// # Errors
     /// A path that is no folder, or a folder that another process trains in.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        if path.is_file() {
-            let message = format!("--out {} is a file", path.display());
-            return Err(UserError::usage(message).hint("name a folder, for example runs/mine").into());
-        }
+        Self::check_free(path, true)?;
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let lock = path.join(LOCK);
         let lock = File::create(&lock).with_context(|| format!("cannot write {}", lock.display()))?;
@@ -73,18 +76,31 @@ impl RunDir {
         }
     }
 
+    /// Refuses a path that is no folder and, unless `force`, one that holds a run.
+    ///
+    /// # Errors
+    /// Such a path.
+    pub fn check_free(path: &Path, force: bool) -> Result<(), UserError> {
+        if path.is_file() {
+            let message = format!("--out {} is a file", path.display());
+            return Err(UserError::usage(message).hint("name a folder, for example runs/mine"));
+        }
+        match files_of_run(path).next() {
+            Some(file) if !force => {
+                let hint = "go on with --resume, start anew with --force, or name another --out";
+                Err(UserError::usage(format!("{} is there already", file.display())).hint(hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses to begin over the files of another run, unless it is told to; then they are removed.
     ///
     /// # Errors
     /// Files of a run without `force`, or files that cannot be removed.
     pub fn make_room(&self, force: bool) -> anyhow::Result<()> {
-        let names = [WEIGHTS, CHECKPOINT, METRICS, TEST, CONFIG, ENVIRONMENT].into_iter().chain(CURVE);
-        for file in names.map(|name| self.path.join(name)).filter(|file| file.exists()) {
-            if !force {
-                let message = format!("{} is there already", file.display());
-                let hint = "go on with --resume, start anew with --force, or name another --out";
-                return Err(UserError::usage(message).hint(hint).into());
-            }
+        Self::check_free(&self.path, force)?;
+        for file in files_of_run(&self.path) {
             fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
         Ok(())

@@ -105,20 +105,18 @@ pub static LESSON: [Step; STEPS] = [
     },
     Step {
         title: "The prompt",
-        text: "Now text begins. History and candidates are written into one prompt, and each candidate gets an index letter, A \
+        text: "Here the model is asked by letters, the paper’s way; Recommend asks film by film. Now text begins. History and candidates are written into one prompt, and each candidate gets an index letter, A \
                to T. The model should answer with only the letter of the film you will watch next.",
         topic: Topic::Prompt,
         hides: true,
         question: "How many tokens does the model read for this?",
-        choices: &["fewer than 200", "200 to 400", "more than 400"],
+        choices: &["about 40", "about 400", "about 4,000"],
         answer: |trace| {
             let tokens = trace.ranker.as_ref()?.token_ids.len();
-            let choice = if tokens < 200 {
-                0
-            } else if tokens <= 400 {
-                1
-            } else {
-                2
+            let choice = match tokens {
+                0..130 => 0,
+                130..1300 => 1,
+                _ => 2,
             };
             Some(Answer {
                 choice,
@@ -175,17 +173,17 @@ pub static LESSON: [Step; STEPS] = [
     },
     Step {
         title: "The verbalizer",
-        text: "The verbalizer looks at twenty of these logits only, those of the letters, and takes each as the score of its \
-               film. So one pass ranks all candidates, and no answer can be anything but a candidate.",
+        text: "Of the logits of all tokens the verbalizer takes only those of the twenty letters A to T, whether they are among the \
+               likeliest or not, each as the score of its film. So one pass ranks all candidates, and no answer can be anything but a candidate.",
         topic: Topic::Vocabulary,
         hides: true,
         question: "What share of the whole vocabulary’s probability lies on the letters?",
-        choices: &["less than 1 %", "1 to 50 %", "more than 50 %"],
+        choices: &["less than a quarter", "about half", "more than three quarters"],
         answer: |trace| {
             let mass = trace.ranker.as_ref()?.letter_mass?;
-            let choice = if mass < 0.01 {
+            let choice = if mass < 0.25 {
                 0
-            } else if mass <= 0.5 {
+            } else if mass <= 0.75 {
                 1
             } else {
                 2
@@ -218,8 +216,9 @@ pub static LESSON: [Step; STEPS] = [
     },
     Step {
         title: "From letters to a ranking",
-        text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. A \
-               model that was never tuned to answer by letters is at chance: switch the adapter off, look at several examples, and \
+        text: "Sorted by probability, the letters are the new order of the films. Is it a better one? Only tuning makes it so. The \
+               adapter is a small set of extra weights, trained on other users’ choices; without it the language model is as it was \
+               downloaded, and at chance: ask “By letters, untuned”, look at several examples, and \
                the same letters win whatever stands under them. Recommendations here ask film by film, where \
                the order cannot matter. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
         topic: Topic::Ranking,

@@ -92,8 +92,8 @@ pub fn order_note(trace: &Trace, shown: Shown) -> String {
     let note = match (&trace.fused, trace.is_ranked(), shown) {
         (Some(FusedTrace { weights, .. }), _, Shown::Final) => {
             return format!(
-                "Both stages together: each film’s score is {:.2} × the retriever’s + {:.2} × the ranker’s, the weights that \
-                 explain other users’ choices best.",
+                "Both stages together: {:.2} × the logarithm of the retriever’s probability + {:.2} × the ranker’s score, then \
+                 softmax. The weights are those that explain other users’ choices best.",
                 weights.retriever, weights.ranker
             );
         }
@@ -101,7 +101,7 @@ pub fn order_note(trace: &Trace, shown: Shown) -> String {
             "The order of the retriever alone, which knows who chose what after what."
         }
         (Some(_), _, Shown::Ranker) => "The order of the ranker alone, which knows titles only.",
-        (None, false, _) => "The order is the retriever’s. Load the ranker to see it read these candidates.",
+        (None, false, _) => "The order is the retriever’s: no ranker has read these candidates yet.",
         (None, true, Shown::Final | Shown::Retriever) => {
             "Untuned base model: the order shown is the retriever’s. Before tuning, the ranker is at chance."
         }

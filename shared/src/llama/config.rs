@@ -65,7 +65,7 @@ impl LlamaConfig {
             d_head,
             d_ff: gguf.int("llama.feed_forward_length")?,
             max_len: gguf.int("llama.context_length")?,
-            rope_theta: gguf.float("llama.rope.freq_base").unwrap_or(10_000.0),
+            rope_theta: gguf.float_or("llama.rope.freq_base", 10_000.0)?,
             rope_pairs: RopePairs::Interleaved,
             norm_eps: gguf.float("llama.attention.layer_norm_rms_epsilon")?,
         }

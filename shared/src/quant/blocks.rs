@@ -193,6 +193,7 @@ fn nibbles(codes: &[u8], scale: f32, min: f32, out: &mut [f32]) {
 }
 
 /// `Q4_0` blocks as `Q4_1` blocks of the same numbers: the minimum is -8 scales, exact in f16.
+#[cfg(any(feature = "wgpu", feature = "cuda", test))]
 pub(crate) fn q4_0_to_q4_1(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() / 18 * 20);
     for block in bytes.chunks_exact(18) {

@@ -9,14 +9,10 @@ use std::ops::Range;
 
 use burn::{backend::Flex, tensor::Tensor};
 
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-use super::integer_unit::wasm::Simd128;
-#[cfg(target_arch = "x86_64")]
-use super::integer_unit::x86::{Avx2, Avx512};
 use super::{
     BLOCK, Format,
     integer_inputs::{Inputs, PAIRS},
-    integer_unit::{Here, Unit, here, lanes, numbers},
+    integer_unit::{Unit, Work, here, lanes, numbers},
 };
 use crate::{
     host::{constant, slice, tensor},
@@ -33,64 +29,29 @@ const CHUNK: usize = 24;
 /// the weight is not of whole numbers, or the machine has no vector unit for them. A team ([`team`]) helps if it keeps the
 /// weight, at `kept`.
 pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes, kept: Option<usize>) -> Option<Tensor<2>> {
-    if !weight.format.is_whole() {
-        return None;
+    let here = here().filter(|_| weight.format.is_whole())?;
+    Some(here.run(Multiply(x, weight, kept)))
+}
+
+struct Multiply<'a>(&'a Tensor<2>, &'a TensorBytes, Option<usize>);
+
+impl Work for Multiply<'_> {
+    type Done = Tensor<2>;
+    fn on<U: Unit, const ROWS: usize>(self) -> Tensor<2> {
+        multiply::<U, ROWS>(self.0, self.1, self.2)
     }
-    Some(match here()? {
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx512Vnni => multiply::<Avx512<true>, 8>(x, weight, kept, avx512_vnni),
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx512 => multiply::<Avx512<false>, 8>(x, weight, kept, avx512),
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx2 => multiply::<Avx2, 4>(x, weight, kept, avx2),
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Here::Simd128 => multiply::<Simd128, 4>(x, weight, kept, kernel::<Simd128, 4>),
-    })
 }
 
 /// One that does parts of such products for others; nothing if the machine has no vector unit for them.
 pub(crate) fn product_help() -> Option<Box<dyn ProductHelp>> {
-    Some(match here()? {
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx512Vnni => Box::new(Help::<Avx512<true>, 8>::with(avx512_vnni)),
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx512 => Box::new(Help::<Avx512<false>, 8>::with(avx512)),
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx2 => Box::new(Help::<Avx2, 4>::with(avx2)),
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Here::Simd128 => Box::new(Help::<Simd128, 4>::with(kernel::<Simd128, 4>)),
-    })
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn avx512_vnni(
-    inputs: Inputs<8>,
-    panel: &Panel<Avx512<true>>,
-    blocks: Range<usize>,
-    out: &mut Out<Avx512<true>, 8>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { kernel(inputs, panel, blocks, out) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn avx512(
-    inputs: Inputs<8>,
-    panel: &Panel<Avx512<false>>,
-    blocks: Range<usize>,
-    out: &mut Out<Avx512<false>, 8>,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { kernel(inputs, panel, blocks, out) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(inputs: Inputs<4>, panel: &Panel<Avx2>, blocks: Range<usize>, out: &mut Out<Avx2, 4>) {
-    // SAFETY: the caller's promise.
-    unsafe { kernel(inputs, panel, blocks, out) }
+    struct Helper;
+    impl Work for Helper {
+        type Done = Box<dyn ProductHelp>;
+        fn on<U: Unit, const ROWS: usize>(self) -> Box<dyn ProductHelp> {
+            Box::new(Help::<U, ROWS> { panel: Panel::default(), out: Vec::new() })
+        }
+    }
+    Some(here()?.run(Helper))
 }
 
 /// Vectors of outputs of a tile.
@@ -108,27 +69,33 @@ struct Panel<U: Unit> {
 
 /// Some rows of some outputs.
 type Out<U, const ROWS: usize> = [[<U as Unit>::Float; VECTORS]; ROWS];
-/// Multiplies some rows, in these blocks of theirs, with a panel.
-type Kernel<U, const ROWS: usize> = unsafe fn(Inputs<ROWS>, &Panel<U>, Range<usize>, &mut Out<U, ROWS>);
 
-/// All inputs, and how they are multiplied.
-struct Factor<'a, U: Unit, const ROWS: usize> {
+/// All inputs.
+struct Factor<'a, const ROWS: usize> {
     /// Groups of `ROWS` rows; those behind the last are 0.
     words: &'a [u32],
     rows: usize,
     d_in: usize,
-    kernel: Kernel<U, ROWS>,
 }
 
-impl<U: Unit, const ROWS: usize> Factor<'_, U, ROWS> {
-    /// Outputs of a tile.
-    const OUTPUTS: usize = VECTORS * lanes::<U::Whole>();
+/// Outputs of a tile.
+const fn outputs<U: Unit>() -> usize {
+    VECTORS * lanes::<U::Whole>()
+}
 
+impl<const ROWS: usize> Factor<'_, ROWS> {
     /// Multiplies with some outputs, at most a tile's, whose blocks these are.
     ///
     /// # Safety
-    /// `target` has places for them in every row, which nobody else uses meanwhile.
-    unsafe fn tile(&self, panel: &mut Panel<U>, format: Format, blocks: &[u8], count: usize, target: Target) {
+    /// `target` has places for them in every row, which nobody else uses meanwhile; the machine has the unit.
+    unsafe fn tile<U: Unit>(
+        &self,
+        panel: &mut Panel<U>,
+        format: Format,
+        blocks: &[u8],
+        count: usize,
+        target: Target,
+    ) {
         let (row, all) = (blocks.len() / count, self.d_in / BLOCK);
         for first in (0..all).step_by(CHUNK) {
             let chunk = first..all.min(first + CHUNK);
@@ -137,9 +104,15 @@ impl<U: Unit, const ROWS: usize> Factor<'_, U, ROWS> {
                 || panel.fill(format, blocks.chunks_exact(row), chunk.clone()),
             );
             for (n, words) in self.words.chunks_exact(Inputs::<ROWS>::words(self.d_in)).enumerate() {
-                // SAFETY: numbers may be zero, and `kernel` was chosen for this machine.
+                let inputs = Inputs::of(words, self.d_in);
+                // SAFETY: numbers may be zero; the caller's promise.
                 let mut found: Out<U, ROWS> = unsafe { std::mem::zeroed() };
-                unsafe { (self.kernel)(Inputs::of(words, self.d_in), panel, chunk.clone(), &mut found) };
+                unsafe {
+                    U::compiled(
+                        #[inline(always)]
+                        || kernel(inputs, panel, chunk.clone(), &mut found),
+                    );
+                }
                 for (row, found) in (n * ROWS..self.rows).zip(&mut found) {
                     let found = &numbers(found)[..count];
                     // SAFETY: the caller's promise; the first chunk writes every place.
@@ -154,10 +127,9 @@ fn multiply<U: Unit, const ROWS: usize>(
     x: &Tensor<2>,
     weight: &TensorBytes,
     kept: Option<usize>,
-    kernel: Kernel<U, ROWS>,
 ) -> Tensor<2> {
     let ([rows, d_in], [d_out, _]) = (x.dims(), weight.shape);
-    let (format, outputs) = (weight.format, Factor::<U, ROWS>::OUTPUTS);
+    let (format, outputs) = (weight.format, outputs::<U>());
     let (groups, group) = (rows.div_ceil(ROWS), Inputs::<ROWS>::words(d_in));
     let x = constant(x).to_contiguous();
     let mut words = vec![0; groups * group];
@@ -172,14 +144,14 @@ fn multiply<U: Unit, const ROWS: usize>(
         );
     };
     each(groups, || (), write);
-    let factor = Factor { words: &words, rows, d_in, kernel };
+    let factor = Factor::<ROWS> { words: &words, rows, d_in };
     let mut out = Vec::with_capacity(rows * d_out);
     let target = Target::new(out.as_mut_ptr(), d_out);
     let row = weight.bytes().len() / d_out.max(1);
     let tile = |panel: &mut Panel<U>, n: usize| {
         let columns = n * outputs..d_out.min((n + 1) * outputs);
         let blocks = &weight.bytes()[columns.start * row..columns.end * row];
-        // SAFETY: `columns` of `out`, which has room for all rows; no two tiles share one.
+        // SAFETY: `columns` of `out`, which has room for all rows; no two tiles share one. The unit is that of this machine.
         unsafe { factor.tile(panel, format, blocks, columns.len(), target.from(columns.start)) };
     };
     let shared = kept.is_some_and(|weight| {
@@ -210,21 +182,14 @@ pub(crate) trait ProductHelp {
 
 /// The same on a kind of machine.
 struct Help<U: Unit, const ROWS: usize> {
-    kernel: Kernel<U, ROWS>,
     panel: Panel<U>,
     out: Vec<f32>,
-}
-
-impl<U: Unit, const ROWS: usize> Help<U, ROWS> {
-    fn with(kernel: Kernel<U, ROWS>) -> Self {
-        Self { kernel, panel: Panel::default(), out: Vec::new() }
-    }
 }
 
 impl<U: Unit, const ROWS: usize> ProductHelp for Help<U, ROWS> {
     fn part(&mut self, task: &Product, words: &[u32], part: usize, blocks: &[u8]) -> Option<&[f32]> {
         let Product { format, d_in, rows, outputs, .. } = *task;
-        let known = outputs == Factor::<U, ROWS>::OUTPUTS
+        let known = outputs == self::outputs::<U>()
             && words.len() == rows.div_ceil(ROWS) * Inputs::<ROWS>::words(d_in)
             && blocks.len() == task.blocks(part).len();
         if !known {
@@ -234,8 +199,8 @@ impl<U: Unit, const ROWS: usize> ProductHelp for Help<U, ROWS> {
         self.out.clear();
         self.out.resize(rows * count, 0.0);
         let target = Target::new(self.out.as_mut_ptr(), count);
-        let factor = Factor { words, rows, d_in, kernel: self.kernel };
-        // SAFETY: `out` has just these places.
+        let factor = Factor::<ROWS> { words, rows, d_in };
+        // SAFETY: `out` has just these places; the unit is that of this machine.
         unsafe { factor.tile(&mut self.panel, format, blocks, count, target) };
         Some(&self.out)
     }
@@ -363,15 +328,30 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn one_instruction_for_product_and_sum_changes_no_bit() {
-        if !matches!(here(), Some(Here::Avx512Vnni)) {
-            println!("skipped: this machine has no AVX-512 VNNI");
-            return;
-        }
+        use super::super::integer_unit::x86::{Avx2, Avx512};
+
         let (x, weight) = (wave([50, 576], &Device::flex()), weight(Format::Q4_1, [130, 576]));
-        let fused = numbers(multiply::<Avx512<true>, 8>(&x, &weight, None, avx512_vnni));
-        let apart = numbers(multiply::<Avx512<false>, 8>(&x, &weight, None, avx512));
-        assert!(fused.iter().any(|&number| number != 0.0));
-        assert_eq!(fused, apart);
+        let check = |fused: Tensor<2>, apart: Tensor<2>| {
+            let (fused, apart) = (numbers(fused), numbers(apart));
+            assert!(fused.iter().any(|&number| number != 0.0));
+            assert_eq!(fused, apart);
+        };
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
+            check(
+                multiply::<Avx512<true>, 8>(&x, &weight, None),
+                multiply::<Avx512<false>, 8>(&x, &weight, None),
+            );
+        } else {
+            println!("skipped: this machine has no AVX-512 VNNI");
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") {
+            check(
+                multiply::<Avx2<true>, 4>(&x, &weight, None),
+                multiply::<Avx2<false>, 4>(&x, &weight, None),
+            );
+        } else {
+            println!("skipped: this machine has no AVX-VNNI");
+        }
     }
 
     #[test]

@@ -4,14 +4,10 @@
 
 use std::ops::Range;
 
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-use super::integer_unit::wasm::Simd128;
-#[cfg(target_arch = "x86_64")]
-use super::integer_unit::x86::{Avx2, Avx512};
 use super::{
     BLOCK,
     integer_inputs::{Inputs, PAIRS},
-    integer_unit::{Here, Unit, here, lanes, numbers},
+    integer_unit::{Here, Unit, Work, here, lanes, numbers},
 };
 use crate::{lanes::vectorized, weights::TensorBytes};
 
@@ -19,55 +15,46 @@ use crate::{lanes::vectorized, weights::TensorBytes};
 pub(super) struct Row<'a> {
     words: Vec<u32>,
     weight: &'a TensorBytes,
-    kernel: Kernel,
+    here: Here,
 }
-
-/// Multiplies with these rows of the weight.
-type Kernel = unsafe fn(Inputs<1>, &TensorBytes, Range<usize>, &mut [f32]);
 
 /// A row `[d_in]` and a weight `[d_out, d_in]`; nothing if the weight is not of whole numbers, or the machine has no vector unit
 /// for them.
 pub(super) fn of<'a>(row: &[f32], weight: &'a TensorBytes) -> Option<Row<'a>> {
-    let kernel = kernel_here().filter(|_| weight.format.is_whole())?;
+    let here = here().filter(|_| weight.format.is_whole())?;
     let mut words = vec![0; Inputs::<1>::words(row.len())];
     vectorized(
         #[inline(always)]
         || Inputs::<1>::write(row, row.len(), &mut words),
     );
-    Some(Row { words, weight, kernel })
+    Some(Row { words, weight, here })
 }
 
 impl Row<'_> {
     /// Products with these rows of the weight.
     pub fn multiply(&self, outputs: Range<usize>, out: &mut [f32]) {
-        // SAFETY: the kernel was chosen for this machine.
-        unsafe { (self.kernel)(Inputs::of(&self.words, self.weight.shape[1]), self.weight, outputs, out) };
+        self.here.run(Multiply { row: self, outputs, out });
     }
 }
 
-fn kernel_here() -> Option<Kernel> {
-    Some(match here()? {
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx512Vnni | Here::Avx512 => avx512,
-        #[cfg(target_arch = "x86_64")]
-        Here::Avx2 => avx2,
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Here::Simd128 => multiply::<Simd128>,
-    })
+struct Multiply<'a> {
+    row: &'a Row<'a>,
+    outputs: Range<usize>,
+    out: &'a mut [f32],
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn avx512(inputs: Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
-    // SAFETY: the caller's promise.
-    unsafe { multiply::<Avx512<false>>(inputs, weight, outputs, out) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(inputs: Inputs<1>, weight: &TensorBytes, outputs: Range<usize>, out: &mut [f32]) {
-    // SAFETY: the caller's promise.
-    unsafe { multiply::<Avx2>(inputs, weight, outputs, out) }
+impl Work for Multiply<'_> {
+    type Done = ();
+    fn on<U: Unit, const ROWS: usize>(self) {
+        let Row { words, weight, .. } = self.row;
+        // SAFETY: the unit is that of this machine.
+        unsafe {
+            U::compiled(
+                #[inline(always)]
+                || multiply::<U>(Inputs::of(words, weight.shape[1]), weight, self.outputs, self.out),
+            );
+        }
+    }
 }
 
 /// # Safety

@@ -2,13 +2,15 @@
 //! `integer_row` need of each.
 #![allow(unsafe_code, reason = "instructions of one machine, loads by pointer")]
 
-/// The vector units that a machine of this kind may have.
+/// The vector units that a machine of this kind may have. Those with VNNI multiply and add in one instruction.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Here {
-    /// That multiplies and adds in one instruction.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -24,13 +26,38 @@ pub(super) fn here() -> Option<Here> {
             return Some(if fused { Here::Avx512Vnni } else { Here::Avx512 });
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Some(Here::Avx2);
+            let fused = is_x86_feature_detected!("avxvnni");
+            return Some(if fused { Here::AvxVnni } else { Here::Avx2 });
         }
     }
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     return Some(Here::Simd128);
     #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
     None
+}
+
+/// What is done on whichever unit there is, for as many rows at a time as suit it.
+pub(super) trait Work {
+    type Done;
+    fn on<U: Unit, const ROWS: usize>(self) -> Self::Done;
+}
+
+impl Here {
+    /// Does it on this unit.
+    pub fn run<W: Work>(self, work: W) -> W::Done {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => work.on::<x86::Avx512<true>, 8>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => work.on::<x86::Avx512<false>, 8>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => work.on::<x86::Avx2<true>, 4>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => work.on::<x86::Avx2<false>, 4>(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => work.on::<wasm::Simd128, 4>(),
+        }
+    }
 }
 
 /// A vector of 32-bit lanes, of which any bits are valid numbers.
@@ -60,16 +87,18 @@ pub(super) unsafe trait Number {}
 unsafe impl Number for u32 {}
 unsafe impl Number for f32 {}
 
-/// A vector unit. Every operation is to be inlined into code that was compiled for it.
+/// A vector unit. Every operation is to be inlined into code that was [compiled](Unit::compiled) for it.
 ///
 /// # Safety
 /// All operations: the machine has this unit; what is loaded or stored lies there, as many as there are lanes.
-pub(super) trait Unit {
+pub(super) trait Unit: 'static {
     /// Lanes of 32 bits, each two 16-bit numbers before a product.
     type Whole: Lanes;
     /// As many floats.
     type Float: Lanes;
 
+    /// Computes something, which is to be inlined always, in code compiled for this unit.
+    unsafe fn compiled<T>(compute: impl FnOnce() -> T) -> T;
     /// The same pair in all lanes.
     unsafe fn splat(pair: u32) -> Self::Whole;
     /// `sum + a₀ b₀ + a₁ b₁` in each lane.
@@ -84,17 +113,17 @@ pub(super) trait Unit {
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use std::arch::x86_64::{
-        __m256, __m256i, __m512, __m512i, _mm256_add_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps,
-        _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm512_add_epi32,
-        _mm512_cvtepi32_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_madd_epi16, _mm512_mul_ps,
-        _mm512_set1_epi32, _mm512_set1_ps,
+        __m256, __m256i, __m512, __m512i, _mm256_add_epi32, _mm256_cvtepi32_ps, _mm256_dpwssd_avx_epi32,
+        _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
+        _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_madd_epi16,
+        _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
     };
 
     use super::{Lanes, Unit};
 
-    /// AVX2 with FMA.
-    pub(in super::super) struct Avx2;
-    /// AVX-512 with 16-bit numbers (BW); `FUSED` if it multiplies and adds them in one instruction (VNNI).
+    /// AVX2 with FMA; `FUSED` if it multiplies and adds 16-bit numbers in one instruction (AVX-VNNI).
+    pub(in super::super) struct Avx2<const FUSED: bool>;
+    /// AVX-512 with 16-bit numbers (BW); `FUSED` as above (AVX-512 VNNI).
     pub(in super::super) struct Avx512<const FUSED: bool>;
 
     // SAFETY: they are nothing but lanes.
@@ -103,17 +132,43 @@ pub(super) mod x86 {
     unsafe impl Lanes for __m512i {}
     unsafe impl Lanes for __m512 {}
 
-    impl Unit for Avx2 {
+    /// Functions compiled for these instructions.
+    macro_rules! compiled {
+        ($($name:ident: $features:literal;)*) => {$(
+            #[target_feature(enable = $features)]
+            unsafe fn $name<T>(compute: impl FnOnce() -> T) -> T {
+                compute()
+            }
+        )*};
+    }
+    compiled! {
+        avx512_vnni: "avx512f,avx512bw,avx512vnni";
+        avx512: "avx512f,avx512bw";
+        avx_vnni: "avx2,fma,avxvnni";
+        avx2: "avx2,fma";
+    }
+
+    impl<const FUSED: bool> Unit for Avx2<FUSED> {
         type Whole = __m256i;
         type Float = __m256;
 
+        #[inline(always)]
+        unsafe fn compiled<T>(compute: impl FnOnce() -> T) -> T {
+            unsafe { if FUSED { avx_vnni(compute) } else { avx2(compute) } }
+        }
         #[inline(always)]
         unsafe fn splat(pair: u32) -> __m256i {
             unsafe { _mm256_set1_epi32(pair as i32) }
         }
         #[inline(always)]
         unsafe fn add_products(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
-            unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) }
+            unsafe {
+                if FUSED {
+                    _mm256_dpwssd_avx_epi32(sum, a, b)
+                } else {
+                    _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
+                }
+            }
         }
         #[inline(always)]
         unsafe fn to_float(whole: __m256i) -> __m256 {
@@ -137,6 +192,10 @@ pub(super) mod x86 {
         type Whole = __m512i;
         type Float = __m512;
 
+        #[inline(always)]
+        unsafe fn compiled<T>(compute: impl FnOnce() -> T) -> T {
+            unsafe { if FUSED { avx512_vnni(compute) } else { avx512(compute) } }
+        }
         #[inline(always)]
         unsafe fn splat(pair: u32) -> __m512i {
             unsafe { _mm512_set1_epi32(pair as i32) }
@@ -188,6 +247,10 @@ pub(super) mod wasm {
         type Whole = v128;
         type Float = v128;
 
+        #[inline(always)]
+        unsafe fn compiled<T>(compute: impl FnOnce() -> T) -> T {
+            compute()
+        }
         #[inline(always)]
         unsafe fn splat(pair: u32) -> v128 {
             u32x4_splat(pair)

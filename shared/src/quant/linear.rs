@@ -1,8 +1,8 @@
 //! A linear layer whose weight stays quantized: `y = x Wᵀ` with W `[d_out, d_in]` in blocks.
 //!
 //! On the CPU the blocks are read where they lie in the file, a tile at a time: multiplied in whole numbers (`integer_product`)
-//! or expanded (`host_product`), and row by row for a few tokens (`few_rows`). On a GPU the blocks are uploaded unchanged and a kernel expands them while it multiplies,
-//! or before units for matrices do.
+//! or expanded (`host_product`), and row by row for a few tokens (`few_rows`). On a GPU blocks of `Q4_0` and `Q4_1` are uploaded and a
+//! kernel expands them while it multiplies, or before units for matrices do; other formats become floats there.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tracing::trace_span;
@@ -33,7 +33,7 @@ enum Weight {
     /// `Q4_1` blocks in device memory.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     Q4(super::q4_weight::Q4Weight),
-    /// Unquantized `[d_in, d_out]`, for files that come so.
+    /// Floats `[d_in, d_out]`: files that come so, and on a GPU formats that no kernel reads.
     Dense(Tensor<2>),
 }
 
@@ -45,8 +45,11 @@ impl Linear {
     }
 
     /// `[tokens, d_in]` to `[tokens, d_out]`.
+    ///
+    /// # Panics
+    /// If the input is of another width.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        debug_assert_eq!(x.dims()[1], self.d_in);
+        assert_eq!(x.dims()[1], self.d_in, "the input's width");
         let _part = trace_span!("products").entered();
         #[cfg(feature = "train")]
         if x.device().is_autodiff() {

@@ -42,7 +42,7 @@ impl Q4Weight {
             .chunks_exact(4)
             .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
             .collect();
-        debug_assert_eq!(words.len(), d_out * d_in / BLOCK * WORDS);
+        assert_eq!(words.len(), d_out * d_in / BLOCK * WORDS, "blocks of a weight [{d_out}, {d_in}]");
         Self { words: numbers(words, device), d_out, d_in }
     }
 
@@ -73,7 +73,7 @@ impl Q4Weight {
         let (client, [x, words, to]) =
             (out.client.clone(), [x, words, out.clone()].map(CubeTensor::into_tensor_arg));
         let (rows, d_out, blocks) = (tokens as u32, self.d_out as u32, self.d_in / BLOCK);
-        // Sizes are checked in `load` and `forward`; the kernels clamp rows at the ragged edge.
+        // Sizes are checked in `upload` and `Linear::forward`; the kernels clamp rows at the ragged edge.
         if let Some(tile) = tile {
             let count = cubes(tile.size());
             let units = CubeDim::new_3d(ACROSS as u32, tile.down as u32, tile.shares as u32);

@@ -120,6 +120,14 @@ impl Gguf {
         }
     }
 
+    /// The same, or what holds where there is no such entry.
+    ///
+    /// # Errors
+    /// An entry that is no float.
+    pub fn float_or(&self, key: &str, default: f64) -> Result<f64, WeightError> {
+        if self.metadata.contains_key(key) { self.float(key) } else { Ok(default) }
+    }
+
     /// A text metadata entry.
     pub fn text(&self, key: &str) -> Result<&str, WeightError> {
         match self.metadata.get(key) {

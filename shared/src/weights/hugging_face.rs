@@ -6,7 +6,11 @@ use super::{
     gguf_writer::Entry,
     names::{GGUF, HUGGING_FACE, Names},
 };
-use crate::{llama::LlamaConfig, quant::Format, tokens::TOKENIZER_JSON};
+use crate::{
+    llama::LlamaConfig,
+    quant::Format,
+    tokens::{END_OF_TEXT, TOKENIZER_JSON},
+};
 
 /// One tensor's way.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,10 +84,17 @@ pub fn plan(config: &LlamaConfig, tied: bool, format: Format) -> Vec<Step> {
     steps
 }
 
-/// The file's metadata; `tokenizer` is the checkpoint's `tokenizer.json`, which is kept whole.
-pub fn metadata(config: &LlamaConfig, name: &str, tokenizer: String) -> Vec<(&'static str, Value)> {
+/// The file's metadata; `tokenizer` is the checkpoint's `tokenizer.json`, which is kept whole, `end` the token that ends a
+/// text, if it has one.
+pub fn metadata(
+    config: &LlamaConfig,
+    name: &str,
+    tokenizer: String,
+    end: Option<u32>,
+) -> Vec<(&'static str, Value)> {
     let int = |value: usize| Value::Int(value as i64);
-    vec![
+    let end = end.map(|id| (END_OF_TEXT, Value::Int(id.into())));
+    let mut metadata = vec![
         ("general.architecture", Value::Text("llama".to_owned())),
         ("general.name", Value::Text(name.to_owned())),
         ("llama.vocab_size", int(config.n_vocab)),
@@ -99,7 +110,9 @@ pub fn metadata(config: &LlamaConfig, name: &str, tokenizer: String) -> Vec<(&'s
         ("llama.rope.dimension_count", int(config.d_head)),
         ("llama.rope.freq_base", Value::Float(config.rope_theta)),
         (TOKENIZER_JSON, Value::Text(tokenizer)),
-    ]
+    ];
+    metadata.extend(end);
+    metadata
 }
 
 /// Row `s · d_head/2 + i` of a head becomes its row `2i + s`.

@@ -13,13 +13,13 @@ pub struct Names {
     pub block: &'static str,
     /// Norm before attention `[d_model]`.
     pub attn_norm: &'static str,
-    /// Query `[d_model, d_model]`.
+    /// Query `[n_heads * d_head, d_model]`.
     pub q: &'static str,
     /// Key `[n_kv_heads * d_head, d_model]`.
     pub k: &'static str,
     /// Value `[n_kv_heads * d_head, d_model]`.
     pub v: &'static str,
-    /// Attention output `[d_model, d_model]`.
+    /// Attention output `[d_model, n_heads * d_head]`.
     pub o: &'static str,
     /// Norm before the MLP `[d_model]`.
     pub mlp_norm: &'static str,

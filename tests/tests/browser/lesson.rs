@@ -279,7 +279,7 @@ async fn letters_with_an_adapter_of_their_own_are_tuned() {
     visitor.wait_for_text(ids::LESSON_NOTE, "): asked by letters, tuned", COMPUTES).await;
     let ways = visitor.texts(&format!("#{} label", ids::ASKED)).await;
     let expected =
-        ["By letters, tuned", "Film by film, tuned", "Film by film, adapter off", "By letters, adapter off"];
+        ["By letters, tuned", "Film by film, tuned", "Film by film, untuned", "By letters, untuned"];
     assert_eq!(ways, expected);
     let tuned = percents(&visitor).await;
     choose(&visitor, ids::ASKED, 3).await;

@@ -86,7 +86,12 @@ struct RetrieveArgs {
 pub fn run(args: &BenchArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     match &args.what {
         What::Rank(args) => print(&rank(args, common)?, common, printer),
-        What::Figure3(args) => print(&figure3(args, common, printer)?, common, printer),
+        What::Figure3(args) => {
+            let figure = figure3(args, common, printer)?;
+            print(&figure, common, printer)?;
+            // Last: a file that cannot be written costs nothing that was measured.
+            args.out.as_ref().map_or(Ok(()), |out| write_atomic(out, figure.svg()?.as_bytes()))
+        }
         What::Retrieve(args) => print(&retrieve(args, common)?, common, printer),
     }
 }
@@ -100,12 +105,7 @@ fn figure3(args: &Figure3Args, common: &Common, printer: &Printer) -> anyhow::Re
     let progress = |race: &Race| {
         printer.note(&format!("titles of {} tokens: {:.1} times as long", race.title_tokens, race.ratio));
     };
-    let figure =
-        Figure3::run(&ranker, &titles, &lengths, args.repeats.into(), common.device.name(), progress)?;
-    if let Some(out) = &args.out {
-        write_atomic(out, figure.svg()?.as_bytes())?;
-    }
-    Ok(figure)
+    Figure3::run(&ranker, &titles, &lengths, args.repeats.into(), common.device.name(), progress)
 }
 
 fn print<B: Serialize + Display>(bench: &B, common: &Common, printer: &Printer) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 use shared::{ranker::Explanation, verbalizer::letter};
 
-use super::base::BaseArgs;
+use super::base::{BaseArgs, check_finite};
 use crate::{
     cli::Common,
     report::{Printer, UserError},
@@ -35,6 +35,7 @@ pub fn run(args: &ExplainArgs, common: &Common, printer: &Printer) -> anyhow::Re
     let ranker = args.base.load(&[], common.device)?;
     let explanation = pollster::block_on(ranker.explain(&text, args.top))
         .map_err(|error| UserError::input(format!("{}: {error}", args.prompt_file.display())))?;
+    check_finite(&explanation.letter_logits)?;
     let label_ids = ranker.verbalizer().label_ids();
     if common.json {
         let object = json!({

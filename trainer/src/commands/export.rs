@@ -45,10 +45,14 @@ pub struct ExportArgs {
     /// Folder to write
     #[arg(long, value_name = "DIR", default_value = "public/models/movielens")]
     out: PathBuf,
+    /// Replace the bundle that is there, examples and results included
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs `llamarec export`.
 pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    bundle::check_free(&args.out, args.force)?;
     let dataset = data::load(args.data.as_deref())?;
     let read = |run: &Path, maker: &str| {
         let path = weights_of(run);

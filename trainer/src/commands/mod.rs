@@ -1,6 +1,6 @@
 //! One file a command: its arguments and its story.
 
-mod base;
+pub(crate) mod base;
 pub mod bench;
 pub mod candidates;
 pub mod data;

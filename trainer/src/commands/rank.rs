@@ -9,7 +9,7 @@ use shared::{
     trace::{Asking, FusedTrace, Timings, Trace},
 };
 
-use super::base::BaseArgs;
+use super::base::{BaseArgs, check_finite};
 use crate::{
     bundle::{self, Bundle},
     cli::Common,
@@ -61,6 +61,8 @@ pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Resul
     let asking = Asking { letters: args.letters, untuned: args.untuned, order: Vec::new() };
     let options = Options { rank: !args.retriever_only, asking, top: args.top };
     let trace = pollster::block_on(recommender.recommend(&history, &options, &clock))?;
+    let letters = trace.ranker.iter().flat_map(|letters| &letters.letter_logits);
+    check_finite(letters.chain(trace.pointwise.iter().flat_map(|films| &films.scores)))?;
     if common.json {
         printer.result(&serde_json::to_string(&trace)?);
     } else {
@@ -78,7 +80,7 @@ fn history(args: &RankArgs, recommender: &Recommender) -> anyhow::Result<Vec<Ite
     for title in &args.titles {
         let item = recommender.catalog().find(title).map_err(|error| {
             UserError::input(error.to_string())
-                .hint("titles are matched without case, accents and articles; the year may be left out")
+                .hint("titles are matched without case, accents and articles; the year tells those of one name apart")
         })?;
         history.push(item);
     }

@@ -30,10 +30,21 @@ impl Printer {
         Self { verbosity }
     }
 
-    /// A result: one line or block on standard output.
+    /// A result: one line or block on standard output. What cannot be written there (a full disk) ends the program.
     pub fn result(&self, text: &str) {
-        // A reader that went away (`| head`) is no failure of ours.
-        let _ = writeln!(io::stdout().lock(), "{text}");
+        let mut stdout = io::stdout().lock();
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            // A reader that went away (`| head`) is no failure of ours.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                let _ = writeln!(
+                    io::stderr().lock(),
+                    "error: the result cannot be written to standard output: {error}"
+                );
+                std::process::exit(Exit::Failed as i32);
+            }
+        }
     }
 
     /// A note on standard error; silent with `--quiet`.

@@ -38,10 +38,8 @@ impl Estimate {
         let parameters = model.parameters();
         let steps_an_epoch = windows.len().div_ceil(config.batch_size).max(1);
         // Each number of the network is used once a label; two operations each, backward twice as many.
-        let tables = (model.vocabulary() * model.d_model) as f64;
-        let network = (parameters as f64 - tables).max(0.0);
         let labels_a_step = labels as f64 / steps_an_epoch as f64;
-        let flop = 6.0 * labels_a_step * (tables + network);
+        let flop = 6.0 * labels_a_step * parameters as f64;
         Self {
             windows: windows.len(),
             labels,

@@ -187,7 +187,9 @@ impl<'a> Run<'a> {
     ) -> anyhow::Result<Self> {
         let checkpoint = Checkpoint::load(path, device)?;
         check(config, dataset, &checkpoint.progress, path)?;
-        let Checkpoint { progress, model, best, moments } = checkpoint;
+        let Checkpoint { mut progress, model, best, moments } = checkpoint;
+        // Steps and patience may be new.
+        progress.config = config.clone();
         let model = Retriever::from_safetensors(&model, &device.clone().autodiff())?;
         let adam = AdamW::new(config.learning_rate, config.weight_decay, config.clip_norm)
             .resumed(progress.step, moments);

@@ -342,7 +342,7 @@ async fn other_bundle(said: &str) -> Result<Bundle, Failure> {
 fn unknown_in_link(unknown: usize) -> Failure {
     Failure {
         code: FailureCode::Input,
-        message: format!("{} of this link are not in the catalogue.", films(unknown)),
+        message: format!("Not in the catalogue: {} of this link.", films(unknown)),
         hint: "The rest was taken. Add what is missing by its title.".into(),
     }
 }

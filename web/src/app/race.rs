@@ -31,7 +31,8 @@ pub fn Race() -> impl IntoView {
             <summary>"Race: one pass against writing the ranking out"</summary>
             <p class="hint">
                 "Most language models would write the twenty titles in their new order, one token after another. Here \
-                the same model reads the same prompt both ways: once for the letters, and then as a writer."
+                both are asked about the same films: the tuned model answers by letter in one pass, and the same base model \
+                without its adapter, which was taught letters only, writes."
             </p>
             <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
             <Show when=move || !ready.get() && !page.state.with(State::is_guided)>
@@ -108,7 +109,7 @@ fn result(race: &Standing) -> Option<String> {
     let end = match race.end? {
         RaceEnd::Said => "The model ended its text",
         RaceEnd::Full => "The text was cut at the length of a full ranking,",
-        RaceEnd::Stopped => "You stopped the writing",
+        RaceEnd::Stopped => "You stopped the writing before its end,",
     };
     let times = times(race.writing_ms / race.pass_ms);
     Some(format!(

@@ -93,7 +93,8 @@ impl Session {
         let weights = fetch::file(&folder, &manifest.retriever).await?;
         let retriever = Retriever::from_safetensors(&weights, &Device::flex())
             .map_err(|error| format_failure(&manifest.retriever.path, &error.to_string()))?;
-        let recommender = Recommender::new(manifest.name.clone(), catalog, retriever);
+        let recommender = Recommender::new(manifest.name.clone(), catalog, retriever)
+            .map_err(|error| format_failure(&manifest.retriever.path, &error.to_string()))?;
         self.bundle = Some(Bundle { folder, manifest, recommender });
         self.dismiss();
         Ok(EventBody::RetrieverReady)
@@ -333,6 +334,7 @@ fn recommend_stop(error: RecommendError) -> Stop {
         RecommendError::EmptyHistory
         | RecommendError::NothingLeft
         | RecommendError::UnknownItem { .. }
+        | RecommendError::OtherCatalog { .. }
         | RecommendError::Order { .. } => input_failure(&error.to_string()).into(),
         RecommendError::NoRanker => not_ready().into(),
         RecommendError::Retriever(why) => device_failure(&why).into(),

@@ -97,7 +97,13 @@ fn trailing_article_first(text: &str) -> String {
     text.rsplit_once(',')
         .map(|(name, last)| (name, last.trim()))
         .filter(|(_, last)| TRAILING_ARTICLES.iter().any(|a| last.eq_ignore_ascii_case(a)))
-        .map_or_else(|| text.to_owned(), |(name, last)| format!("{last} {name}"))
+        .map_or_else(
+            || text.to_owned(),
+            // L'Enfer is one word.
+            |(name, last)| {
+                if last.ends_with('\'') { format!("{last}{name}") } else { format!("{last} {name}") }
+            },
+        )
 }
 
 fn english_article(word: &str) -> Option<&'static str> {

@@ -36,6 +36,7 @@ fn the_best_items_are_those_of_the_whole_score_vector() {
     let rows = rows(&[&windows[0], &windows[1]]);
     let hidden = model.forward(&rows).narrow(1, 1, 1).squeeze_dim::<2>(1);
     let best = block_on(model.top_items(hidden, &histories, 20)).expect("a device that works");
+    assert_eq!(best.iter().map(Vec::len).collect::<Vec<_>>(), [20, 20]);
     for (history, best) in histories.iter().zip(best) {
         let scores = block_on(model.score_history(history)).expect("known items");
         let expected = super::super::propose(&scores, history, 20);

@@ -63,6 +63,22 @@ Examples:
 
 /// Runs `llamarec evaluate`.
 pub fn run(args: &EvaluateArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    // What is given for the other stage would be ignored, and the figures taken for that stage's.
+    match args.stage {
+        Stage::Retriever => {
+            if let Some(name) = args.ranker.given() {
+                let message = format!("{name} is about the ranker");
+                return Err(UserError::usage(message).hint("give: --stage ranker").into());
+            }
+        }
+        Stage::Ranker => {
+            if let Some(name) = args.retriever.given() {
+                let message = format!("{name} is about the retriever");
+                let hint = "leave it out: the ranker is measured over the --candidates of a retriever";
+                return Err(UserError::usage(message).hint(hint).into());
+            }
+        }
+    }
     let dataset: Dataset = data::load(args.data.as_deref())?;
     match (args.stage, args.compat) {
         (Stage::Retriever, None | Some(Compat::BatchMean)) => {

@@ -20,7 +20,7 @@ use crate::{
         measure::Part,
         ranker::{
             Calibrated, Evaluation, RankerConfig,
-            judge::{Judge, Orders, draw, judgeable},
+            judge::{self, Judge, Orders, draw},
             scores,
         },
     },
@@ -63,6 +63,25 @@ pub(super) struct RankerArgs {
     fit: Option<PathBuf>,
 }
 
+impl RankerArgs {
+    /// An option that was given, if any was.
+    pub fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--adapter", self.adapter.is_some()),
+            ("--candidates", self.candidates.is_some()),
+            ("--base", self.base.is_some()),
+            ("--max-users", self.max_users.is_some()),
+            ("--mode", self.mode.is_some()),
+            ("--shuffle", self.shuffle),
+            ("--permutations", self.permutations.is_some()),
+            ("--calibrate", self.calibrate),
+            ("--scores", self.scores.is_some()),
+            ("--fit", self.fit.is_some()),
+        ];
+        options.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
 /// Measures both stages over the candidates.
 pub(super) fn run(
     args: &RankerArgs,
@@ -99,6 +118,20 @@ pub(super) fn run(
     };
     let untuned = Scorer::new(ranker.tokens(), ranker.verbalizer(), scoring)?;
     let scorer = tuned.map_or(&untuned, |tuned| &tuned.scorer);
+    // Candidates that are blind to each other have no place, and no letter.
+    let of_letters = [
+        ("--permutations", args.permutations.is_some()),
+        ("--calibrate", args.calibrate),
+        ("--compat reference-verbalizer", like_reference),
+    ];
+    if let (Scorer::Pointwise(_), Some((name, _))) =
+        (scorer, of_letters.into_iter().find(|(_, given)| *given))
+    {
+        let message = format!("{name} is about index letters, and this ranker is asked item by item");
+        return Err(UserError::usage(message)
+            .hint("leave it out, or give an adapter tuned by letters")
+            .into());
+    }
     let orders = match args.permutations {
         Some(count) => Orders::Shuffled(count as usize),
         None if args.shuffle => Orders::Shuffled(1),
@@ -108,9 +141,9 @@ pub(super) fn run(
         Part::Valid => &candidates.valid,
         Part::Test => &candidates.test,
     };
-    let found = judgeable(dataset, split, table);
-    let share = found.len() as f64 / table.rows() as f64;
-    let users = draw(found, args.max_users.map_or(usize::MAX, |users| users as usize), SEED);
+    let judgeable = judge::judgeable(dataset, split, table);
+    let (found, share) = (judgeable.len(), judgeable.len() as f64 / table.rows() as f64);
+    let users = draw(judgeable, args.max_users.map_or(usize::MAX, |users| users as usize), SEED);
     if users.is_empty() {
         let message = format!("no user of {} has the item among the candidates", dataset.name);
         return Err(UserError::input(message).hint("make more candidates: --top").into());
@@ -128,7 +161,11 @@ pub(super) fn run(
     let fusion = note.as_ref().map_or(Fusion::RETRIEVER, |note| note.fusion);
     let fusion = fitted_on.as_deref().map_or(fusion, Fusion::fit);
     let evaluation = Evaluation::new(dataset, split, note, fusion, &judgement, share, fitted_on.as_deref());
-    printer.result(&if common.json { serde_json::to_string(&evaluation)? } else { text(&evaluation) });
+    if common.json {
+        printer.result(&serde_json::to_string(&evaluation)?);
+    } else {
+        printer.result(&text(&evaluation, users.len() < found));
+    }
     // Last: a file that cannot be written costs nothing that was measured.
     if let Some(file) = &args.scores {
         write_atomic(file, scores::lines(dataset, split, table, &users, &judgement.users)?.as_bytes())?;
@@ -138,7 +175,7 @@ pub(super) fn run(
 
 /// What the places gain by themselves.
 fn prior(judge: Judge, dataset: &Dataset, candidates: &Candidates) -> anyhow::Result<Vec<f64>> {
-    let users = draw(judgeable(dataset, Part::Valid, &candidates.valid), PRIOR_USERS, SEED);
+    let users = draw(judge::judgeable(dataset, Part::Valid, &candidates.valid), PRIOR_USERS, SEED);
     let judge = Judge { orders: Orders::Shuffled(1), ..judge };
     Ok(judge.users(dataset, Part::Valid, &candidates.valid, &users, || ())?.prior())
 }
@@ -148,7 +185,8 @@ const PRIOR_USERS: usize = 200;
 /// Seed of the draw of users.
 const SEED: u64 = 42;
 
-fn text(evaluation: &Evaluation) -> String {
+/// For a reader; `drawn` if not all users were measured whose item is among the candidates.
+fn text(evaluation: &Evaluation, drawn: bool) -> String {
     let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, calibrated, best_at, .. } =
         evaluation;
     let mut text = format!(
@@ -158,7 +196,12 @@ fn text(evaluation: &Evaluation) -> String {
         fusion.ranker
     );
     let columns = ["mrr@5", "ndcg@5", "recall@5", "mrr@10", "ndcg@10", "recall@10"];
-    for (title, group) in [("the item is among the candidates", subset), ("all users", overall)] {
+    let all = if drawn {
+        format!("all users, estimated from these {}", subset.users)
+    } else {
+        "all users".to_owned()
+    };
+    for (title, group) in [("the item is among the candidates", subset), (all.as_str(), overall)] {
         let _ = writeln!(text, "\n{} users: {title}", group.users);
         let _ = writeln!(text, "{:<11}{}", "", columns.map(|name| format!("{name:>10}")).concat());
         for (name, means) in
@@ -168,7 +211,7 @@ fn text(evaluation: &Evaluation) -> String {
                 writeln!(text, "{name:<11}{}", columns.map(|name| format!("{:>10.4}", means[name])).concat());
         }
     }
-    let _ = writeln!(text, "\ncross entropy over the candidates (chance 2.996)");
+    let _ = writeln!(text, "\ncross entropy over the candidates");
     for (name, value) in cross_entropy {
         let _ = writeln!(text, "{name:<11}{value:>10.4}");
     }

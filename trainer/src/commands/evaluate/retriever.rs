@@ -27,14 +27,26 @@ use crate::{
 #[command(next_help_heading = "Retriever")]
 pub(super) struct RetrieverArgs {
     /// Weights of a retriever or the folder of its run; given several times, the ensemble of them
-    #[arg(long, value_name = "PATH", required_unless_present = "adapter")]
+    #[arg(long, value_name = "PATH")]
     retriever: Vec<PathBuf>,
     /// Another retriever to compare with, user by user; given several times, an ensemble
     #[arg(long, value_name = "PATH")]
     against: Vec<PathBuf>,
-    /// Users a batch with --compat batch-mean: the paper has 16 on ML-100k, 64 elsewhere
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    compat_batch: u16,
+    /// Users a batch with --compat batch-mean: the paper has 16 on ML-100k, 64 elsewhere [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    compat_batch: Option<u16>,
+}
+
+impl RetrieverArgs {
+    /// An option that was given, if any was.
+    pub fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--retriever", !self.retriever.is_empty()),
+            ("--against", !self.against.is_empty()),
+            ("--compat-batch", self.compat_batch.is_some()),
+        ];
+        options.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
 }
 
 /// The result, as printed with `--json`.
@@ -75,6 +87,10 @@ pub(super) fn run(
     if args.retriever.is_empty() {
         return Err(UserError::usage("no retriever is named").hint("give --retriever PATH").into());
     }
+    if args.compat_batch.is_some() && !batch_mean {
+        let message = "--compat-batch is about means of batches";
+        return Err(UserError::usage(message).hint("give: --compat batch-mean").into());
+    }
     let device = common.device.resolve()?;
     let ranks_of = |paths: &[PathBuf]| -> anyhow::Result<Vec<usize>> {
         model_ranks(&load_retrievers(paths, dataset, &device)?, dataset, split)
@@ -96,7 +112,8 @@ pub(super) fn run(
             ndcg_10_difference: difference(Metric::Ndcg(10), &ranks, &other),
             recall_20_difference: difference(Metric::Recall(20), &ranks, &other),
         }),
-        batch_mean: batch_mean.then(|| Summary::of_batches(&ranks, args.compat_batch.into())),
+        batch_mean: batch_mean
+            .then(|| Summary::of_batches(&ranks, args.compat_batch.map_or(16, usize::from))),
         data: dataset.name.clone(),
     };
     if common.json {

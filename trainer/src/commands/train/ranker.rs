@@ -179,15 +179,6 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     let config = layers.resolve();
     config.validate()?;
     let time = args.max_minutes.map(minutes).transpose()?;
-    if args.dry_run {
-        let plan = serde_json::json!({ "out": args.out, "settings": config });
-        printer.result(&if common.json {
-            plan.to_string()
-        } else {
-            format!("out = {}\n\n[{SECTION}]\n{}", args.out.display(), layers.describe())
-        });
-        return Ok(());
-    }
     let dataset = data::load(args.data.as_deref())?;
     let candidates = Candidates::load(&args.candidates, &dataset)?;
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
@@ -195,7 +186,8 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     if let Some(teacher) = &args.teacher {
         base::tune(&mut ranker, &base_sha256, teacher)?;
     }
-    let folder = RunDir::open(&args.out)?;
+    // Nothing is written in a dry run, and all else is checked.
+    let folder = (!args.dry_run).then(|| RunDir::open(&args.out)).transpose()?;
     let device = ranker.llama().device();
     let start = args.start.as_deref().map(|path| Start::at(path, &base_sha256, device)).transpose()?;
     let parts = Parts {
@@ -205,8 +197,20 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
         base_sha256: &base_sha256,
         start: start.as_ref(),
     };
-    let checkpoint = args.resume.then(|| folder.checkpoint());
+    let checkpoint = args.resume.then(|| args.out.join(CHECKPOINT));
     let run = Run::open(parts, &config, checkpoint.as_deref())?;
+    let Some(folder) = folder else {
+        if !args.resume {
+            RunDir::check_free(&args.out, args.force)?;
+        }
+        let work = run.work();
+        printer.result(&if common.json {
+            serde_json::json!({ "out": args.out, "settings": config, "work": work }).to_string()
+        } else {
+            format!("out = {}\n\n[{SECTION}]\n{}\n{work}", args.out.display(), layers.describe())
+        });
+        return Ok(());
+    };
     if !args.resume {
         // Last of the checks: with --force it removes files.
         folder.make_room(args.force)?;
@@ -260,8 +264,7 @@ mod tests {
         let mut command = Options::command();
         let help = command.render_long_help().to_string();
         for (key, value) in recipe::table(&RankerConfig::default()) {
-            let key =
-                if key == "candidates" { "question-candidates".to_owned() } else { key.replace('_', "-") };
+            let key = crate::train::ranker::option(&key);
             let option = format!("--{key} ");
             let at = help.find(&option).unwrap_or_else(|| panic!("no {option} in {help}"));
             let entry = &help[at..at + help[at..].find("\n\n").unwrap_or(help.len() - at)];

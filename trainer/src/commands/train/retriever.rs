@@ -122,6 +122,11 @@ pub(super) fn run(args: &RetrieverArgs, common: &Common, printer: &Printer) -> a
     config.validate()?;
     config.check_size(dataset.catalog.len())?;
     if args.dry_run {
+        if args.resume {
+            check_resume(&config, &dataset, &out.join(CHECKPOINT))?;
+        } else {
+            RunDir::check_free(&out, args.force)?;
+        }
         let estimate = Estimate::new(&config, &dataset);
         if common.json {
             let plan = serde_json::json!({ "out": out, "settings": config, "estimate": estimate });

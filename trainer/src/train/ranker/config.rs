@@ -130,8 +130,13 @@ impl RankerConfig {
         let most = if self.mode == Mode::Letters { CANDIDATES } else { usize::MAX };
         if self.candidates < 2 || self.candidates > most {
             let message = format!("--question-candidates is {}", self.candidates);
-            return Err(UserError::usage(message)
-                .hint(format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")));
+            let hint = match self.mode {
+                Mode::Letters => {
+                    format!("give 2 (one chosen, one not) to {CANDIDATES}, the number of index letters")
+                }
+                Mode::Pointwise => "give 2 (one chosen, one not) or more".to_owned(),
+            };
+            return Err(UserError::usage(message).hint(hint));
         }
         let of_letters = [
             ("--binding-steps", self.binding_steps as f64),
@@ -201,8 +206,13 @@ impl RankerConfig {
     /// The first setting, but for how long to go on, in which a run differs from `before`.
     pub fn difference(&self, before: &Self) -> Option<String> {
         let (key, now, then) = recipe::difference(self, before, &["patience"])?;
-        Some(format!("--{} {then}, not {now}", key.replace('_', "-")))
+        Some(format!("--{} {then}, not {now}", option(&key)))
     }
+}
+
+/// The option of a setting. `--candidates` is the file of candidates.
+pub fn option(key: &str) -> String {
+    if key == "candidates" { "question-candidates".to_owned() } else { key.replace('_', "-") }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct Evaluation {
     pub overall: Group,
     /// Fused minus retriever on the subset, paired over users, with 95 % intervals.
     pub gain: BTreeMap<String, Interval>,
-    /// Mean cross entropy over the candidates on the subset, in nats; chance is ln 20 = 2.996.
+    /// Mean cross entropy over the candidates on the subset, in nats, and that of chance: ln 20 = 2.996 where there are 20.
     pub cross_entropy: BTreeMap<String, f64>,
     /// The same when each stage is as sure of itself as suits other users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,10 @@ impl Evaluation {
         let [retriever, ranker, fused] = ranks.each_ref().map(|ranks| means(ranks, share));
         let overall = Group { users: dataset.sequences.len(), retriever, ranker, fused };
         let names = ["retriever", "ranker", "fused"].map(str::to_owned);
-        let cross_entropy = names.into_iter().zip(stages.map(|stage| stage.cross_entropy(judged))).collect();
+        let chance =
+            judged.iter().map(|user| (user.ranker.len() as f64).ln()).sum::<f64>() / judged.len() as f64;
+        let cross_entropy = names.into_iter().zip(stages.map(|stage| stage.cross_entropy(judged)));
+        let cross_entropy = cross_entropy.chain([("chance".to_owned(), chance)]).collect();
         let gains = [
             (Metric::Ndcg(10), "ndcg@10"),
             (Metric::Mrr(10), "mrr@10"),

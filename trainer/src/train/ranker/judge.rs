@@ -16,7 +16,9 @@ use shared::{
 
 use crate::{
     candidates::CandidateTable,
+    commands::base::check_finite,
     data::Dataset,
+    report::UserError,
     train::measure::{Part, difference},
 };
 
@@ -147,11 +149,17 @@ impl Judge<'_> {
             .map(|(length, candidates)| Question { length, candidates: titles(candidates) })
             .collect();
         let (tokens, history) = (self.ranker.tokens(), titles(history));
-        Ok(if running {
+        let asked = if running {
             self.scorer.ask_running(tokens, &history, &questions)?
         } else {
             self.scorer.ask(tokens, &history, &questions)?
-        })
+        };
+        let (depth, limit) = (asked.layout.depth(), self.ranker.llama().config().max_len);
+        if depth > limit {
+            let message = format!("a question has {depth} tokens, the base model reads {limit}");
+            return Err(UserError::usage(message).hint("give less of --history or --title-tokens").into());
+        }
+        Ok(asked)
     }
 
     /// What both stages say about the candidates of these users; `done` hears of every user.
@@ -204,6 +212,7 @@ impl Judge<'_> {
         let asked: Vec<Asked> = waiting.iter().map(|user| user.asked.clone()).collect();
         let scores: Vec<f32> =
             self.scorer.pass(self.ranker.llama(), &asked, self.adapter).try_into_vec_as()?;
+        check_finite(&scores)?;
         let mut scores = scores.as_slice();
         for Waiting { orders, mut judged, .. } in waiting.drain(..) {
             for order in &orders {

@@ -3,12 +3,14 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::{self, Display},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use burn::{module::Module, tensor::Device};
 use rayon::prelude::*;
+use serde::Serialize;
 use shared::{
     fusion::Fusion,
     llama::Adapter,
@@ -19,6 +21,7 @@ use shared::{
 
 use super::{
     Choice, Example, Examples, RankerConfig, RankerReport, RankerValidation,
+    binding::Binding,
     judge::{Judge, Orders, Verdict},
     resume::{Progress, Start},
     step::{Lesson, Pupil, Taught},
@@ -69,7 +72,45 @@ pub struct Run<'a> {
     pub(super) best: Vec<u8>,
 }
 
+/// What there is to do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Work {
+    /// Questions to learn from.
+    pub questions: usize,
+    /// Histories that they are asked behind, several behind one.
+    pub histories: usize,
+    /// How often each history is read in all steps.
+    pub epochs: f64,
+    /// Users of a validation.
+    pub valid_users: usize,
+    /// Numbers of the adapter.
+    pub parameters: usize,
+}
+
+impl Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { questions, histories, epochs, valid_users, parameters } = self;
+        write!(
+            f,
+            "{questions} questions behind {histories} histories, {epochs:.2} times each, {valid_users} validation users, \
+             {parameters} parameters"
+        )
+    }
+}
+
 impl Run<'_> {
+    /// What there is to do.
+    pub fn work(&self) -> Work {
+        let histories = self.examples.len();
+        Work {
+            questions: self.examples.questions(),
+            histories,
+            epochs: (self.config.steps * self.config.batch_size) as f64 / histories as f64,
+            valid_users: self.valid.len(),
+            parameters: self.adapter.num_params(),
+        }
+    }
+
     /// Goes on to the end or to a limit. The folder receives the best adapter, a checkpoint and the report.
     ///
     /// # Errors
@@ -85,16 +126,8 @@ impl Run<'_> {
             // What a finished run measured is no longer true of what goes on from it.
             folder.forget_metrics()?;
         }
-        printer.note(&format!(
-            "{} on {}: {} questions behind {} histories, {} validation users, {} parameters, from step {}",
-            self.parts.ranker.name(),
-            self.parts.dataset.name,
-            self.examples.questions(),
-            self.examples.len(),
-            self.valid.len(),
-            self.adapter.num_params(),
-            self.progress.step
-        ));
+        let (ranker, data, step) = (self.parts.ranker.name(), &self.parts.dataset.name, self.progress.step);
+        printer.note(&format!("{ranker} on {data}: {}, from step {step}", self.work()));
         let (before, start) = (self.progress.seconds, Instant::now());
         if self.progress.curve.is_empty() {
             self.validate()?;
@@ -260,7 +293,7 @@ impl Run<'_> {
              best step {}{rate}",
             last.step,
             last.loss,
-            (self.config.candidates as f64).ln(),
+            (Binding::at(last.step.saturating_sub(1), self.config).candidates as f64).ln(),
             100.0 * last.accuracy,
             last.ranker_cross_entropy,
             last.fused_cross_entropy,

@@ -70,11 +70,10 @@ impl Pupil<'_> {
         let size = lessons.len().div_ceil(self.config.parts).max(1);
         let parts: Vec<&[Lesson]> = lessons.chunks(size).collect();
         let part = |n: usize| self.part(parts[n], questions, seed.wrapping_add(n as u64));
-        // Dropout on a GPU draws from one stream of the device, whose order must not depend on timing.
+        // A GPU is kept busy by one part; each part's adapter draws what it drops from a seed of its own.
         let taught: anyhow::Result<Vec<Taught>> = if self.llama.on_cpu() {
             on_all_cores(parts.len(), part)
         } else {
-            self.llama.device().seed(seed);
             (0..parts.len()).map(part).collect()
         };
         let mut sum = GradientsAccumulator::new();

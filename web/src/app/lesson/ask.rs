@@ -21,10 +21,10 @@ type Way = (&'static str, bool, bool);
 fn ways(tuned: TunedWays) -> Vec<Way> {
     let mut ways = vec![(if tuned.letters { "By letters, tuned" } else { "By letters" }, true, false)];
     if tuned.film_by_film {
-        ways.extend([("Film by film, tuned", false, false), ("Film by film, adapter off", false, true)]);
+        ways.extend([("Film by film, tuned", false, false), ("Film by film, untuned", false, true)]);
     }
     if tuned.letters {
-        ways.push(("By letters, adapter off", true, true));
+        ways.push(("By letters, untuned", true, true));
     }
     ways
 }

@@ -37,7 +37,7 @@ pub fn Compare(
             </Show>
         </div>
         <p class="hint">
-            "Pin an answer, then take another example or, with the ranker loaded, another way of asking, other letters or another history, and see which films move."
+            "Pin an answer, then take another example or another way of asking and see which films move; with the ranker loaded also other letters and another history."
         </p>
         <table id=ids::COMPARISON class="plain">
             <caption>
@@ -52,7 +52,7 @@ pub fn Compare(
                 <tr>
                     <th scope="col">"Now"</th>
                     <th scope="col">"Film"</th>
-                    <th scope="col">{move || if pinned.with(Option::is_some) { "Pinned" } else { "Retriever" }}</th>
+                    <th scope="col">{move || if pinned.with(Option::is_some) { "Place when pinned" } else { "Place by the retriever" }}</th>
                 </tr>
             </thead>
             <tbody>
