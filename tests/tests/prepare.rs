@@ -357,6 +357,14 @@ fn a_prepared_data_set_is_replaced_only_by_force_and_checked_when_loaded() {
     provenance(&[&csv[..], &["--force"]].concat());
     assert_eq!(files(&out), before);
 
+    // Runs are kept in a folder of that name, beside one another.
+    for name in ["../up", "", ".."] {
+        refused(
+            &["games", "--from", &out, "--out", &place.at("up"), "--name", name],
+            2,
+            &["no name for a folder"],
+        );
+    }
     // A finished split is taken as it is, users included.
     let split = ["games", "--from", &out, "--out", &place.at("again"), "--name", "out"];
     let told = provenance(&split);

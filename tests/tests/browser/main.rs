@@ -151,7 +151,7 @@ async fn an_unknown_title_and_a_foreign_link_are_said() {
     visitor.open(&format!("{}/#history=no-such-film", site.url)).await;
     // The search comes last: what is said by then was not wiped away by anything that came meanwhile.
     visitor.click(ids::SEARCH).await;
-    visitor.wait_for_text(ids::ALERT, "not in the catalogue", SOON).await;
+    visitor.wait_for_text(ids::ALERT, "Not in the catalogue: 1 film of this link", SOON).await;
     visitor.type_text("zzqqxxjj").await;
     visitor.wait_for_text(ids::SEARCH_STATUS, "Nothing like “zzqqxxjj”", SOON).await;
     visitor.press(Key::Enter).await;
@@ -189,7 +189,13 @@ async fn a_tuned_ranker_decides_with_the_retriever() {
     let retrieved = order(&visitor).await;
     load_ranker(&visitor).await;
     visitor.wait_for_text(ids::MODEL, "Adapter: a test, step 7", SOON).await;
-    visitor.wait_for_text(ids::ORDER_NOTE, "1.00 × the retriever’s + 4.00 × the ranker’s", SOON).await;
+    visitor
+        .wait_for_text(
+            ids::ORDER_NOTE,
+            "1.00 × the logarithm of the retriever’s probability + 4.00 × the ranker’s score",
+            SOON,
+        )
+        .await;
     let together = order(&visitor).await;
     assert_ne!(together, retrieved, "the order changes");
     let shares = visitor.texts(&format!("#{} .share", ids::RANKING)).await;

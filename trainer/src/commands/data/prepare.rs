@@ -22,6 +22,11 @@ pub fn run(args: &PrepareArgs, common: &Common, printer: &Printer) -> anyhow::Re
     data::check_free(&target.out, target.force)?;
     check_apart(args.format.from(), &target.out)?;
     let name = target.name.clone().unwrap_or_else(|| folder_name(&target.out));
+    // Runs are kept in a folder of this name.
+    if name.trim().is_empty() || [".", ".."].contains(&name.as_str()) || name.contains(['/', '\\']) {
+        let message = format!("--name {name:?} is no name for a folder of runs");
+        return Err(UserError::usage(message).hint("give one without slashes").into());
+    }
     let mut prepared = read(&args.format, &name, printer)?;
     data::write(&target.out, &mut prepared)?;
 
