@@ -1,5 +1,8 @@
 //! `llamarec train ranker` and `evaluate --stage ranker` on the real binary, a small data set and a tiny Llama.
 
+mod evaluate;
+mod refused;
+
 use std::{
     fmt::Write,
     fs,
@@ -256,72 +259,6 @@ fn a_ranker_tuned_by_letters_ranks() {
 }
 
 #[test]
-fn weights_are_fitted_on_scores_of_validation_users_and_of_nobody_else() {
-    let place = Place::new();
-    place.done(&format!("{RANKER} --steps 40 --learning-rate 0.01 --random-share 1 --out run"));
-    let words = "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run";
-    let evaluate = |more: &str| -> Value {
-        serde_json::from_str(&place.done(&format!("{words} --json {more}"))).unwrap()
-    };
-    let valid = evaluate("--split valid --scores valid.jsonl");
-    let test = evaluate("--scores test.jsonl");
-    assert!(test["calibrated"].is_null());
-
-    // The file holds what the measures were made of.
-    let file = fs::read_to_string(place.path("valid.jsonl")).unwrap();
-    let users: Vec<Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(users.len() as u64, valid["subset"]["users"].as_u64().unwrap());
-    let best = |user: &Value| {
-        let scores = numbers(&user["ranker"]);
-        let target = scores[user["target"].as_u64().unwrap() as usize];
-        scores.iter().filter(|&&score| score >= target).count() == 1
-    };
-    let first = users.iter().filter(|user| best(user)).count() as f64 / users.len() as f64;
-    assert!((valid["subset"]["ranker"]["recall@1"].as_f64().unwrap() - first).abs() < 1e-12);
-
-    // Weights come from there; orders of a stage alone stay, its cross entropy is that of scores times a number.
-    let fitted = evaluate("--fit valid.jsonl");
-    assert_eq!(fitted["subset"]["ranker"], test["subset"]["ranker"]);
-    assert_eq!(fitted["cross_entropy"]["ranker"], test["cross_entropy"]["ranker"]);
-    let calibrated = &fitted["calibrated"];
-    assert_eq!(calibrated["users"], valid["subset"]["users"]);
-    let factor = calibrated["inverse_temperature"]["ranker"].as_f64().unwrap();
-    let lines = fs::read_to_string(place.path("test.jsonl")).unwrap();
-    let losses: Vec<f64> = lines
-        .lines()
-        .map(|line| {
-            let user: Value = serde_json::from_str(line).unwrap();
-            let scores: Vec<f64> = numbers(&user["ranker"]).iter().map(|score| factor * score).collect();
-            let total = scores.iter().map(|score| score.exp()).sum::<f64>().ln();
-            total - scores[user["target"].as_u64().unwrap() as usize]
-        })
-        .collect();
-    let loss = losses.iter().sum::<f64>() / losses.len() as f64;
-    assert!((calibrated["cross_entropy"]["ranker"].as_f64().unwrap() - loss).abs() < 1e-6, "{fitted}");
-    // On the users they were fitted on, the adapter's own weights come out.
-    let same = evaluate("--split valid --fit valid.jsonl");
-    for stage in ["retriever", "ranker"] {
-        let [a, b] = [&same, &valid].map(|evaluation| evaluation["fusion"][stage].as_f64().unwrap());
-        assert!((a - b).abs() < 1e-3, "{same} {valid}");
-    }
-    assert!(place.done(&format!("{words} --fit valid.jsonl")).contains("scores times what suits"));
-
-    // Test users are not there to be fitted on, and a damaged file is said to be one.
-    for (name, text, wrong) in [
-        ("test.jsonl", lines.as_str(), "test.jsonl, line 1 is about test items"),
-        ("none.jsonl", "", "none.jsonl is empty"),
-        ("cut.jsonl", &file[..file.len() - 9], "is no user's scores"),
-        ("far.jsonl", &file.replacen("\"target\":", "\"target\":9", 1), "line 1 has 20 candidates"),
-        ("else.jsonl", &file.replacen("\"data\":\"", "\"data\":\"other", 1), "line 1 is about other"),
-    ] {
-        fs::write(place.path(name), text).unwrap();
-        let (code, message) = place.refused(&format!("{words} --fit {name}"));
-        assert_eq!(code, Some(3), "{message}");
-        assert!(message.contains(wrong) && message.contains("--scores FILE"), "{message}");
-    }
-}
-
-#[test]
 fn an_adapter_for_letters_answers_beside_the_one_that_decides() {
     let place = Place::new();
     tuned_in(&place, "pointwise");
@@ -392,118 +329,4 @@ fn a_run_can_begin_where_another_stands() {
     let (code, message) = place.refused(&start("nowhere", "none"));
     assert_eq!(code, Some(3), "{message}");
     assert!(message.contains("nowhere"), "{message}");
-}
-
-#[test]
-fn what_does_not_belong_together_is_refused() {
-    let place = Place::new();
-    place.done("candidates --data . --retriever retriever --out test.candidates");
-    let (code, message) = place.refused(
-        "train ranker --data . --base tiny.gguf --candidates test.candidates --top-blocks 1 --out none",
-    );
-    assert_eq!(code, Some(3), "{message}");
-    assert!(message.contains("--train"), "{message}");
-
-    let (code, message) =
-        place.refused("train ranker --data . --base tiny.gguf --candidates all.candidates --out none");
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("12 adapted blocks, the model has 2"), "{message}");
-
-    let (code, message) =
-        place.refused(&format!("{RANKER} --mode letters --question-candidates 21 --out none"));
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("the number of index letters"), "{message}");
-
-    let (code, message) = place.refused(&format!("{RANKER} --binding-steps 9 --out none"));
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("--binding-steps is 9") && message.contains("--mode letters"), "{message}");
-
-    let (code, message) = place.refused(&format!("{RANKER} --running-weight 1 --out none"));
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("--running-weight is 1") && message.contains("--mode letters"), "{message}");
-
-    place.done(&format!("{RANKER} --steps 4 --out run"));
-    let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));
-    assert!(message.contains("is there already"), "{message}");
-    let resume = "train ranker --data . --candidates all.candidates --out run --resume";
-    let (_, message) = place.refused(&format!("{resume} --base tiny.gguf --seed 7"));
-    assert!(message.contains("--seed 42, not 7"), "{message}");
-    fs::write(place.path("other.gguf"), tiny_llama::gguf(8)).unwrap();
-    let (_, message) = place.refused(&format!("{resume} --base other.gguf"));
-    assert!(message.contains("another base model"), "{message}");
-    let (code, message) = place.refused(
-        "evaluate --stage ranker --data . --base other.gguf --candidates all.candidates --adapter run",
-    );
-    assert_eq!(code, Some(3), "{message}");
-    assert!(message.contains("it was tuned on another base model"), "{message}");
-    let (code, message) = place.refused("export --retriever retriever --adapter run --data . --out bundle");
-    assert_eq!(code, Some(3), "{message}");
-    assert!(message.contains("tiny seeded Llama, the page loads another"), "{message}");
-    let (code, message) = place.refused(
-        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run --mode letters",
-    );
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("beside an adapter"), "{message}");
-    let (code, message) = place.refused("evaluate --stage ranker --data . --adapter run");
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("--candidates is missing"), "{message}");
-
-    // What is about the other stage is refused, not ignored.
-    let (code, message) =
-        place.refused("evaluate --data . --retriever retriever --adapter run --scores s.jsonl");
-    assert_eq!(code, Some(2), "{message}");
-    assert!(
-        message.contains("--adapter is about the ranker") && message.contains("--stage ranker"),
-        "{message}"
-    );
-    let measure =
-        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter run";
-    let (code, message) = place.refused(&format!("{measure} --retriever retriever"));
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("--retriever is about the retriever"), "{message}");
-    let (code, message) = place.refused(&format!("{measure} --calibrate"));
-    assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("--calibrate is about index letters"), "{message}");
-    fs::write(place.path("cut.candidates"), &fs::read(place.path("all.candidates")).unwrap()[..200]).unwrap();
-    for (file, why) in [("nowhere", "cannot be read"), ("cut.candidates", "are unusable")] {
-        let words =
-            format!("evaluate --stage ranker --data . --base tiny.gguf --adapter run --candidates {file}");
-        let (code, message) = place.refused(&words);
-        assert_eq!(code, Some(3), "{message}");
-        assert!(message.contains(why) && message.contains("llamarec candidates"), "{message}");
-    }
-    let dry = "train ranker --data . --candidates all.candidates --out dry --dry-run";
-    let (code, message) = place.refused(&format!("{dry} --base none.gguf"));
-    assert_eq!(code, Some(3), "{message}");
-    let plan: Value = serde_json::from_str(&place.done(&format!("{dry} --base tiny.gguf --json"))).unwrap();
-    assert!(plan["work"]["questions"].as_u64().unwrap() > 0 && !place.path("dry").exists(), "{plan}");
-}
-
-#[test]
-fn chance_is_that_of_the_candidates_there_are() {
-    let place = Place::new();
-    let words =
-        "evaluate --stage ranker --data . --base tiny.gguf --candidates all.candidates --adapter none --json";
-    let found: Value = serde_json::from_str(&place.done(words)).unwrap();
-    let chance = found["cross_entropy"]["chance"].as_f64().unwrap();
-    assert!((chance - 20.0_f64.ln()).abs() < 1e-9, "{chance}");
-    place.done("candidates --retriever retriever --data . --top 5 --out five.candidates");
-    let words = words.replace("all.candidates", "five.candidates");
-    let found: Value = serde_json::from_str(&place.done(&words)).unwrap();
-    let chance = found["cross_entropy"]["chance"].as_f64().unwrap();
-    assert!((chance - 5.0_f64.ln()).abs() < 1e-9, "{chance}");
-}
-
-#[test]
-fn a_damaged_base_model_is_an_error_and_no_figure() {
-    let place = Place::new();
-    let mut bytes = fs::read(place.path("tiny.gguf")).unwrap();
-    let half = bytes.len() / 2;
-    bytes[half..].fill(0xff);
-    fs::write(place.path("damaged.gguf"), bytes).unwrap();
-    let (code, message) = place.refused(
-        "evaluate --stage ranker --data . --base damaged.gguf --candidates all.candidates --adapter none",
-    );
-    assert_eq!(code, Some(3), "{message}");
-    assert!(message.contains("NaN") && message.contains("damaged"), "{message}");
 }
