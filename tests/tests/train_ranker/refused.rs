@@ -85,7 +85,7 @@ fn what_does_not_belong_together_is_refused() {
         assert_eq!(code, Some(3), "{message}");
         assert!(message.contains(why) && message.contains("llamarec candidates"), "{message}");
     }
-    let dry = "train ranker --data . --candidates all.candidates --out dry --dry-run";
+    let dry = "train ranker --data . --candidates all.candidates --top-blocks 2 --out dry --dry-run";
     let (code, message) = place.refused(&format!("{dry} --base none.gguf"));
     assert_eq!(code, Some(3), "{message}");
     let plan: Value = serde_json::from_str(&place.done(&format!("{dry} --base tiny.gguf --json"))).unwrap();
