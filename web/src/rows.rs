@@ -205,7 +205,11 @@ mod tests {
         assert_eq!(order(Shown::Ranker), ['C', 'B', 'A']);
         let first = rows(&trace, Shown::Final)[0].fused.unwrap();
         assert_eq!((first.probability, first.bar, first.moved), (0.5, 1.0, 1));
-        assert!(order_note(&trace, Shown::Final).contains("1.00 × the retriever’s + 0.50 × the ranker’s"));
+        let note = order_note(&trace, Shown::Final);
+        assert!(
+            note.contains("1.00 × the logarithm of the retriever’s probability + 0.50 × the ranker’s score"),
+            "{note}"
+        );
     }
 
     #[test]
