@@ -16,7 +16,12 @@ use shared::{
     tuned::TunedFor,
 };
 
-use crate::{data::Dataset, fetch, files::write_atomic, report::UserError};
+use crate::{
+    data::Dataset,
+    fetch,
+    files::{self, write_atomic},
+    report::UserError,
+};
 
 const MANIFEST: &str = "manifest.json";
 const CATALOG: &str = "catalog.json";
@@ -164,16 +169,7 @@ pub fn write(
 /// # Errors
 /// Such a folder or path.
 pub fn check_free(folder: &Path, force: bool) -> Result<(), UserError> {
-    if folder.exists() && !folder.is_dir() {
-        let message = format!("{} is not a folder", folder.display());
-        return Err(UserError::usage(message).hint("choose a folder for --out"));
-    }
-    let manifest = folder.join(MANIFEST);
-    if manifest.exists() && !force {
-        let message = format!("{} is there already", manifest.display());
-        return Err(UserError::usage(message).hint("choose another --out, or --force to replace the bundle"));
-    }
-    Ok(())
+    files::check_free(folder, &[MANIFEST], "bundle", force)
 }
 
 /// How an adapter is asked that the page can use with this data set, or why it cannot.

@@ -68,20 +68,6 @@ fn use_adapter(ranker: &mut Ranker, base_sha256: &str, adapter: &[u8], name: &st
     Ok(())
 }
 
-/// Refuses scores that are no numbers: the base model's file is damaged where nobody looked.
-///
-/// # Errors
-/// Such a score.
-pub fn check_finite<'s>(scores: impl IntoIterator<Item = &'s f32>) -> Result<(), UserError> {
-    match scores.into_iter().find(|score| !score.is_finite()) {
-        Some(score) => {
-            Err(UserError::input(format!("the ranker gives a score of {score}: its weights are damaged"))
-                .hint("check the base model with: llamarec model verify"))
-        }
-        None => Ok(()),
-    }
-}
-
 /// SHA-256 of a base model's file.
 ///
 /// # Errors

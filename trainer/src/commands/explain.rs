@@ -10,10 +10,11 @@ use clap::Args;
 use serde_json::json;
 use shared::{ranker::Explanation, verbalizer::letter};
 
-use super::base::{BaseArgs, check_finite};
+use super::base::BaseArgs;
 use crate::{
     cli::Common,
     report::{Printer, UserError},
+    train::ranker::judge::check_finite,
 };
 
 /// Arguments of `llamarec explain`.

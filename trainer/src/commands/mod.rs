@@ -1,6 +1,6 @@
 //! One file a command: its arguments and its story.
 
-pub(crate) mod base;
+mod base;
 pub mod bench;
 pub mod candidates;
 pub mod data;

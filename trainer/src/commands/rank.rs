@@ -9,12 +9,13 @@ use shared::{
     trace::{Asking, FusedTrace, Timings, Trace},
 };
 
-use super::base::{BaseArgs, check_finite};
+use super::base::BaseArgs;
 use crate::{
     bundle::{self, Bundle},
     cli::Common,
     data,
     report::{Printer, UserError},
+    train::ranker::judge::check_finite,
 };
 
 /// Arguments of `llamarec rank`.

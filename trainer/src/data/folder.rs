@@ -19,7 +19,11 @@ use super::{
     Dataset, Prepared, Split, Stats,
     input::{Intake, Lines},
 };
-use crate::{fetch, files::write_atomic, report::UserError};
+use crate::{
+    fetch,
+    files::{self, write_atomic},
+    report::UserError,
+};
 
 /// One line a user: `user TAB item item …`, oldest first.
 pub const SEQUENCES: &str = "sequences.tsv.gz";
@@ -140,19 +144,7 @@ fn for_each_line(
 
 /// Refuses a folder that holds a prepared data set already, unless `force`, and a path that is no folder.
 pub fn check_free(folder: &Path, force: bool) -> Result<(), UserError> {
-    if folder.exists() && !folder.is_dir() {
-        let message = format!("{} is not a folder", folder.display());
-        return Err(UserError::usage(message).hint("choose a folder for --out"));
-    }
-    let there = [SEQUENCES, ITEMS, STATS, PROVENANCE].into_iter().find(|file| folder.join(file).exists());
-    match there {
-        Some(file) if !force => {
-            let message = format!("{} is there already", folder.join(file).display());
-            Err(UserError::usage(message)
-                .hint("choose another --out, or --force to replace the prepared data set"))
-        }
-        _ => Ok(()),
-    }
+    files::check_free(folder, &[SEQUENCES, ITEMS, STATS, PROVENANCE], "prepared data set", force)
 }
 
 /// Writes a prepared data set and completes its provenance. Equal data give equal bytes.

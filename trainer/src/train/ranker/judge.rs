@@ -16,7 +16,6 @@ use shared::{
 
 use crate::{
     candidates::CandidateTable,
-    commands::base::check_finite,
     data::Dataset,
     report::UserError,
     train::measure::{Part, difference},
@@ -228,6 +227,20 @@ impl Judge<'_> {
             judgement.users.push(judged);
         }
         Ok(())
+    }
+}
+
+/// Refuses scores that are no numbers: the base model's file is damaged where nobody looked.
+///
+/// # Errors
+/// Such a score.
+pub fn check_finite<'s>(scores: impl IntoIterator<Item = &'s f32>) -> Result<(), UserError> {
+    match scores.into_iter().find(|score| !score.is_finite()) {
+        Some(score) => {
+            Err(UserError::input(format!("the ranker gives a score of {score}: its weights are damaged"))
+                .hint("check the base model with: llamarec model verify"))
+        }
+        None => Ok(()),
     }
 }
 
