@@ -373,7 +373,12 @@ fn a_prepared_data_set_is_replaced_only_by_force_and_checked_when_loaded() {
     refused(
         &["games", "--from", &out, "--out", &place.at("x"), "--k-core", "7"],
         2,
-        &["holds a finished split"],
+        &["holds a finished split", "leave out --k-core"],
+    );
+    refused(
+        &["games", "--from", &out, "--out", &place.at("x"), "--unescape-titles"],
+        2,
+        &["holds a finished split", "leave out --unescape-titles"],
     );
     refused(&["games", "--from", &out, "--out", &out, "--force"], 2, &["is the input"]);
     refused(&["games", "--from", &out, "--out", &file], 2, &["is not a folder"]);

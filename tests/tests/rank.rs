@@ -103,6 +103,11 @@ fn bad_input_is_named_with_its_remedy() {
     );
     refused(&["rank", "--title", "Heat", "--retriever-only", "--bundle", home], 3, &["manifest.json"]);
     refused(
+        &["rank", "--title", "Heat", "--retriever-only", "--adapter", "none"],
+        2,
+        &["--retriever-only", "cannot be used with", "--adapter"],
+    );
+    refused(
         &["rank", "--title", "Heat", "--base", text(&base), "--device", "cuda"],
         4,
         &["without cuda", "--features cuda"],

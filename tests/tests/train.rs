@@ -259,6 +259,62 @@ fn a_sweep_does_only_what_is_missing() {
     place.refused(&["report", "empty"], 3, "there is no finished run in empty");
 }
 
+/// Whether a process runs whose command line names this path.
+#[cfg(target_os = "linux")]
+fn runs(path: &Path) -> bool {
+    let path = path.to_str().unwrap().as_bytes();
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    processes.into_iter().any(|words| words.windows(path.len()).any(|part| part == path))
+}
+
+/// Starts a command, waits until this file is there, and sends SIGTERM; gives the exit code and what was said.
+#[cfg(target_os = "linux")]
+fn terminated(place: &Place, words: &[&str], file: &Path) -> (Option<i32>, String) {
+    use std::process::Stdio;
+
+    let child = place.command(words).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    for _ in 0..600 {
+        if file.exists() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(file.exists(), "{} does not appear", file.display());
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_is_asked_to_end_says_how_to_go_on_and_leaves_nothing_running() {
+    let place = Place::new();
+    let long = ["--steps", "10000000", "--d-model", "8"];
+    let words = [&TRAIN[..], &long, &["--out", "long"]].concat();
+    let (code, said) = terminated(&place, &words, &place.path("long/checkpoint.safetensors"));
+    assert_eq!(code, Some(143), "{said}");
+    assert!(said.contains("--resume goes on"), "{said}");
+
+    fs::write(place.path("long.toml"), "[retriever]\nsteps = 10000000\nd_model = 8\n").unwrap();
+    let out = place.path("swept");
+    let sweep = [
+        "sweep",
+        "--recipe",
+        "long.toml",
+        "--vary",
+        "seed=1,2",
+        "--jobs",
+        "2",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, said) = terminated(&place, &sweep, &out.join("seed=2/config.toml"));
+    assert_eq!(code, Some(143), "{said}");
+    assert!(said.contains("the same command does what is missing"), "{said}");
+    assert!(!runs(&out), "a run outlives its sweep");
+}
+
 #[test]
 fn an_ensemble_is_a_retriever_of_its_own() {
     let place = Place::new();
@@ -303,4 +359,8 @@ fn an_ensemble_is_a_retriever_of_its_own() {
         3,
         "cannot read the retriever nowhere",
     );
+
+    // As many items are not the same data.
+    write_data(place.0.path(), 9);
+    place.refused(&["evaluate", "--retriever", "run1"], 3, "was trained on other data");
 }

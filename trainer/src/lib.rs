@@ -11,6 +11,7 @@ pub mod device;
 pub mod fetch;
 pub mod files;
 pub mod import;
+pub mod interrupt;
 pub mod memory;
 pub mod paper;
 pub mod recipe;

@@ -1,6 +1,7 @@
 //! Many runs of `llamarec train retriever`: one folder a combination, so that a sweep that was interrupted
 //! does only what is missing, and a run that was interrupted goes on.
 
+mod processes;
 mod table;
 
 use std::{
@@ -18,11 +19,13 @@ use toml::{Table, Value};
 
 use crate::{
     data::Dataset,
+    interrupt,
     recipe::{Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS},
     train::{DataUsed, TrainConfig, retriever::settings_of},
 };
+use processes::Processes;
 use table::{Figures, SweepRow, read_report};
 
 pub use table::SweepTable;
@@ -163,13 +166,19 @@ impl Sweep {
         printer
             .note(&format!("{total} runs, {} finished, {count} to do, {at_a_time} at a time", total - count));
         let (queue, failed) = (Mutex::new(open), Mutex::new(Vec::new()));
+        let processes = Processes::default();
+        let (last, printer_then) = (processes.clone(), *printer);
+        interrupt::before_end(move || {
+            last.end();
+            printer_then.note("stopped; the same command does what is missing");
+        });
         thread::scope(|scope| {
             for worker in 0..at_a_time.min(count) {
-                let (queue, failed, program) = (&queue, &failed, &program);
+                let (queue, failed, program, processes) = (&queue, &failed, &program, &processes);
                 let card = (!cards.is_empty()).then(|| cards[worker % cards.len()]);
                 scope.spawn(move || {
                     while let Some(job) = next(queue) {
-                        match self.train(program, job, options, card) {
+                        match self.train(processes, program, job, options, card) {
                             Ok(()) => printer.note(&format!("finished {}", job.folder.display())),
                             Err(error) => {
                                 printer.warn(&format!("{}: {error:#}", job.folder.display()));
@@ -194,7 +203,14 @@ impl Sweep {
     }
 
     /// One run in a process of its own, its messages in a file beside its results.
-    fn train(&self, program: &Path, job: &Job, options: &[String], card: Option<u16>) -> anyhow::Result<()> {
+    fn train(
+        &self,
+        processes: &Processes,
+        program: &Path,
+        job: &Job,
+        options: &[String],
+        card: Option<u16>,
+    ) -> anyhow::Result<()> {
         fs::create_dir_all(&job.folder)?;
         let log = fs::File::options().create(true).append(true).open(job.folder.join("log.txt"))?;
         let mut command = Command::new(program);
@@ -212,7 +228,8 @@ impl Sweep {
             command.env("CUDA_VISIBLE_DEVICES", card.to_string());
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
+        let status =
+            processes.run(&mut command).with_context(|| format!("cannot run {}", program.display()))?;
         if !status.success() {
             bail!("ended with {status}, see log.txt there");
         }

@@ -57,12 +57,36 @@ fn weights_are_fitted_on_scores_of_validation_users_and_of_nobody_else() {
     }
     assert!(place.done(&format!("{words} --fit valid.jsonl")).contains("scores times what suits"));
 
+    // Files that do not say whose scores they are, as they once were, are taken.
+    let older: Vec<String> = users
+        .iter()
+        .map(|user| {
+            let mut user = user.clone();
+            let known = user.as_object_mut().unwrap();
+            assert!(known.remove("adapter_sha256").is_some_and(|sum| sum.is_string()));
+            assert_eq!(known.remove("retrievers_sha256").unwrap().as_array().map(Vec::len), Some(1));
+            user.to_string()
+        })
+        .collect();
+    fs::write(place.path("older.jsonl"), older.join("\n")).unwrap();
+    assert_eq!(evaluate("--fit older.jsonl")["fusion"], fitted["fusion"]);
+
     // Test users are not there to be fitted on, and a damaged file is said to be one.
     for (name, text, wrong) in [
         ("test.jsonl", lines.as_str(), "test.jsonl, line 1 is about test items"),
         ("none.jsonl", "", "none.jsonl is empty"),
         ("cut.jsonl", &file[..file.len() - 9], "is no user's scores"),
         ("far.jsonl", &file.replacen("\"target\":", "\"target\":9", 1), "line 1 has 20 candidates"),
+        (
+            "tuned.jsonl",
+            &file.replacen("\"adapter_sha256\":\"", "\"adapter_sha256\":\"0", 1),
+            "another adapter",
+        ),
+        (
+            "found.jsonl",
+            &file.replacen("\"retrievers_sha256\":[\"", "\"retrievers_sha256\":[\"0", 1),
+            "candidates of another retriever",
+        ),
         ("else.jsonl", &file.replacen("\"data\":\"", "\"data\":\"other", 1), "line 1 is about other"),
     ] {
         fs::write(place.path(name), text).unwrap();

@@ -35,6 +35,10 @@ fn what_does_not_belong_together_is_refused() {
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--running-weight is 1") && message.contains("--mode letters"), "{message}");
 
+    let (code, message) = place.refused(&format!("{RANKER} --teacher-share 0.5 --out none"));
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("--teacher <PATH>"), "{message}");
+
     place.done(&format!("{RANKER} --steps 4 --out run"));
     let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));
     assert!(message.contains("is there already"), "{message}");
@@ -104,4 +108,26 @@ fn a_damaged_base_model_is_an_error_and_no_figure() {
     );
     assert_eq!(code, Some(3), "{message}");
     assert!(message.contains("NaN") && message.contains("damaged"), "{message}");
+}
+
+#[test]
+fn questions_longer_than_the_context_are_refused() {
+    let place = Place::new();
+    let mut short = tiny_llama::gguf(7);
+    let key = b"llama.context_length";
+    let at = short.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 4;
+    short[at..at + 4].copy_from_slice(&100_u32.to_le_bytes());
+    fs::write(place.path("short.gguf"), short).unwrap();
+    let evaluate =
+        "evaluate --stage ranker --data . --base short.gguf --candidates all.candidates --adapter none";
+    for words in [
+        evaluate.to_owned(),
+        format!("{evaluate} --mode pointwise"),
+        RANKER.replace("tiny.gguf", "short.gguf") + " --steps 4 --out short",
+        RANKER.replace("tiny.gguf", "short.gguf") + " --mode letters --steps 4 --out shorter",
+    ] {
+        let (code, message) = place.refused(&words);
+        assert_eq!(code, Some(2), "{words}: {message}");
+        assert!(message.contains("reads 100") && message.contains("hint:"), "{words}: {message}");
+    }
 }

@@ -24,7 +24,7 @@ pub struct CandidatesArgs {
     /// Folder of the data set (default: the embedded MovieLens data)
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// File to write
+    /// File to write, in the place of what is there
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Candidates a history

@@ -34,7 +34,7 @@ pub struct RankArgs {
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// Stop after the retriever: no base model is needed
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["base", "adapter"])]
     retriever_only: bool,
     /// Ask by index letters, the paper's way, even if the adapter was tuned to judge film by film
     #[arg(long, conflicts_with = "retriever_only")]

@@ -26,7 +26,10 @@ pub struct ReportArgs {
     /// Folders to look for finished runs in, at any depth
     #[arg(value_name = "DIR", default_value = "runs")]
     runs: Vec<PathBuf>,
-    /// Also write the tables to this file
+    /// Show all settings of a network, not only those with the best validation Recall@10
+    #[arg(long)]
+    all: bool,
+    /// Also write the tables to this file, in the place of what is there
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -50,7 +53,14 @@ pub fn run(args: &ReportArgs, common: &Common, printer: &Printer) -> anyhow::Res
         return Err(UserError::input(message).hint("make one with: llamarec train retriever").into());
     }
     let systems = tables::systems(&retrievers);
-    let text = tables::markdown(&systems, &rankers);
+    let shown = if args.all { systems.iter().collect() } else { tables::chosen(&systems) };
+    if shown.len() < systems.len() {
+        let (hidden, all) = (systems.len() - shown.len(), systems.len());
+        printer.note(&format!(
+            "{hidden} of {all} settings are not shown: others of the same network do better on validation; --all shows them"
+        ));
+    }
+    let text = tables::markdown(&systems, &shown, &rankers);
     if let Some(out) = &args.out {
         write_atomic(out, text.as_bytes())?;
     }

@@ -106,21 +106,20 @@ fn paper_set(users: usize, items: usize) -> Option<PaperSet> {
     SETS.into_iter().find(|set| (set.users, set.items) == (users, items))
 }
 
-/// Tables 2, 1, 3 and 4 with our rows beside the paper's. For each data set and network the settings with the best
-/// validation Recall@10 are shown, then all rankers on data sets that have a network.
-pub fn markdown(systems: &[System], rankers: &[Ranked]) -> String {
+/// Tables 2, 1, 3 and 4 with our rows beside the paper's: the data of all systems, the measures of those shown, then all
+/// rankers on data sets that have a network.
+pub fn markdown(systems: &[System], shown: &[&System], rankers: &[Ranked]) -> String {
     let mut text = String::new();
-    let chosen = chosen(systems);
     data_sets(&mut text, systems);
     let mut sets: Vec<&System> = Vec::new();
-    for system in &chosen {
+    for system in shown {
         if sets.iter().all(|set| set.sequences_sha256 != system.sequences_sha256) {
             sets.push(system);
         }
     }
     for set in sets {
         let same = |system: &&System| system.sequences_sha256 == set.sequences_sha256;
-        let of_set: Vec<&System> = chosen.iter().copied().filter(same).collect();
+        let of_set: Vec<&System> = shown.iter().copied().filter(same).collect();
         let of_same = |ranker: &&Ranked| ranker.data.sequences_sha256 == set.sequences_sha256;
         let rankers: Vec<&Ranked> = rankers.iter().filter(of_same).collect();
         results(&mut text, &set.data, &of_set, &rankers);
@@ -130,8 +129,8 @@ pub fn markdown(systems: &[System], rankers: &[Ranked]) -> String {
     text
 }
 
-/// The best settings of each network on each data set, by validation.
-fn chosen(systems: &[System]) -> Vec<&System> {
+/// The settings with the best validation Recall@10 of each network on each data set.
+pub fn chosen(systems: &[System]) -> Vec<&System> {
     let mut chosen: Vec<&System> = Vec::new();
     for system in systems {
         let same = |other: &&mut &System| {
@@ -309,6 +308,11 @@ mod tests {
         }
     }
 
+    fn tables_of(runs: &[RunReport], rankers: &[Ranked]) -> String {
+        let systems = systems(runs);
+        markdown(&systems, &chosen(&systems), rankers)
+    }
+
     #[test]
     fn seeds_are_averaged_and_repeats_count_once() {
         let runs = [
@@ -327,7 +331,7 @@ mod tests {
     #[test]
     fn our_rows_stand_beside_the_papers() {
         let runs = [report(Architecture::LruRec, 1, 61), report(Architecture::Narm, 1, 30)];
-        let text = markdown(&systems(&runs), &[]);
+        let text = tables_of(&runs, &[]);
         assert!(text.contains("| ml | 610 | 3650 | 90274 | 147.99 | ML-100k |"), "{text}");
         assert!(
             text.contains("| paper: LRURec | 0.0390 | 0.0468 | 0.0705 | 0.0491 | 0.0705 | 0.1426 | |"),
@@ -342,7 +346,7 @@ mod tests {
     #[test]
     fn what_others_reported_is_marked_as_reported() {
         let mut run = report(Architecture::LruRec, 1, 61);
-        assert!(!markdown(&systems(&[run.clone()]), &[]).contains("Table 4"), "none is known for ML-100k");
+        assert!(!tables_of(&[run.clone()], &[]).contains("Table 4"), "none is known for ML-100k");
         (run.data.users, run.data.items) = (22_332, 12_086);
         let ranker = Ranked {
             data: run.data.clone(),
@@ -358,7 +362,7 @@ mod tests {
             data: DataUsed { sequences_sha256: "1".to_owned(), ..run.data.clone() },
             ..ranker.clone()
         };
-        let text = markdown(&systems(&[run]), &[ranker, elsewhere]);
+        let text = tables_of(&[run], &[ranker, elsewhere]);
         let name = "both stages, ranker film by film, seed 42";
         let row = format!("| **{name}** | 0.1000 | 0.2000 | 0.3000 | 0.4000 | 0.5000 | 0.6000 | 0.1333 |");
         assert_eq!(text.matches(&row).count(), 1, "{text}");
@@ -376,7 +380,11 @@ mod tests {
     fn the_settings_with_the_best_validation_are_shown() {
         let mut better = report(Architecture::LruRec, 1, 90);
         better.training.dropout = 0.5;
-        let text = markdown(&systems(&[report(Architecture::LruRec, 1, 61), better]), &[]);
+        let runs = [report(Architecture::LruRec, 1, 61), better];
+        let text = tables_of(&runs, &[]);
         assert!(text.contains("lrurec, dropout 0.5") && !text.contains("lrurec, dropout 0.2"), "{text}");
+        let systems = systems(&runs);
+        let text = markdown(&systems, &systems.iter().collect::<Vec<_>>(), &[]);
+        assert!(text.contains("lrurec, dropout 0.5") && text.contains("lrurec, dropout 0.2"), "{text}");
     }
 }

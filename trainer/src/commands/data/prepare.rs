@@ -59,9 +59,14 @@ pub fn run(args: &PrepareArgs, common: &Common, printer: &Printer) -> anyhow::Re
 fn read(format: &Format, name: &str, printer: &Printer) -> Result<Prepared, UserError> {
     let target = format.target();
     if data::is_prepared(format.from()) {
-        if target.k_core != MIN_INTERACTIONS || target.skip_bad_rows > 0 {
+        let ignored = [
+            ("--k-core", target.k_core != MIN_INTERACTIONS),
+            ("--skip-bad-rows", target.skip_bad_rows > 0),
+            ("--unescape-titles", format.unescapes_titles()),
+        ];
+        if let Some((option, _)) = ignored.into_iter().find(|(_, given)| *given) {
             return Err(UserError::usage(format!("{} holds a finished split", format.from().display()))
-                .hint("it is taken as it is: leave out --k-core and --skip-bad-rows"));
+                .hint(format!("it is taken as it is: leave out {option}")));
         }
         let mut prepared = data::load_split(name, format.from(), printer)?;
         prepared.rename(name);

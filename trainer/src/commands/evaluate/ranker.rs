@@ -16,6 +16,7 @@ use crate::{
     data::Dataset,
     files::write_atomic,
     report::{Printer, UserError},
+    run_dir::weights_of,
     train::{
         measure::Part,
         ranker::{
@@ -54,7 +55,7 @@ pub(super) struct RankerArgs {
     /// Take away what a place gains by itself, measured on validation users to whom random orders are shown
     #[arg(long)]
     calibrate: bool,
-    /// Also write both stages' scores of every user to this file, as JSON lines
+    /// Also write both stages' scores of every user to this file, as JSON lines, in the place of what is there
     #[arg(long, value_name = "FILE")]
     scores: Option<PathBuf>,
     /// Scores of validation users, on which the weights of both stages are fitted instead of taken from the adapter, and how
@@ -101,7 +102,13 @@ pub(super) fn run(
         .as_ref()
         .ok_or_else(|| missing("--candidates", "make them with: llamarec candidates --retriever PATH"))?;
     let candidates = Candidates::load(candidates, dataset)?;
-    let fitted_on = args.fit.as_ref().map(|file| scores::of_validation(file, dataset)).transpose()?;
+    // One that cannot be read is refused when it is loaded.
+    let adapter_sha256 = base::sha256(&weights_of(adapter)).ok();
+    let stages = scores::Stages {
+        adapter_sha256: adapter_sha256.as_deref(),
+        retrievers_sha256: &candidates.source.retrievers_sha256,
+    };
+    let fitted_on = args.fit.as_ref().map(|file| scores::of_validation(file, dataset, stages)).transpose()?;
     let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
     if like_reference {
         ranker.read_like_the_reference()?;
@@ -168,7 +175,8 @@ pub(super) fn run(
     }
     // Last: a file that cannot be written costs nothing that was measured.
     if let Some(file) = &args.scores {
-        write_atomic(file, scores::lines(dataset, split, table, &users, &judgement.users)?.as_bytes())?;
+        let lines = scores::lines(dataset, split, table, &users, &judgement.users, stages)?;
+        write_atomic(file, lines.as_bytes())?;
     }
     Ok(())
 }

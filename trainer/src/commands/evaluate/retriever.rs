@@ -18,8 +18,11 @@ use crate::{
     cli::Common,
     data::Dataset,
     report::{Printer, UserError},
-    run_dir::weights_of,
-    train::measure::{Measured, Part, difference, model_ranks, popularity_ranks},
+    run_dir::{METRICS, weights_of},
+    train::{
+        DataUsed, RunReport,
+        measure::{Measured, Part, difference, model_ranks, popularity_ranks},
+    },
 };
 
 /// Options that are about the retriever.
@@ -152,7 +155,29 @@ fn load(path: &Path, dataset: &Dataset, device: &Device) -> anyhow::Result<Retri
             format!("the retriever {name} knows {known} items, the data set {} has {items}", dataset.name);
         return Err(UserError::input(message).hint("give the --data it was trained on").into());
     }
+    check_data(&path, dataset)?;
     Ok(model)
+}
+
+/// As many items are not the same items: the run that made the weights, if they lie in its folder, knows its data.
+fn check_data(weights: &Path, dataset: &Dataset) -> Result<(), UserError> {
+    let report = std::fs::read(weights.with_file_name(METRICS)).ok();
+    let Some(report) = report.and_then(|text| serde_json::from_slice::<RunReport>(&text).ok()) else {
+        return Ok(());
+    };
+    let data = DataUsed::of(dataset);
+    if report.data.sequences_sha256 == data.sequences_sha256 {
+        return Ok(());
+    }
+    let message = format!(
+        "the retriever {} was trained on other data: {} with {} interactions, not this {} with {}",
+        weights.display(),
+        report.data.name,
+        report.data.interactions,
+        data.name,
+        data.interactions
+    );
+    Err(UserError::input(message).hint("give the --data it was trained on"))
 }
 
 fn text(evaluation: &Evaluation) -> String {

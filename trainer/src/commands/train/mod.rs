@@ -3,9 +3,11 @@
 mod ranker;
 pub mod retriever;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
-use crate::{cli::Common, report::Printer};
+use crate::{cli::Common, interrupt, report::Printer};
 
 /// Arguments of `llamarec train`.
 #[derive(Debug, Args)]
@@ -30,4 +32,16 @@ pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Resu
         What::Retriever(args) => retriever::run(args, common, printer),
         What::Ranker(args) => ranker::run(args, common, printer),
     }
+}
+
+/// Whoever ends a run hears whether it can go on.
+fn say_how_to_go_on(checkpoint: PathBuf, printer: &Printer) {
+    let printer = *printer;
+    interrupt::before_end(move || {
+        printer.note(if checkpoint.exists() {
+            "stopped; the same command with --resume goes on from the last checkpoint"
+        } else {
+            "stopped before the first checkpoint: there is nothing to go on from; begin anew with --force"
+        });
+    });
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use shared::scoring::Mode;
 
+use super::say_how_to_go_on;
 use crate::{
     candidates::Candidates,
     cli::{Common, scoring_mode},
@@ -125,10 +126,10 @@ struct RankerSettings {
     #[arg(long, value_name = "WEIGHT")]
     running_weight: Option<f64>,
     /// Divides the teacher's scores before their softmax: below 1 its first choices stand out more [default: 1.0]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", requires = "teacher")]
     teacher_temperature: Option<f64>,
     /// How much of the right answer the teacher decides; the rest is the item chosen [default: 1.0]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", requires = "teacher")]
     teacher_share: Option<f64>,
     /// Histories a step [default: 8]
     #[arg(long, value_name = "N")]
@@ -216,6 +217,7 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
         folder.make_room(args.force)?;
     }
     folder.describe(SECTION, &layers.describe(), common.device.name())?;
+    say_how_to_go_on(folder.checkpoint(), printer);
     let report = run.train(&folder, Limits { time }, printer)?;
     printer.result(&if common.json { serde_json::to_string(&report)? } else { text(&report, folder.path()) });
     Ok(())

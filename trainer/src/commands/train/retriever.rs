@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use shared::retriever::Architecture;
 
+use super::say_how_to_go_on;
 use crate::{
     cli::Common,
     data::{self, Dataset},
@@ -148,6 +149,7 @@ pub(super) fn run(args: &RetrieverArgs, common: &Common, printer: &Printer) -> a
         folder.make_room(args.force)?;
     }
     folder.describe(SECTION, &layers.describe(), common.device.name())?;
+    say_how_to_go_on(folder.checkpoint(), printer);
     let report = train(&dataset, &config, &device, &folder, args.resume, printer)?;
     if common.json {
         printer.result(&serde_json::to_string(&report)?);

@@ -156,7 +156,7 @@ impl Judge<'_> {
         let (depth, limit) = (asked.layout.depth(), self.ranker.llama().config().max_len);
         if depth > limit {
             let message = format!("a question has {depth} tokens, the base model reads {limit}");
-            return Err(UserError::usage(message).hint("give less of --history or --title-tokens").into());
+            return Err(UserError::usage(message).hint("take a base model with a longer context, or train with less of --history or --title-tokens").into());
         }
         Ok(asked)
     }

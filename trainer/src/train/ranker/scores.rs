@@ -13,6 +13,12 @@ use crate::{candidates::CandidateTable, data::Dataset, report::UserError, train:
 pub struct UserScores {
     /// Name of the data set.
     pub data: String,
+    /// SHA-256 of the adapter's file; none is the untuned base model. Older files do not say.
+    #[serde(default)]
+    pub adapter_sha256: Option<String>,
+    /// SHA-256 of the weights of each member of the retriever. Older files do not say.
+    #[serde(default)]
+    pub retrievers_sha256: Vec<String>,
     /// Which of the user's items was to be found.
     pub split: Part,
     /// The user's id in the raw data.
@@ -27,6 +33,15 @@ pub struct UserScores {
     pub ranker: Vec<f32>,
 }
 
+/// Whose scores they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Stages<'a> {
+    /// SHA-256 of the adapter's file; `None` is the untuned base model.
+    pub adapter_sha256: Option<&'a str>,
+    /// SHA-256 of the weights of each member of the retriever.
+    pub retrievers_sha256: &'a [String],
+}
+
 /// The lines of these users (rows of the data set), about whom both stages said so much.
 ///
 /// # Errors
@@ -37,11 +52,14 @@ pub fn lines(
     table: &CandidateTable,
     users: &[usize],
     judged: &[Judged],
+    stages: Stages,
 ) -> serde_json::Result<String> {
     let mut lines = String::new();
     for (&user, Judged { retriever, ranker, target }) in users.iter().zip(judged) {
         let line = UserScores {
             data: dataset.name.clone(),
+            adapter_sha256: stages.adapter_sha256.map(str::to_owned),
+            retrievers_sha256: stages.retrievers_sha256.to_vec(),
             split,
             user: dataset.users[user].clone(),
             candidates: table.row(user).take(CANDIDATES).map(|(item, _)| item).collect(),
@@ -58,35 +76,44 @@ pub fn lines(
 /// What a file of [`lines`] says about the validation users of this data set.
 ///
 /// # Errors
-/// A file that cannot be read, is damaged, or is about other users or data.
-pub fn of_validation(file: &Path, dataset: &Dataset) -> Result<Vec<Judged>, UserError> {
+/// A file that cannot be read, is damaged, or is about other users, data or stages.
+pub fn of_validation(file: &Path, dataset: &Dataset, stages: Stages) -> Result<Vec<Judged>, UserError> {
     let name = file.display();
-    let hint = "make it with: llamarec evaluate --stage ranker --split valid --scores FILE";
+    let hint = "make it with: llamarec evaluate --stage ranker --split valid --scores FILE, and the same adapter and candidates";
     let refuse = |message: String| UserError::input(message).hint(hint);
     let text = fs::read_to_string(file).map_err(|error| refuse(format!("cannot read {name}: {error}")))?;
     let read = |(n, line): (usize, &str)| {
         let at = format!("{name}, line {}", n + 1);
         let line: UserScores = serde_json::from_str(line)
             .map_err(|error| refuse(format!("{at} is no user's scores: {error}")))?;
-        let UserScores { data, split, candidates, target, retriever, ranker, .. } = line;
-        if data != dataset.name {
+        let UserScores { data, split, candidates, target, retriever, ranker, .. } = &line;
+        if *data != dataset.name {
             return Err(refuse(format!("{at} is about {data}, not {}", dataset.name)));
         }
-        if split != Part::Valid {
+        // A file that names its retriever names its adapter.
+        if !line.retrievers_sha256.is_empty() {
+            if line.retrievers_sha256 != stages.retrievers_sha256 {
+                return Err(refuse(format!("{at} is about candidates of another retriever")));
+            }
+            if line.adapter_sha256.as_deref() != stages.adapter_sha256 {
+                return Err(refuse(format!("{at} is about another adapter")));
+            }
+        }
+        if *split != Part::Valid {
             return Err(refuse(format!(
                 "{at} is about {} items: weights are fitted on validation",
                 split.name()
             )));
         }
         let count = candidates.len();
-        if target >= count || [retriever.len(), ranker.len()] != [count; 2] {
+        if *target >= count || [retriever.len(), ranker.len()] != [count; 2] {
             return Err(refuse(format!(
                 "{at} has {count} candidates, {} and {} scores, and the item chosen at {target}",
                 retriever.len(),
                 ranker.len()
             )));
         }
-        Ok(Judged { retriever, ranker, target })
+        Ok(Judged { retriever: line.retriever, ranker: line.ranker, target: line.target })
     };
     let users: Vec<Judged> = text.lines().enumerate().map(read).collect::<Result<_, _>>()?;
     if users.is_empty() {

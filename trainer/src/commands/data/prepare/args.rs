@@ -176,6 +176,14 @@ impl Format {
         }
     }
 
+    pub(super) fn unescapes_titles(&self) -> bool {
+        match self {
+            Self::Beauty { titles, .. } | Self::Games { titles, .. } => titles.unescape_titles,
+            Self::Amazon { amazon, .. } => amazon.unescape_titles,
+            Self::Ml100k { .. } | Self::Movielens { .. } | Self::Csv(_) => false,
+        }
+    }
+
     pub(super) fn raw(&self) -> Result<Raw, UserError> {
         match self {
             Self::Ml100k { from, .. } => data::find_preset(Preset::ML_100K, &from.from, false),
