@@ -1,6 +1,7 @@
 //! `llamarec train ranker` and `evaluate --stage ranker` on the real binary, a small data set and a tiny Llama.
 
 mod evaluate;
+mod json;
 mod refused;
 
 use std::{
