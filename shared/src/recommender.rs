@@ -181,14 +181,16 @@ impl Recommender {
         &self.retriever
     }
 
-    /// The paper's prompt about what the retriever proposes behind a history; `None` without a ranker to read it.
+    /// The paper's prompt about what the retriever proposes behind a history, as an adapter for letters reads it if there is one;
+    /// `None` without a ranker to read it.
     ///
     /// # Errors
     /// As [`Self::recommend`].
     pub async fn prompt(&self, history: &[ItemId]) -> Result<Option<Prompt>, RecommendError> {
         let trace = self.recommend(history, &Options::default(), &|| 0.0).await?;
         let Some(ranker) = self.ranker() else { return Ok(None) };
-        let scoring = ScoringConfig::letters();
+        let tuned = ranker.tuned_by(Mode::Letters);
+        let scoring = tuned.map_or(ScoringConfig::letters(), |tuned| tuned.tuned_for.scoring);
         let (history, candidates) = titles(&trace, scoring);
         Ok(Some(letters::prompt(ranker.tokens(), &history, &candidates, scoring)?))
     }
