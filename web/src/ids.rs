@@ -52,10 +52,16 @@ pub const STEP_NEXT: &str = "step-next";
 pub const QUESTION: &str = "question";
 /// Button: shows what a step hides until a guess is made.
 pub const REVEAL: &str = "reveal";
+/// Button: asks by letters, which the step is about.
+pub const BY_LETTERS: &str = "by-letters";
 /// What is said of the answer.
 pub const ANSWER: &str = "answer";
 /// How the lesson's record came about.
 pub const LESSON_NOTE: &str = "lesson-note";
+/// The lesson's list of the history.
+pub const TOLD: &str = "told";
+/// The lesson's table of the candidates with the retriever's scores.
+pub const CANDIDATES: &str = "candidates";
 /// The list of letters with their probabilities.
 pub const LETTERS: &str = "letters";
 /// The list of the vocabulary's likeliest tokens.
@@ -84,7 +90,7 @@ pub const COPY: &str = "copy-markdown";
 pub const OPEN: &str = "open-record";
 /// Checkbox: large type.
 pub const LARGE: &str = "large";
-/// Checkbox: only the lesson.
+/// Button: only the lesson, or the whole page again.
 pub const GUIDED: &str = "guided";
 /// Button: asks in several orders.
 pub const SHUFFLES: &str = "shuffles";
@@ -163,6 +169,11 @@ pub fn search_option(n: usize) -> String {
 /// Id of the button that goes to a view.
 pub fn view(view: View) -> String {
     format!("view-{}", view.slug())
+}
+
+/// Id of a view's title.
+pub fn title(view: View) -> String {
+    format!("{}-title", view.slug())
 }
 
 /// Id of the button that saves a figure, the element with this id, as a file with this ending.

@@ -81,7 +81,7 @@ pub static LESSON: [Step; STEPS] = [
         text: "LRURec, a small recurrent network, reads the film ids, not the titles, and gives every film of the catalogue a \
                score. It learnt from other people’s histories what is watched after what. Its best twenty are the candidates.",
         topic: Topic::Candidates,
-        hides: false,
+        hides: true,
         question: "How much likelier does it find its first candidate than its last?",
         choices: &["about the same (up to 2 times)", "2 to 10 times", "more than 10 times"],
         answer: |trace| {

@@ -20,12 +20,15 @@ pub struct Picture {
 /// One row: what stands before the bar, the bar's share of the longest, and what stands behind it.
 type Row = (String, f32, String);
 
-/// The letters of a record with their probabilities at a temperature.
+/// The letters of a record with their probabilities at a temperature; the films where each was asked about alone.
 pub fn letters(trace: &Trace, temperature: f32) -> Picture {
-    let rows = letter_bars(trace, temperature)
-        .into_iter()
-        .map(|bar| (format!("{}  {}", bar.letter, bar.title), bar.bar, percent(bar.probability)));
-    let title = format!("Softmax over the index letters, temperature {temperature}");
+    let by_letters = trace.is_by_letters();
+    let rows = letter_bars(trace, temperature).into_iter().map(|bar| {
+        let film = if by_letters { format!("{}  {}", bar.letter, bar.title) } else { bar.title };
+        (film, bar.bar, percent(bar.probability))
+    });
+    let over = if by_letters { "the index letters" } else { "the films, each asked about alone" };
+    let title = format!("Softmax over {over}, temperature {temperature}");
     Picture { name: "llamarec-letters", svg: bars(&title, &rows.collect::<Vec<_>>()) }
 }
 
@@ -69,6 +72,8 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::trace::PointwiseTrace;
+
     use super::*;
     use crate::letters::tests::trace;
 
@@ -79,8 +84,28 @@ mod tests {
         let Picture { name, svg } = letters(&trace, 1.0);
         assert!(svg.contains("B  Fast &amp; &lt;Furious&gt; (2001)") && svg.ends_with("</svg>\n"), "{name}");
         assert_eq!(svg.matches("<rect").count(), 1 + 3);
+        assert!(svg.contains("over the index letters"), "{svg}");
         let svg = vocabulary(&trace).svg;
         assert!(svg.contains(">⏎␣The<") && svg.contains(">50 %<"), "{svg}");
+        assert_eq!(svg.matches("<rect").count(), 1 + 3);
+    }
+
+    #[test]
+    fn films_asked_about_alone_have_no_letters() {
+        let mut trace = trace();
+        trace.ranker = None;
+        trace.pointwise = Some(PointwiseTrace {
+            text: String::new(),
+            questions: vec![String::new(); 3],
+            tokens: 1,
+            scores: vec![1.0, 3.0, 2.0],
+            probabilities: vec![0.1, 0.6, 0.3],
+        });
+        let svg = letters(&trace, 1.0).svg;
+        assert!(
+            svg.contains("over the films, each asked about alone") && svg.contains(">Heat (1995)<"),
+            "{svg}"
+        );
         assert_eq!(svg.matches("<rect").count(), 1 + 3);
     }
 }

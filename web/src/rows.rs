@@ -3,6 +3,7 @@
 use shared::{
     catalog::ItemId,
     trace::{FusedTrace, Trace},
+    verbalizer::softmax,
 };
 
 use crate::state::Shown;
@@ -16,8 +17,8 @@ pub struct Row {
     pub item: ItemId,
     /// Its title.
     pub title: String,
-    /// Place in the retriever's order, from 1.
-    pub retriever_rank: usize,
+    /// The retriever's part: what it gives this one of all candidates.
+    pub retriever: Cell,
     /// Its index letter.
     pub letter: char,
     /// The ranker's part; absent when no ranker ran.
@@ -39,11 +40,43 @@ pub struct Cell {
     pub moved: i64,
 }
 
+/// One candidate as the retriever proposes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposed {
+    /// Its title.
+    pub title: String,
+    /// Its score, a logit.
+    pub score: f32,
+    /// Softmax over the candidates.
+    pub probability: f32,
+    /// Its share of the largest probability: the length of the bar.
+    pub bar: f32,
+}
+
+/// The candidates in the retriever's order.
+pub fn proposed(trace: &Trace) -> Vec<Proposed> {
+    let scores: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
+    let probabilities = softmax(&scores, 1.0);
+    let most = probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    trace
+        .candidates
+        .iter()
+        .zip(probabilities)
+        .map(|(candidate, probability)| Proposed {
+            title: candidate.title.clone(),
+            score: candidate.score,
+            probability,
+            bar: probability / most,
+        })
+        .collect()
+}
+
 /// The rows of a Trace in the order asked for.
 pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
     let largest =
         |probabilities: &mut dyn Iterator<Item = f32>| probabilities.fold(f32::MIN_POSITIVE, f32::max);
     let ranker_most = largest(&mut trace.ranking.iter().filter_map(|ranked| ranked.probability));
+    let proposed = proposed(trace);
     let fused_most = largest(&mut trace.fused.iter().flat_map(|fused| fused.probabilities.iter().copied()));
     let mut rows: Vec<Row> = trace
         .ranking
@@ -56,6 +89,8 @@ pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
                 moved: ranked.retriever_rank as i64 - rank as i64,
             };
             let candidate = ranked.retriever_rank - 1;
+            let (probability, bar) =
+                proposed.get(candidate).map_or((0.0, 0.0), |proposed| (proposed.probability, proposed.bar));
             let ranker = ranked.probability.zip(ranked.ranker_rank);
             let fused = trace.fused.as_ref().and_then(|fused| fused.probabilities.get(candidate));
             let place = match shown {
@@ -67,7 +102,7 @@ pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
                 place,
                 item: ranked.item,
                 title: ranked.title.clone(),
-                retriever_rank: ranked.retriever_rank,
+                retriever: Cell { probability, bar, rank: ranked.retriever_rank, moved: 0 },
                 letter: trace.candidates.get(candidate).map_or(' ', |candidate| candidate.letter),
                 ranker: ranker.map(|(probability, rank)| cell(probability, ranker_most, rank)),
                 fused: fused.map(|&probability| cell(probability, fused_most, ranked.rank)),
@@ -79,11 +114,11 @@ pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
 }
 
 /// A move against the place somewhere else, as the table marks it and as a screen reader says it.
-pub fn movement(moved: i64, than: &str) -> (&'static str, String) {
+pub fn movement(moved: i64, than: &str) -> (String, String) {
     match moved {
-        0 => ("=", format!("same place as {than}")),
-        1.. => ("▲", format!("{moved} up")),
-        _ => ("▼", format!("{} down", -moved)),
+        0 => ("=".into(), format!("same place as {than}")),
+        1.. => (format!("▲ {moved}"), format!("{moved} up")),
+        _ => (format!("▼ {}", -moved), format!("{} down", -moved)),
     }
 }
 
@@ -177,8 +212,9 @@ mod tests {
         assert_eq!(order(Shown::Ranker), ['C', 'B', 'A']);
         let first = rows(&trace, Shown::Ranker)[0].ranker.unwrap();
         assert_eq!((first.moved, first.bar), (2, 1.0));
-        assert_eq!(movement(first.moved, "there"), ("▲", "2 up".into()));
-        assert_eq!(movement(-2, "there").1, "2 down");
+        assert_eq!(rows(&trace, Shown::Ranker)[0].retriever.rank, 3);
+        assert_eq!(movement(first.moved, "there"), ("▲ 2".into(), "2 up".into()));
+        assert_eq!(movement(-2, "there"), ("▼ 2".into(), "2 down".into()));
         assert!(order_note(&trace, Shown::Final).starts_with("Untuned base model"));
     }
 
@@ -216,6 +252,18 @@ mod tests {
     fn without_a_ranker_both_orders_are_the_retrievers() {
         let trace = trace(vec![ranked(7, 1, None), ranked(5, 2, None)]);
         assert_eq!(rows(&trace, Shown::Final), rows(&trace, Shown::Ranker));
-        assert!(rows(&trace, Shown::Final).iter().all(|row| row.ranker.is_none()));
+        let rows = rows(&trace, Shown::Final);
+        assert!(rows.iter().all(|row| row.ranker.is_none() && row.retriever.probability == 0.5));
+    }
+
+    #[test]
+    fn the_retriever_says_how_much_likelier() {
+        let proposed = proposed(&crate::letters::tests::trace());
+        let shares: Vec<f32> = proposed.iter().map(|proposed| proposed.probability).collect();
+        // Scores 3, 2 and 1.
+        assert!((shares[0] / shares[1] - 1_f32.exp()).abs() < 1e-4, "{shares:?}");
+        assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!((proposed[0].score, proposed[0].bar), (3.0, 1.0));
+        assert!((proposed[2].bar - (-2_f32).exp()).abs() < 1e-6);
     }
 }

@@ -29,6 +29,8 @@ pub struct State {
     pub result: Option<Outcome>,
     /// Which order of it is shown.
     pub shown: Shown,
+    /// The example that was opened last.
+    pub opened: Option<Opened>,
     /// How the page is shown.
     pub display: Display,
     /// The last answer to the lesson's questions.
@@ -171,6 +173,15 @@ pub enum Record {
     File,
 }
 
+/// An example that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Its place.
+    pub example: usize,
+    /// Its history.
+    pub history: Vec<ItemId>,
+}
+
 /// Effects, and the history whose films were left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
@@ -245,12 +256,16 @@ impl State {
         Request { seq: self.last_seq, body }
     }
 
-    /// The example that is shown with its own history, if any: what is added then begins a history of the visitor's.
+    /// The example whose history is on the screen, if any, whatever was asked about it since: what is added then begins a
+    /// history of the visitor's.
     pub fn example(&self) -> Option<usize> {
-        match self.result.as_ref()?.record {
-            Some(Record::Example(n)) if !self.is_stale() => Some(n),
-            _ => None,
-        }
+        let opened = self.opened.as_ref()?;
+        (opened.history == self.history.items()).then_some(opened.example)
+    }
+
+    /// The example that stands for the visitor's history where nothing can be computed about it.
+    pub fn stand_in(&self) -> usize {
+        self.opened.as_ref().map_or(0, |opened| opened.example)
     }
 
     /// Whether a recommendation is being computed, films are being left out, or a race goes on.

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Presses a radio button of a group.
-async fn choose(visitor: &Visitor, group: &str, n: usize) {
+pub async fn choose(visitor: &Visitor, group: &str, n: usize) {
     visitor.value(&format!("document.getElementById('{}').click()", ids::choice(group, n))).await;
 }
 
@@ -51,8 +51,19 @@ async fn a_record_is_on_the_screen_before_any_model() {
     visitor.wait_for_text(ids::RECORDED, &chips[2], SOON).await;
     visitor.reload().await;
     visitor.wait_for_text(ids::RECORDED, &chips[2], SOON).await;
+
+    // Asked for anew, without a ranker, it stays what the lesson speaks of.
+    recommend(&visitor).await;
+    visitor.wait_for_text(ids::ORDER_NOTE, "no ranker has read", SOON).await;
+    visitor.click(&ids::view(View::Lesson)).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked by letters, tuned", SOON).await;
+    visitor.wait_for_text(ids::RACE, &format!("Recorded for “{}”", chips[2]), SOON).await;
     add_films(&visitor).await;
     assert_eq!(visitor.text(ids::RECORDED).await, "");
+    // Own films have no record: the lesson says whose answer it shows, and has others.
+    visitor.wait_for_text(ids::LESSON_NOTE, &format!("of the example “{}”", chips[2]), SOON).await;
+    assert_eq!(visitor.texts(&format!("#{} button", ids::EXAMPLES)).await, chips);
+    visitor.click(&ids::view(View::Recommend)).await;
     visitor.click(ids::UNDO).await;
     visitor.click(ids::REDO).await;
     assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, super::FILMS);
@@ -78,6 +89,15 @@ async fn the_lesson_needs_no_model() {
     visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, tuned", SOON).await;
     choose(&visitor, ids::ASKED, 0).await;
     visitor.wait("the vocabulary again", &count(ids::VOCABULARY), SOON).await;
+
+    // A step about letters offers to ask by letters.
+    choose(&visitor, ids::ASKED, 1).await;
+    visitor.click(ids::STEP_NEXT).await;
+    visitor.click(ids::STEP_NEXT).await;
+    visitor.click(ids::BY_LETTERS).await;
+    visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked by letters, tuned", SOON).await;
+    visitor.click(ids::STEP_BACK).await;
+    visitor.click(ids::STEP_BACK).await;
 
     choose(&visitor, ids::ASKED, 2).await;
     visitor.wait_for_text(ids::LESSON_NOTE, "Recorded answer: asked film by film, untuned", SOON).await;
@@ -141,7 +161,11 @@ async fn the_lesson_needs_no_model() {
         let hidden = "[...document.querySelectorAll('.lesson .figure')].filter(e => e.hidden).length";
         let web::lesson::Step { hides, topic, .. } = web::lesson::LESSON[step - 1];
         // The order can be read off three pictures; the prompt's length and the likeliest token off the race, too.
-        let pictures = if topic == web::lesson::Topic::Ranking { 3 } else { 2 };
+        let pictures = match topic {
+            web::lesson::Topic::Ranking => 3,
+            web::lesson::Topic::Candidates => 1,
+            _ => 2,
+        };
         assert_eq!(visitor.value(hidden).await, json!(if hides { pictures } else { 0 }), "{step}");
         choose(&visitor, ids::QUESTION, 0).await;
         visitor.wait("the picture", &format!("{hidden} === 0"), SOON).await;
@@ -157,15 +181,6 @@ async fn the_lesson_needs_no_model() {
     visitor.reload().await;
     visitor.wait_for_text(ids::STEP_TITLE, &format!("{}. ", web::lesson::STEPS), SOON).await;
 
-    // A link for a class shows the lesson alone, and the way out.
-    visitor.click(ids::GUIDED).await;
-    let alone = format!("!document.getElementById('{}') && !document.querySelector('nav')", ids::SEARCH);
-    visitor.wait("the lesson alone", &alone, SOON).await;
-    visitor.reload().await;
-    visitor.wait("the lesson alone", &alone, SOON).await;
-    visitor.wait("the way out", "!!document.querySelector('.leave button')", SOON).await;
-    visitor.value("document.querySelector('.leave button').click()").await;
-    visitor.wait("the whole page", &format!("!({alone})"), SOON).await;
     visitor.click(ids::LARGE).await;
     visitor.wait("large type", "!!document.querySelector('.page.large')", SOON).await;
     visitor.screenshot("large").await;

@@ -4,6 +4,7 @@
 //! every run; the real one is a test of its own.
 
 mod accessibility;
+mod class;
 mod display;
 mod driver;
 mod engine;

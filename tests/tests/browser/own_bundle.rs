@@ -105,9 +105,18 @@ async fn a_folder_of_the_server_is_used_as_bundle() {
     fs::write(to.join("manifest.json"), manifest.to_string()).unwrap();
 
     open(&visitor, &site.url).await;
+    add_films(&visitor).await;
+    let films = visitor.texts(&format!("#{} .film", ids::HISTORY)).await;
     visitor
         .value(&format!("document.getElementById('{}').closest('details').open = true", ids::BUNDLE_FOLDER))
         .await;
+    // A mistyped folder costs nothing.
+    visitor.click(ids::BUNDLE_FOLDER).await;
+    visitor.type_text("models/othr").await;
+    visitor.click(ids::BUNDLE_GO).await;
+    visitor.wait_for_text(ids::ALERT, "the server answered 404", SOON).await;
+    assert_eq!(visitor.texts(&format!("#{} .film", ids::HISTORY)).await, films);
+    visitor.value(&format!("document.getElementById('{}').value = ''", ids::BUNDLE_FOLDER)).await;
     visitor.click(ids::BUNDLE_FOLDER).await;
     visitor.type_text("models/other").await;
     visitor.click(ids::BUNDLE_GO).await;

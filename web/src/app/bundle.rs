@@ -14,10 +14,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
-use super::browser::{absolute, message};
+use super::browser::{absolute, message, same_origin};
 use crate::{
     caches,
-    own_bundle::{KEPT, MANIFEST, SHIPPED, is_kept},
+    own_bundle::{self, KEPT, MANIFEST, SHIPPED, is_kept},
     stored,
 };
 
@@ -38,6 +38,19 @@ impl Bundle {
         let manifest: Manifest = json(&format!("{folder}{MANIFEST}")).await?;
         let catalog = json(&format!("{folder}{}", manifest.catalog.path)).await?;
         Ok(Self { folder, manifest, catalog })
+    }
+
+    /// Fetches the bundle that a link or a visitor names.
+    ///
+    /// # Errors
+    /// A folder that is not on the page's server or holds no bundle.
+    pub async fn named(said: &str) -> Result<Self, Failure> {
+        let hint = "A bundle is a folder on the server of this page, or comes as files.".to_owned();
+        let Some(folder) = same_origin(&own_bundle::folder(said)) else {
+            let message = format!("The bundle “{said}” does not lie on the server of this page.");
+            return Err(Failure { code: FailureCode::Input, message, hint });
+        };
+        Self::fetch(folder).await.map_err(|failure| Failure { hint, ..failure })
     }
 
     /// Whether it is the page's own.

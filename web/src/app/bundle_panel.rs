@@ -3,7 +3,7 @@
 use leptos::{prelude::*, task::spawn_local};
 use web_sys::File;
 
-use super::{address, file_input::FileField, own_bundle, page::Page};
+use super::{address, bundle::Bundle, file_input::FileField, own_bundle, page::Page};
 use crate::{
     ids,
     own_bundle::{KEPT, is_kept},
@@ -26,10 +26,17 @@ pub fn BundlePanel() -> impl IntoView {
         });
     };
     let go = move |_| {
-        let said = folder.get_untracked();
-        if !said.trim().is_empty() {
-            address::start_at(&format!("bundle={}", said.trim()));
+        let said = folder.get_untracked().trim().to_owned();
+        if said.is_empty() {
+            return;
         }
+        // A mistyped name must not cost the films on the screen.
+        spawn_local(async move {
+            match Bundle::named(&said).await {
+                Ok(_) => address::start_at(&format!("bundle={said}")),
+                Err(failure) => page.fail(failure),
+            }
+        });
     };
     view! {
         <Other/>

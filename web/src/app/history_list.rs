@@ -9,6 +9,7 @@ use crate::{
     ids,
     state::{Retriever, State},
     update::Action,
+    view::View,
 };
 
 /// The list, its buttons and the question for recommendations.
@@ -162,13 +163,17 @@ fn HistoryRow(
     }
 }
 
-/// Recorded tastes to look at, as long as there is no history of the visitor's own.
+/// Recorded tastes to look at, as long as there is no history of the visitor's own; in the lesson always, as that has something
+/// to say of them without a ranker.
 #[component]
 pub fn Examples() -> impl IntoView {
     let page = expect_context::<Page>();
     let shown = Memo::new(move |_| page.state.with(State::example));
     let own = Memo::new(move |_| {
-        page.state.with(|state| state.example().is_none() && !state.history.items().is_empty())
+        page.state.with(|state| {
+            let own = state.example().is_none() && !state.history.items().is_empty();
+            own && state.display.view != View::Lesson
+        })
     });
     let buttons = move || {
         let examples = page.examples.get();

@@ -30,7 +30,7 @@ mod search_box;
 use gloo::timers::callback::Timeout;
 use leptos::{ev, prelude::*};
 
-use crate::{ids, state::State, update::Action, view::View};
+use crate::{ids, state::State, view::View};
 use alert::Alert;
 use bundle_panel::BundlePanel;
 use effects::EffectsView;
@@ -74,9 +74,10 @@ fn App() -> impl IntoView {
     let shown = Memo::new(move |_| display.get().view);
     let guided = Memo::new(move |_| page.state.with(State::is_guided));
     view! {
-        <div class="page" class:large=move || display.get().large>
+        <div class="page" class:large=move || display.get().large class:guided=move || guided.get()>
             <Part turn=Turn::Frame>
                 <Show when=move || !guided.get()>
+                    <SkipLink/>
                     <Navigation/>
                 </Show>
             </Part>
@@ -101,8 +102,8 @@ fn App() -> impl IntoView {
                     <Part turn=Turn::View>
                         {move || match shown.get() {
                             View::Recommend => view! {
-                                <section class="panel wide" aria-labelledby="ranking-title">
-                                    <h2 id="ranking-title">"Recommendations"</h2>
+                                <section class="panel wide" aria-labelledby=ids::title(View::Recommend)>
+                                    <h2 id=ids::title(View::Recommend) tabindex="-1">"Recommendations"</h2>
                                     <RankingTable/>
                                     <Part turn=Turn::Details>
                                         <EffectsView/>
@@ -116,17 +117,10 @@ fn App() -> impl IntoView {
                         }}
                     </Part>
                     <Part turn=Turn::Model>
-                        <Show when=move || !guided.get()>
-                            <ModelPanel/>
-                        </Show>
+                        <ModelPanel/>
                     </Part>
                 </main>
             </Part>
-            <Show when=move || guided.get()>
-                <p class="leave">
-                    <button type="button" on:click=move |_| page.act(Action::Guided(false))>"Show the whole page"</button>
-                </p>
-            </Show>
             <Part turn=Turn::Footer>
                 <Footer/>
             </Part>
@@ -134,6 +128,23 @@ fn App() -> impl IntoView {
                 {move || page.state.with(|state| state.announcement.clone())}
             </div>
         </div>
+    }
+}
+
+/// For the keyboard, past navigation and history.
+#[component]
+fn SkipLink() -> impl IntoView {
+    let page = expect_context::<Page>();
+    let shown = move || page.state.with(|state| state.display.view);
+    view! {
+        <button type="button" class="skip" on:click=move |_| browser::focus_soon(vec![ids::title(shown())])>
+            {move || match shown() {
+                View::Recommend => "To the recommendations",
+                View::Lesson => "To the lesson",
+                View::Retriever => "To the retriever",
+                View::Results => "To the results",
+            }}
+        </button>
     }
 }
 

@@ -27,15 +27,24 @@ pub fn Navigation() -> impl IntoView {
     view! {
         <nav aria-label="Views">
             <ul>{View::ALL.map(button).collect_view()}</ul>
-            <label class="check">
-                <input
-                    id=ids::LARGE
-                    type="checkbox"
-                    prop:checked=move || display.get().large
-                    on:change:target=move |event| page.act(Action::Large(event.target().checked()))
-                />
-                " Large type"
-            </label>
+            <LargeType/>
         </nav>
+    }
+}
+
+/// The switch to large type.
+#[component]
+pub fn LargeType() -> impl IntoView {
+    let page = expect_context::<Page>();
+    view! {
+        <label class="check">
+            <input
+                id=ids::LARGE
+                type="checkbox"
+                prop:checked=move || page.state.with(|state| state.display.large)
+                on:change:target=move |event| page.act(Action::Large(event.target().checked()))
+            />
+            " Large type"
+        </label>
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     format::films,
     history::History,
     link::{self, Link},
-    own_bundle::{self, SHIPPED},
+    own_bundle::SHIPPED,
     state::{Ranker, Record, Retriever, State},
     update::{self, Action},
 };
@@ -129,8 +129,8 @@ impl Page {
         }
     }
 
-    /// The record that the lesson speaks of: its own answer, else the example's, the recommendation's or the
-    /// first example's.
+    /// The record that the lesson speaks of: its own answer, else the example's or the recommendation's, else the one that
+    /// [stands in](State::stand_in).
     pub fn lesson(self) -> Memo<Option<Trace>> {
         Memo::new(move |_| {
             self.state.with(|state| {
@@ -149,15 +149,22 @@ impl Page {
                 }
                 let trace = state.result.as_ref().map(|result| &result.trace);
                 // There is always something to look at.
-                trace.filter(|trace| trace.is_ranked()).cloned().or_else(|| recorded(0))
+                trace.filter(|trace| trace.is_ranked()).cloned().or_else(|| recorded(state.stand_in()))
             })
         })
     }
 
-    /// What was recorded of the example on the screen, and its name in words; of the first example as long as the ranker
+    /// The name of an example.
+    pub fn example_name(self, n: usize) -> Option<String> {
+        self.examples.with(|examples| Some(examples.get(n)?.name.clone()))
+    }
+
+    /// What was recorded of the example on the screen, and its name in words; of the one that stands in as long as the ranker
     /// cannot be asked about anything else.
     pub fn recorded<T: Clone>(self, part: fn(&Example) -> &T) -> Option<(T, String)> {
-        let n = self.state.with(|state| state.example().or((!state.has_ranker()).then_some(0)))?;
+        let n = self
+            .state
+            .with(|state| state.example().or_else(|| (!state.has_ranker()).then(|| state.stand_in())))?;
         self.examples.with(|examples| {
             let example = examples.get(n)?;
             let device = &example.shipped.provenance.device;
@@ -209,9 +216,12 @@ impl Page {
                 self.use_folder(&shipped);
                 (Bundle::fetch(shipped).await, None)
             }
-            Some(said) => match other_bundle(said).await {
+            Some(said) => match Bundle::named(said).await {
                 Ok(bundle) => (Ok(bundle), None),
-                Err(failure) => (Bundle::fetch(shipped).await, Some(failure)),
+                Err(failure) => {
+                    let hint = format!("The page’s own bundle is shown instead. {}", failure.hint);
+                    (Bundle::fetch(shipped).await, Some(Failure { hint, ..failure }))
+                }
             },
         };
         match bundle {
@@ -326,17 +336,6 @@ impl Page {
             });
         }
     }
-}
-
-/// The bundle that a link names.
-async fn other_bundle(said: &str) -> Result<Bundle, Failure> {
-    let hint = "The page’s own bundle is shown instead. A bundle is a folder on the server of this page, or comes as files."
-        .to_owned();
-    let Some(folder) = browser::same_origin(&own_bundle::folder(said)) else {
-        let message = format!("The bundle “{said}” does not lie on the server of this page.");
-        return Err(Failure { code: FailureCode::Input, message, hint });
-    };
-    Bundle::fetch(folder).await.map_err(|failure| Failure { hint, ..failure })
 }
 
 fn unknown_in_link(unknown: usize) -> Failure {

@@ -20,7 +20,7 @@ pub fn PromptView() -> impl IntoView {
         Memo::new(move |_| page.state.with(|state| state.result.as_ref().map(|result| result.trace.clone())));
     view! {
         <Letters trace open=false/>
-        <Pointwise/>
+        <Pointwise trace open=false/>
     }
 }
 
@@ -110,9 +110,13 @@ fn cut_titles(trace: &Trace) -> Option<String> {
 
 /// One text that all candidates share, and the question about each.
 #[component]
-fn Pointwise() -> impl IntoView {
-    let page = expect_context::<Page>();
-    let read = Memo::new(move |_| page.state.with(|state| state.result.as_ref()?.trace.pointwise.clone()));
+pub fn Pointwise(
+    /// The record.
+    trace: Memo<Option<Trace>>,
+    /// Whether it is open from the beginning.
+    open: bool,
+) -> impl IntoView {
+    let read = Memo::new(move |_| trace.with(|trace| trace.as_ref()?.pointwise.clone()));
     move || {
         read.get().map(|PointwiseTrace { text, questions, tokens, scores, .. }| {
             let lines = questions.into_iter().zip(scores).map(|(question, score)| {
@@ -127,13 +131,13 @@ fn Pointwise() -> impl IntoView {
             });
             let lines = lines.collect_view();
             view! {
-                <details id=ids::PROMPT class="prompt">
+                <details id=ids::PROMPT class="prompt" open=open>
                     <summary>{format!("What the ranker read: {tokens} tokens")}</summary>
                     <p class="hint">
                         "The model reads your history once. Each candidate is added after it on its own and cannot see the others, \
                         so their order does not matter. Its score is how much likelier “yes” is than “no” as the next \
                         word (the difference of the two logits)."
-                        {page.state.with(|state| state.result.as_ref().map(|result| cut_titles(&result.trace)))}
+                        {trace.with_untracked(|trace| trace.as_ref().map(cut_titles))}
                     </p>
                     <pre id=ids::PROMPT_TEXT tabindex="0"><span class="span-history">{text}</span></pre>
                     <ul class="questions">{lines}</ul>

@@ -14,7 +14,10 @@ use crate::{
 
 /// A disclosure with both runners.
 #[component]
-pub fn Race() -> impl IntoView {
+pub fn Race(
+    /// Whether it is what is spoken of, and so open.
+    open: Signal<bool>,
+) -> impl IntoView {
     let page = expect_context::<Page>();
     let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let running = Memo::new(move |_| page.state.with(State::is_racing));
@@ -27,7 +30,7 @@ pub fn Race() -> impl IntoView {
         None => own.with(|own| own.as_ref()?.race.clone()),
     });
     view! {
-        <details id=ids::RACE class="prompt race">
+        <details id=ids::RACE class="prompt race" open=move || open.get()>
             <summary>"Race: one pass against writing the ranking out"</summary>
             <p class="hint">
                 "Most language models would write the twenty titles in their new order, one token after another. Here \
@@ -35,7 +38,7 @@ pub fn Race() -> impl IntoView {
                 without its adapter, which was taught letters only, writes."
             </p>
             <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
-            <Show when=move || !ready.get() && !page.state.with(State::is_guided)>
+            <Show when=move || !ready.get()>
                 <p class="hint">"To race on your own device, load the ranker."</p>
             </Show>
             <div class="actions">

@@ -37,6 +37,11 @@ pub fn RankingTable() -> impl IntoView {
     let all_rows = Memo::new(move |_| {
         trace.with(|trace| trace.as_ref().map(|trace| rows(trace, shown.get())).unwrap_or_default())
     });
+    let ranker = move || match (untuned(), letters.get()) {
+        (true, _) => "Ranker (untuned base model)",
+        (false, true) => "Ranker (by letters)",
+        (false, false) => "Ranker (film by film)",
+    };
     let drawn = move |(n, turn): (usize, Turn)| {
         let places = n * ROWS..(n + 1) * ROWS;
         let part = move || {
@@ -67,9 +72,9 @@ pub fn RankingTable() -> impl IntoView {
                         <Show when=move || fused.get()>
                             <th scope="col">"Together"</th>
                         </Show>
+                        <th scope="col">"Retriever"</th>
                         <Show when=has_ranker>
-                            <th scope="col">"Retriever"</th>
-                            <th scope="col">{move || if untuned() { "Ranker (untuned base model)" } else { "Ranker" }}</th>
+                            <th scope="col">{ranker}</th>
                         </Show>
                     </tr>
                 </thead>
@@ -77,11 +82,10 @@ pub fn RankingTable() -> impl IntoView {
                     {Turn::ROWS.into_iter().enumerate().map(drawn).collect_view()}
                 </tbody>
             </table>
-            <Show when=has_ranker>
-                <p class="hint">
-                    "Per cent: share among the twenty candidates. ▲ ▼: places gained or lost against the retriever."
-                </p>
-            </Show>
+            <p class="hint">
+                "Per cent: share among the twenty candidates."
+                {move || has_ranker().then_some(" ▲ ▼: places gained or lost against the retriever.")}
+            </p>
             <p id=ids::TIMINGS class="hint">{move || trace.with(|trace| trace.as_ref().map(timings))}</p>
         </Show>
     }
@@ -98,7 +102,7 @@ fn Recorded() -> impl IntoView {
         })?;
         let (badge, text) = match record {
             Record::Example(n) => {
-                let name = page.examples.with(|examples| Some(examples.get(n)?.name.clone()))?;
+                let name = page.example_name(n)?;
                 ("Recorded example", format!(" {name}, computed beforehand; no model was loaded."))
             }
             Record::File => ("Opened record", " It was computed elsewhere or earlier.".to_owned()),
@@ -207,11 +211,16 @@ fn RankingRow(
                     <Move cell by="both stages"/>
                 </td>
             })}
+            <td class="retriever">
+                {if row.ranker.is_some() {
+                    view! { <abbr title="place in the retriever’s order">"no. "</abbr>{row.retriever.rank} }.into_any()
+                } else {
+                    // Its order is the one shown.
+                    view! { <Bar share=row.retriever.bar/> }.into_any()
+                }}
+                <span class="odds">{percent(row.retriever.probability)}</span>
+            </td>
             {row.ranker.map(|cell| view! {
-                <td class="retriever">
-                    <abbr title="place in the retriever’s order">"no. "</abbr>
-                    {row.retriever_rank}
-                </td>
                 <td class="ranker">
                     {letters.then(|| view! { <span class="letter">{row.letter.to_string()}</span> })}
                     <Bar share=cell.bar/>
@@ -237,10 +246,9 @@ fn Move(
         1.. => "move up",
         _ => "move down",
     };
-    let steps = (cell.moved != 0).then(|| cell.moved.abs());
     view! {
         <span class=class>
-            <span aria-hidden="true">{mark} " " {steps}</span>
+            <span aria-hidden="true">{mark}</span>
             <span class="visually-hidden">{format!("place {} by {by}, {words}", cell.rank)}</span>
         </span>
     }

@@ -4,15 +4,15 @@ use leptos::prelude::*;
 use shared::exhibit::{Measured, Results as Measures};
 
 use super::page::Page;
-use crate::ids;
+use crate::{ids, view::View};
 
 /// The table and what to know about it.
 #[component]
 pub fn Results() -> impl IntoView {
     let page = expect_context::<Page>();
     view! {
-        <section class="panel wide" aria-labelledby="results-title">
-            <h2 id="results-title">"How good these models are"</h2>
+        <section class="panel wide" aria-labelledby=ids::title(View::Results)>
+            <h2 id=ids::title(View::Results) tabindex="-1">"How good these models are"</h2>
             {move || match page.results.get() {
                 Some(results) => view! { <Table results=(*results).clone()/> }.into_any(),
                 None => view! { <p class="hint">"This bundle has no measures."</p> }.into_any(),

@@ -7,6 +7,7 @@ use super::page::Page;
 use crate::{
     format::{duration, films},
     ids,
+    view::View,
 };
 
 /// The panel of the retriever.
@@ -17,8 +18,8 @@ pub fn RetrieverView() -> impl IntoView {
         page.state.with(|state| state.walk.clone().filter(|_| !state.history.items().is_empty()))
     });
     view! {
-        <section class="panel wide" aria-labelledby="retriever-title">
-            <h2 id="retriever-title">"How the retriever reads your history"</h2>
+        <section class="panel wide" aria-labelledby=ids::title(View::Retriever)>
+            <h2 id=ids::title(View::Retriever) tabindex="-1">"How the retriever reads your history"</h2>
             {move || match walk.get() {
                 Some(walk) => view! { <WalkTable walk/> }.into_any(),
                 None => view! { <p class="note">"Add a film: the retriever reads along."</p> }.into_any(),

@@ -9,7 +9,7 @@ use shared::{
 use crate::{
     format::films,
     import::Import,
-    state::{Measured, Outcome, Pending, Raced, Ranker, Record, Retriever, Shown, State},
+    state::{Measured, Opened, Outcome, Pending, Raced, Ranker, Record, Retriever, Shown, State},
     view::View,
 };
 
@@ -261,6 +261,9 @@ fn open(state: &mut State, record: Record, trace: Box<Trace>) {
     state.history.replace(history.clone());
     let count = films(history.len());
     state.announcement = format!("A record is shown, of a history of {count}.");
+    if let Record::Example(example) = record {
+        state.opened = Some(Opened { example, history: history.clone() });
+    }
     let outcome = Outcome { trace: *trace, history, record: Some(record) };
     // What was asked about another history is not shown beside it; of an example there is an answer to each way of asking.
     let answers = outcome.record == Some(Record::File) && outcome.trace.is_by_letters();

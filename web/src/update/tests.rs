@@ -253,7 +253,21 @@ fn an_example_can_be_asked_for_anew() {
     act(&mut state, Action::Open(Record::Example(0), example()), &catalog());
     let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
     apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(false) } });
-    assert_eq!((state.example(), state.history.items().len()), (None, 2));
+    // It stays the example, so the lesson goes on to speak of it, and what is added is not added to it.
+    assert_eq!(state.example(), Some(0));
+    act(&mut state, Action::Add(ItemId(3)), &catalog());
+    assert_eq!((state.example(), state.history.items()), (None, [ItemId(3)].as_slice()));
+}
+
+#[test]
+fn the_example_opened_last_stands_in_for_what_cannot_be_computed() {
+    let mut state = State::default();
+    assert_eq!(state.stand_in(), 0);
+    act(&mut state, Action::Open(Record::Example(3), example()), &catalog());
+    act(&mut state, Action::Remove(0), &catalog());
+    assert_eq!((state.example(), state.stand_in()), (None, 3));
+    act(&mut state, Action::Undo, &catalog());
+    assert_eq!(state.example(), Some(3));
 }
 
 #[test]

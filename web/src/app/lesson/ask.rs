@@ -69,15 +69,7 @@ pub fn Ask(
                 let disabled = Signal::derive(move || loaded.get() && !can_ask.get());
                 view! { <Radios id=ids::ASKED legend="Ask" choices chosen disabled choose/> }
             }}
-            <Show
-                when=move || loaded.get()
-                fallback=move || view! {
-                    <p class="hint">
-                        "You are seeing recorded answers."
-                        {move || (!page.state.with(State::is_guided)).then_some(" Load the ranker to ask the model yourself.")}
-                    </p>
-                }
-            >
+            <Show when=move || loaded.get()>
                 <div class="actions">
                     <button
                         id=ids::ASK

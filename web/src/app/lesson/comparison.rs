@@ -44,7 +44,7 @@ pub fn Compare(
                 {move || trace.with(|trace| trace.as_ref().map(|now| {
                     pinned.with(|pinned| match pinned {
                         Some(pinned) => format!("The ranker’s own order. Pinned: {}. Now: {}.{}", asked(pinned), asked(now), tau(pinned, now)),
-                        None => format!("The ranker’s own order: {}.", asked(now)),
+                        None => format!("The ranker’s own order, and the place of each film in the retriever’s: {}.", asked(now)),
                     })
                 }))}
             </caption>
@@ -52,7 +52,7 @@ pub fn Compare(
                 <tr>
                     <th scope="col">"Now"</th>
                     <th scope="col">"Film"</th>
-                    <th scope="col">{move || if pinned.with(Option::is_some) { "Place when pinned" } else { "Place by the retriever" }}</th>
+                    <th scope="col">{move || if pinned.with(Option::is_some) { "When pinned" } else { "Retriever" }}</th>
                 </tr>
             </thead>
             <tbody>
@@ -93,9 +93,8 @@ fn lines(pinned: Option<&Trace>, now: &Trace) -> impl IntoView + use<> {
                 <th scope="row">{line.title.clone()}</th>
                 <td>
                     {before.map_or("new".to_owned(), |before| before.to_string())}
-                    " "
                     {moved.map(|(mark, words)| view! {
-                        <span aria-hidden="true">{mark}</span>
+                        <span class="move" aria-hidden="true">{mark}</span>
                         <span class="visually-hidden">{words}</span>
                     })}
                 </td>

@@ -54,11 +54,20 @@ pub fn Export(
         (ids::LETTERS, "Letters", picture::letters),
         (ids::VOCABULARY, "Vocabulary", |trace, _| picture::vocabulary(trace)),
     ];
+    let by_letters = Memo::new(move |_| trace.with(|trace| trace.as_ref().is_some_and(Trace::is_by_letters)));
     let buttons = pictures.into_iter().flat_map(move |(figure, name, kind)| {
+        // Asked film by film, there is nothing of the vocabulary to draw.
+        let disabled = move || figure == ids::VOCABULARY && !by_letters.get();
+        let name = move || if by_letters.get() || figure == ids::VOCABULARY { name } else { "Films" };
         [("SVG", false), ("PNG", true)].map(|(ending, png)| {
             view! {
-                <button id=ids::picture(figure, ending) type="button" on:click=move |_| draw(kind, png)>
-                    {format!("{name} ({ending})")}
+                <button
+                    id=ids::picture(figure, ending)
+                    type="button"
+                    disabled=disabled
+                    on:click=move |_| draw(kind, png)
+                >
+                    {move || format!("{} ({ending})", name())}
                 </button>
             }
         })
@@ -74,6 +83,9 @@ pub fn Export(
     let read = |text: &str| Ok(Action::Open(Record::File, Box::new(record::read(text)?)));
     view! {
         <h3>"Take it along"</h3>
+        <p class="hint">
+            "The address of the page opens this step with this history, way of asking, temperature and type, shown alone if it is now."
+        </p>
         <div class="actions">
             <button id=ids::SAVE type="button" on:click=save>"Save the record (JSON)"</button>
             <button id=ids::COPY type="button" on:click=copy>"Copy the ranking (Markdown)"</button>

@@ -5,31 +5,43 @@ mod comparison;
 mod export;
 mod figures;
 mod formula;
+mod heading;
 mod shuffle;
+mod stages;
 mod stepper;
 
 use leptos::prelude::*;
 
 use shared::trace::Trace;
 
-use super::{browser, history_list::Examples, page::Page, prompt_view::Letters, race::Race};
+use super::{
+    browser,
+    history_list::Examples,
+    page::Page,
+    prompt_view::{Letters, Pointwise},
+    race::Race,
+};
 use crate::{
     compare, ids,
     lesson::{LESSON, Topic},
     state::{Outcome, State},
-    update::Action,
+    view::View,
 };
 use ask::Ask;
 use comparison::Compare;
 use export::Export;
 use figures::{LetterFigure, VocabularyFigure};
 use formula::{FormulaView, Temperature};
+use heading::Heading;
 use shuffle::Shuffle;
+use stages::{CandidatesFigure, HistoryFigure};
 use stepper::{Guess, Guesses, Stepper};
 
 /// The pictures of the lesson, in the order in which they stand until a step asks for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Picture {
+    History,
+    Candidates,
     Scores,
     Prompt,
     Ranking,
@@ -38,29 +50,38 @@ enum Picture {
 }
 
 impl Picture {
-    const ALL: [Self; 5] = [Self::Scores, Self::Prompt, Self::Ranking, Self::Shuffle, Self::Race];
+    const ALL: [Self; 7] = [
+        Self::History,
+        Self::Candidates,
+        Self::Scores,
+        Self::Prompt,
+        Self::Ranking,
+        Self::Shuffle,
+        Self::Race,
+    ];
 
-    /// The picture that a step is about.
-    fn of(topic: Topic) -> Option<Self> {
+    /// The pictures that a step is about.
+    fn of(topic: Topic) -> &'static [Self] {
         match topic {
-            Topic::History => None,
-            Topic::Letters | Topic::Vocabulary => Some(Self::Scores),
-            Topic::Prompt => Some(Self::Prompt),
-            Topic::Candidates | Topic::Ranking => Some(Self::Ranking),
-            Topic::Race => Some(Self::Race),
+            Topic::History => &[Self::History],
+            Topic::Candidates => &[Self::Candidates],
+            Topic::Letters | Topic::Vocabulary => &[Self::Scores],
+            Topic::Prompt => &[Self::Prompt],
+            Topic::Ranking => &[Self::Ranking, Self::Shuffle],
+            Topic::Race => &[Self::Race],
         }
     }
 
     /// Whether the answer to a step's question can be read off it.
     fn tells(self, topic: Topic) -> bool {
         let others = match topic {
-            // The bars show the order, and so does, nearly, the mean over other orders.
-            Topic::Ranking => &[Self::Scores, Self::Shuffle][..],
+            // The bars show the order.
+            Topic::Ranking => &[Self::Scores][..],
             // The race begins with the same prompt, and with the likeliest token.
             Topic::Prompt | Topic::Vocabulary => &[Self::Race],
             _ => &[],
         };
-        Self::of(topic) == Some(self) || others.contains(&self)
+        Self::of(topic).contains(&self) || others.contains(&self)
     }
 }
 
@@ -69,7 +90,11 @@ impl Picture {
 pub fn Lesson() -> impl IntoView {
     let page = expect_context::<Page>();
     let trace = page.lesson();
+    let alone = Memo::new(move |_| page.state.with(State::is_guided));
     let marked = Memo::new(move |_| page.state.with(|state| Picture::of(LESSON[state.display.step].topic)));
+    let is_marked = move |picture: Picture| Signal::derive(move || marked.get().contains(&picture));
+    let of_vocabulary =
+        move || page.state.with(|state| LESSON[state.display.step].topic == Topic::Vocabulary);
     let guesses = RwSignal::new(Guesses::default());
     // Nobody guesses what can be seen below the question.
     let hidden = Memo::new(move |_| {
@@ -78,62 +103,56 @@ pub fn Lesson() -> impl IntoView {
             || trace.with(|trace| trace.as_ref().is_some_and(|trace| LESSON[step].answer(trace).is_some()));
         (LESSON[step].hides && guesses.get()[step].is_none() && can_be_said()).then_some(step)
     });
-    // What a step speaks of stands right below it.
+    // What a step speaks of stands first; a class sees nothing else.
     let pictures = move || {
-        let mut pictures = Picture::ALL.to_vec();
-        pictures.sort_by_key(|&picture| Some(picture) != marked.get());
-        pictures
-    };
-    let alone = move |_| {
-        page.act(Action::Guided(true));
-        browser::focus_soon(vec![ids::STEP_TITLE.into()]);
+        let marked = marked.get();
+        let others = Picture::ALL.into_iter().filter(|picture| !alone.get() && !marked.contains(picture));
+        marked.iter().copied().chain(others).collect::<Vec<_>>()
     };
     view! {
-        <section id=ids::LESSON class="panel wide lesson" aria-labelledby="lesson-title">
-            <h2 id="lesson-title">"How a language model ranks with one forward pass"</h2>
-            <Stepper trace guesses/>
-            // Whoever sees the lesson alone has the way back at its end.
-            <Show when=move || !page.state.with(State::is_guided)>
-                <p class="class">
-                    <button id=ids::GUIDED type="button" on:click=alone>"Show only the lesson"</button>
-                    <span class="hint">
-                        "For a class. The address of the page then opens this step, with this history, way of asking and temperature."
-                    </span>
-                </p>
-            </Show>
-            <Show when=move || page.state.with(State::is_guided)>
-                <Examples/>
-            </Show>
-            <Ask trace/>
-            <p id=ids::LESSON_NOTE class="hint">{move || note(page, trace)}</p>
-            <Show when=move || trace.with(Option::is_some)>
-                <For each=pictures key=|picture| *picture let(picture)>
-                    <Show when=move || marked.get() == Some(picture)>
-                        <HiddenNote hidden guesses/>
-                    </Show>
-                    <div
-                        class="figure"
-                        class:marked=move || marked.get() == Some(picture)
-                        hidden=move || hidden.get().is_some_and(|step| picture.tells(LESSON[step].topic))
-                    >
-                        {match picture {
-                            Picture::Scores => view! {
-                                <div class="figures">
-                                    <div><LetterFigure trace/></div>
-                                    <div><VocabularyFigure trace/></div>
-                                </div>
-                                <Temperature/>
-                                <FormulaView trace/>
-                            }.into_any(),
-                            Picture::Prompt => view! { <Letters trace open=true/> }.into_any(),
-                            Picture::Ranking => view! { <Compare trace/> }.into_any(),
-                            Picture::Shuffle => view! { <Shuffle/> }.into_any(),
-                            Picture::Race => view! { <Race/> }.into_any(),
-                        }}
-                    </div>
-                </For>
-                <Export trace/>
-            </Show>
+        <section id=ids::LESSON class="panel wide lesson" aria-labelledby=ids::title(View::Lesson)>
+            <Heading/>
+            <div class="talk">
+                <Stepper trace guesses/>
+                <Show when=move || alone.get()>
+                    <Examples/>
+                </Show>
+                <Ask trace/>
+                <p id=ids::LESSON_NOTE class="hint">{move || note(page, trace)}</p>
+            </div>
+            <div class="pictures">
+                <Show when=move || trace.with(Option::is_some)>
+                    <HiddenNote hidden guesses/>
+                    <For each=pictures key=|picture| *picture let(picture)>
+                        <div
+                            class="figure"
+                            class:marked=is_marked(picture)
+                            hidden=move || hidden.get().is_some_and(|step| picture.tells(LESSON[step].topic))
+                        >
+                            {match picture {
+                                Picture::History => view! { <HistoryFigure trace/> }.into_any(),
+                                Picture::Candidates => view! { <CandidatesFigure trace/> }.into_any(),
+                                Picture::Scores => view! {
+                                    <div class="figures" class:of-vocabulary=of_vocabulary>
+                                        <div><LetterFigure trace/></div>
+                                        <div><VocabularyFigure trace/></div>
+                                    </div>
+                                    <Temperature/>
+                                    <FormulaView trace/>
+                                }.into_any(),
+                                Picture::Prompt => view! {
+                                    <Letters trace open=true/>
+                                    <Pointwise trace open=true/>
+                                }.into_any(),
+                                Picture::Ranking => view! { <Compare trace/> }.into_any(),
+                                Picture::Shuffle => view! { <Shuffle open=is_marked(picture)/> }.into_any(),
+                                Picture::Race => view! { <Race open=is_marked(picture)/> }.into_any(),
+                            }}
+                        </div>
+                    </For>
+                    <Export trace/>
+                </Show>
+            </div>
         </section>
     }
 }
@@ -170,18 +189,23 @@ fn note(page: Page, trace: Memo<Option<Trace>>) -> String {
         };
         let asked = compare::asked(trace);
         let here = format!("Computed here, on {}: asked {asked}.", trace.provenance.device);
+        let loaded = page.state.with(State::has_ranker);
+        let ask = if loaded { "" } else { " To ask the model yourself, load the ranker." };
         page.state.with(|state| match (&state.lesson, state.example(), &state.result) {
             (Some(Outcome { record: Some(_), .. }), _, _)
-            | (None, None, Some(Outcome { record: Some(_), .. })) => format!("Recorded answer: asked {asked}."),
+            | (None, None, Some(Outcome { record: Some(_), .. }))
+            | (None, Some(_), _) => format!("Recorded answer: asked {asked}.{ask}"),
             (Some(outcome), _, _) if outcome.history != state.history.items() => {
                 format!("Your history has changed since this answer (asked {asked}): ask again.")
             }
             (Some(_), _, _) => here,
-            (None, Some(_), _) => format!("Recorded answer: asked {asked}. No model was loaded for it."),
             (None, None, Some(result)) if result.trace.is_ranked() => here,
-            (None, None, _) => format!(
-                "Recorded answer of the first example: asked {asked}. To see your own history here, load the ranker."
-            ),
+            (None, None, _) => {
+                let example = page.example_name(state.stand_in()).unwrap_or_default();
+                format!(
+                    "Recorded answer of the example “{example}”: asked {asked}. To see your own films here, load the ranker."
+                )
+            }
         })
     })
 }

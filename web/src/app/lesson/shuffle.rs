@@ -17,7 +17,10 @@ const ORDERS: usize = 8;
 
 /// A disclosure with the study.
 #[component]
-pub fn Shuffle() -> impl IntoView {
+pub fn Shuffle(
+    /// Whether it is what is spoken of, and so open.
+    open: Signal<bool>,
+) -> impl IntoView {
     let page = expect_context::<Page>();
     let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
@@ -33,7 +36,7 @@ pub fn Shuffle() -> impl IntoView {
         page.act(Action::Shuffle((0..ORDERS).map(|_| browser::shuffled(candidates)).collect()));
     };
     view! {
-        <details class="prompt">
+        <details class="prompt" open=move || open.get()>
             <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
             <p class="hint">
                 "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
@@ -42,7 +45,7 @@ pub fn Shuffle() -> impl IntoView {
                 gives each letter 5 %; with eight, chance alone gives some 2 % and some 9 %."
             </p>
             <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
-            <Show when=move || !ready.get() && !page.state.with(State::is_guided)>
+            <Show when=move || !ready.get()>
                 <p class="hint">"To ask about your own films, load the ranker."</p>
             </Show>
             <div class="actions">

@@ -1,12 +1,13 @@
 //! The steps of the lesson, each with a question to answer before one looks.
 
-use leptos::prelude::*;
-use shared::trace::Trace;
+use leptos::{ev, prelude::*};
+use shared::trace::{Asking, Trace};
 
 use crate::{
     app::{browser, page::Page, radio::Radios},
     ids,
     lesson::{LESSON, STEPS},
+    state::State,
     update::Action,
 };
 
@@ -45,6 +46,15 @@ pub fn Stepper(
         page.act(Action::Step(to));
         browser::focus_soon(vec![ids::STEP_TITLE.into()]);
     };
+    let alone = Memo::new(move |_| page.state.with(State::is_guided));
+    turn_by_clicker(move |by| {
+        if alone.get_untracked()
+            && let Some(to) = step.get_untracked().checked_add_signed(by).filter(|&to| to < STEPS)
+        {
+            go(to);
+        }
+        alone.get_untracked()
+    });
     view! {
         <div class="step">
             {move || {
@@ -70,10 +80,32 @@ pub fn Stepper(
                     disabled=move || step.get() + 1 == STEPS
                     on:click=move |_| go(step.get_untracked() + 1)
                 >"Next"</button>
-                <span class="hint">{move || format!("Step {} of {STEPS}", step.get() + 1)}</span>
+                <span class="hint">
+                    {move || format!("Step {} of {STEPS}", step.get() + 1)}
+                    {move || alone.get().then_some(". PageDown and PageUp, or a presenter’s clicker, turn them.")}
+                </span>
             </div>
         </div>
     }
+}
+
+/// PageDown and PageUp, which presenters' clickers send, turn the steps; `turn` says whether it takes them.
+fn turn_by_clicker(turn: impl Fn(isize) -> bool + 'static) {
+    let handle = window_event_listener(ev::keydown, move |event| {
+        let by = match event.key().as_str() {
+            "PageDown" => 1,
+            "PageUp" => -1,
+            _ => return,
+        };
+        // What can itself be moved by these keys keeps them.
+        let element = document().active_element();
+        let takes =
+            element.and_then(|element| element.closest("input, select, pre").ok().flatten()).is_some();
+        if !takes && turn(by) {
+            event.prevent_default();
+        }
+    });
+    on_cleanup(move || handle.remove());
 }
 
 /// Predict, then look.
@@ -86,17 +118,28 @@ fn Question(
     /// What was guessed.
     guesses: RwSignal<Guesses>,
 ) -> impl IntoView {
+    let page = expect_context::<Page>();
     let step = &LESSON[n];
     let guess = Signal::derive(move || guesses.get()[n].and_then(Guess::choice));
+    let answer = Memo::new(move |_| trace.with(|trace| step.answer(trace.as_ref()?)));
+    // Most steps are about letters.
+    let film_by_film = Memo::new(move |_| {
+        let unsaid = answer.with(Option::is_none);
+        unsaid && trace.with(|trace| trace.as_ref().is_some_and(|trace| trace.pointwise.is_some()))
+    });
     let verdict = move || {
         let guess = guess.get()?;
-        let Some(answer) = trace.with(|trace| step.answer(trace.as_ref()?)) else {
-            return Some(
-                "This record does not say. Take an example, or ask the ranker by letters.".to_owned(),
-            );
-        };
-        let head = if guess == answer.choice { "Yes." } else { "No." };
-        Some(format!("{head} {}", answer.because))
+        Some(answer.with(|answer| match answer {
+            None => "This record does not say. Take an example, or ask the ranker by letters.".to_owned(),
+            Some(answer) => {
+                let head = if guess == answer.choice { "Yes." } else { "No." };
+                format!("{head} {}", answer.because)
+            }
+        }))
+    };
+    let by_letters = move |_| {
+        let untuned = page.state.with_untracked(|state| state.asking.untuned);
+        page.act(Action::Ask(Asking { letters: true, untuned, order: Vec::new() }));
     };
     let choices = step.choices.iter().map(|choice| (*choice).to_owned()).collect();
     view! {
@@ -104,6 +147,12 @@ fn Question(
             <p><strong>"First guess: "</strong>{step.question}</p>
             <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |choice| guesses.update(|guesses| guesses[n] = Some(Guess::Choice(choice)))/>
             <p id=ids::ANSWER role="status">{verdict}</p>
+            <Show when=move || film_by_film.get()>
+                <p class="note">
+                    "This step is about letters, and the answer on the screen was given film by film. "
+                    <button id=ids::BY_LETTERS type="button" on:click=by_letters>"Ask by letters"</button>
+                </p>
+            </Show>
         </div>
     }
 }

@@ -1,0 +1,60 @@
+//! The lesson alone, as a class sees it.
+
+use serde_json::json;
+use web::{ids, lesson::STEPS};
+
+use super::{
+    driver::{SOON, Settings, Visitor},
+    lesson::choose,
+    site::Served,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_class_sees_one_picture_a_step_and_a_clicker_turns_them() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let site = Served::without_base();
+    visitor.open(&format!("{}/#view=lesson&step={STEPS}", site.url)).await;
+    let title = |step: usize| format!("{step}. ");
+    visitor.wait_for_text(ids::STEP_TITLE, &title(STEPS), SOON).await;
+    visitor.click(ids::GUIDED).await;
+    let alone = format!("!document.getElementById('{}') && !document.querySelector('nav')", ids::SEARCH);
+    visitor.wait("the lesson alone", &alone, SOON).await;
+    // It is in the link.
+    visitor.reload().await;
+    visitor.wait_for_text(ids::STEP_TITLE, &title(STEPS), SOON).await;
+    let one = "document.querySelectorAll('.lesson .figure:not(.covered)').length === 1";
+    visitor.wait("one picture", &format!("{alone} && {one}"), SOON).await;
+    visitor.wait("the race", &format!("document.getElementById('{}').open", ids::RACE), SOON).await;
+
+    let press = |key: &str| {
+        format!("document.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true }}))")
+    };
+    for step in (2..STEPS).rev() {
+        visitor.value(&press("PageUp")).await;
+        visitor.wait_for_text(ids::STEP_TITLE, &title(step), SOON).await;
+    }
+    // The candidates with the retriever's scores, once there is a guess.
+    visitor.wait("a cover", &format!("!!document.getElementById('{}')", ids::REVEAL), SOON).await;
+    let seen = format!("!!document.getElementById('{}').offsetParent", ids::CANDIDATES);
+    assert_eq!(visitor.value(&seen).await, json!(false));
+    choose(&visitor, ids::QUESTION, 1).await;
+    let rows = format!("document.querySelectorAll('#{} tbody tr').length === 20", ids::CANDIDATES);
+    visitor.wait("the candidates", &format!("{rows} && {seen}"), SOON).await;
+    visitor.screenshot("class").await;
+    visitor.value(&press("PageUp")).await;
+    let films = format!("document.querySelectorAll('#{} li').length > 2", ids::TOLD);
+    visitor.wait("the history", &films, SOON).await;
+    // There is nothing before the first step.
+    visitor.value(&press("PageUp")).await;
+    for step in 2..=STEPS {
+        visitor.value(&press("PageDown")).await;
+        visitor.wait_for_text(ids::STEP_TITLE, &title(step), SOON).await;
+    }
+
+    visitor.click(ids::GUIDED).await;
+    visitor.wait("the whole page", &format!("!({alone})"), SOON).await;
+    // There the keys scroll.
+    visitor.value(&press("PageUp")).await;
+    visitor.wait_for_text(ids::STEP_TITLE, &title(STEPS), SOON).await;
+    visitor.leave().await;
+}
