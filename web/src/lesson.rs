@@ -220,7 +220,7 @@ pub static LESSON: [Step; STEPS] = [
                adapter is a small set of extra weights, trained on other users’ choices; without it the language model is as it was \
                downloaded, and at chance: ask “By letters, untuned”, look at several examples, and \
                the same letters win whatever stands under them. Recommendations here ask film by film, where \
-               the order cannot matter. Once you have guessed, there are eight other orders of the same films further down: do the films keep their places, or the letters?",
+               the order cannot matter. Once you have guessed, there are eight other orders of the same films below the ranking: do the films keep their places, or the letters?",
         topic: Topic::Ranking,
         hides: true,
         question: "How far did the retriever’s first candidate move?",
@@ -244,7 +244,7 @@ pub static LESSON: [Step; STEPS] = [
     Step {
         title: "Why not simply ask?",
         text: "Most language models are used by letting them write. They would write twenty titles, token by token, one pass \
-               each, and may write titles that are not among the candidates. Below is a race of both; with the ranker loaded, they race \
+               each, and may write titles that are not among the candidates. Here is a race of both; with the ranker loaded, they race \
                on your device.",
         topic: Topic::Race,
         hides: false,

@@ -260,7 +260,18 @@ impl State {
     /// history of the visitor's.
     pub fn example(&self) -> Option<usize> {
         let opened = self.opened.as_ref()?;
-        (opened.history == self.history.items()).then_some(opened.example)
+        // A file can be about the same history.
+        let file = self.result.as_ref().is_some_and(|result| result.record == Some(Record::File));
+        let about_file = file && !self.is_stale();
+        (!about_file && opened.history == self.history.items()).then_some(opened.example)
+    }
+
+    /// The answer of a ranker that the lesson can speak of where it has none of its own: no record of an example that the
+    /// visitor has changed since.
+    pub fn ranked(&self) -> Option<&Outcome> {
+        let result = self.result.as_ref()?;
+        let example = matches!(result.record, Some(Record::Example(_)));
+        (result.trace.is_ranked() && !(example && self.is_stale())).then_some(result)
     }
 
     /// The example that stands for the visitor's history where nothing can be computed about it.

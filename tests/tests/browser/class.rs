@@ -41,6 +41,8 @@ async fn a_class_sees_one_picture_a_step_and_a_clicker_turns_them() {
     let rows = format!("document.querySelectorAll('#{} tbody tr').length === 20", ids::CANDIDATES);
     visitor.wait("the candidates", &format!("{rows} && {seen}"), SOON).await;
     visitor.screenshot("class").await;
+    // The choice made keeps the focus, and not the clicker's keys.
+    visitor.value(&format!("document.getElementById('{}').focus()", ids::choice(ids::QUESTION, 1))).await;
     visitor.value(&press("PageUp")).await;
     let films = format!("document.querySelectorAll('#{} li').length > 2", ids::TOLD);
     visitor.wait("the history", &films, SOON).await;

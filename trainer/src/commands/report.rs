@@ -54,7 +54,8 @@ pub fn run(args: &ReportArgs, common: &Common, printer: &Printer) -> anyhow::Res
     }
     let systems = tables::systems(&retrievers);
     let shown = if args.all { systems.iter().collect() } else { tables::chosen(&systems) };
-    if shown.len() < systems.len() {
+    // As JSON all are printed.
+    if shown.len() < systems.len() && !common.json {
         let (hidden, all) = (systems.len() - shown.len(), systems.len());
         printer.note(&format!(
             "{hidden} of {all} settings are not shown: others of the same network do better on validation; --all shows them"

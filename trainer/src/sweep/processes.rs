@@ -23,15 +23,16 @@ struct Running {
 }
 
 impl Processes {
-    /// Starts one and waits for its end.
+    /// Starts one and waits for its end; does not come back once [`Self::end`] was called, as the program ends then.
     ///
     /// # Errors
-    /// One that cannot be started, or that [`Self::end`] ended.
+    /// One that cannot be started.
     pub fn run(&self, command: &mut Command) -> io::Result<ExitStatus> {
         let id = {
             let mut running = self.running();
             if running.ended {
-                return Err(ended());
+                drop(running);
+                wait_for_the_end();
             }
             let child = command.spawn()?;
             let id = child.id();
@@ -41,13 +42,17 @@ impl Processes {
         loop {
             {
                 let children = &mut self.running().children;
-                let place = children.iter().position(|child| child.id() == id).ok_or_else(ended)?;
-                if children[place].try_wait()?.is_some() {
-                    return children.swap_remove(place).wait();
+                match children.iter().position(|child| child.id() == id) {
+                    Some(place) if children[place].try_wait()?.is_some() => {
+                        return children.swap_remove(place).wait();
+                    }
+                    Some(_) => {}
+                    None => break,
                 }
             }
             thread::sleep(POLL);
         }
+        wait_for_the_end()
     }
 
     /// Kills all of them, which loses nothing that they have kept, and lets none begin.
@@ -66,6 +71,9 @@ impl Processes {
     }
 }
 
-fn ended() -> io::Error {
-    io::Error::other("the sweep was ended")
+/// Nothing is said or begun on the way out.
+fn wait_for_the_end() -> ! {
+    loop {
+        thread::park();
+    }
 }

@@ -147,9 +147,8 @@ impl Page {
                 if let Some(n) = state.example() {
                     return recorded(n);
                 }
-                let trace = state.result.as_ref().map(|result| &result.trace);
                 // There is always something to look at.
-                trace.filter(|trace| trace.is_ranked()).cloned().or_else(|| recorded(state.stand_in()))
+                state.ranked().map(|result| result.trace.clone()).or_else(|| recorded(state.stand_in()))
             })
         })
     }

@@ -264,10 +264,16 @@ fn the_example_opened_last_stands_in_for_what_cannot_be_computed() {
     let mut state = State::default();
     assert_eq!(state.stand_in(), 0);
     act(&mut state, Action::Open(Record::Example(3), example()), &catalog());
+    assert!(state.ranked().is_some());
     act(&mut state, Action::Remove(0), &catalog());
-    assert_eq!((state.example(), state.stand_in()), (None, 3));
+    // Its record is about another history now.
+    assert_eq!((state.example(), state.stand_in(), state.ranked()), (None, 3, None));
     act(&mut state, Action::Undo, &catalog());
     assert_eq!(state.example(), Some(3));
+    // A file about the same history is what was opened, not the example.
+    act(&mut state, Action::Open(Record::File, example()), &catalog());
+    assert_eq!(state.example(), None);
+    assert!(state.ranked().is_some());
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn say_how_to_go_on(checkpoint: PathBuf, printer: &Printer) {
     let printer = *printer;
     interrupt::before_end(move || {
         printer.note(if checkpoint.exists() {
-            "stopped; the same command with --resume goes on from the last checkpoint"
+            "stopped; the same command with --resume, in the place of --force and --start, goes on from the last checkpoint"
         } else {
             "stopped before the first checkpoint: there is nothing to go on from; begin anew with --force"
         });

@@ -191,16 +191,15 @@ fn note(page: Page, trace: Memo<Option<Trace>>) -> String {
         let here = format!("Computed here, on {}: asked {asked}.", trace.provenance.device);
         let loaded = page.state.with(State::has_ranker);
         let ask = if loaded { "" } else { " To ask the model yourself, load the ranker." };
-        page.state.with(|state| match (&state.lesson, state.example(), &state.result) {
+        page.state.with(|state| match (&state.lesson, state.example(), state.ranked()) {
             (Some(Outcome { record: Some(_), .. }), _, _)
             | (None, None, Some(Outcome { record: Some(_), .. }))
             | (None, Some(_), _) => format!("Recorded answer: asked {asked}.{ask}"),
             (Some(outcome), _, _) if outcome.history != state.history.items() => {
                 format!("Your history has changed since this answer (asked {asked}): ask again.")
             }
-            (Some(_), _, _) => here,
-            (None, None, Some(result)) if result.trace.is_ranked() => here,
-            (None, None, _) => {
+            (Some(_), _, _) | (None, None, Some(_)) => here,
+            (None, None, None) => {
                 let example = page.example_name(state.stand_in()).unwrap_or_default();
                 format!(
                     "Recorded answer of the example “{example}”: asked {asked}. To see your own films here, load the ranker."

@@ -97,10 +97,10 @@ fn turn_by_clicker(turn: impl Fn(isize) -> bool + 'static) {
             "PageUp" => -1,
             _ => return,
         };
-        // What can itself be moved by these keys keeps them.
+        // What can itself be moved by these keys keeps them; a choice that was made cannot.
+        let moved = "input:not([type=radio]):not([type=checkbox]), select, pre";
         let element = document().active_element();
-        let takes =
-            element.and_then(|element| element.closest("input, select, pre").ok().flatten()).is_some();
+        let takes = element.and_then(|element| element.closest(moved).ok().flatten()).is_some();
         if !takes && turn(by) {
             event.prevent_default();
         }
@@ -140,6 +140,8 @@ fn Question(
     let by_letters = move |_| {
         let untuned = page.state.with_untracked(|state| state.asking.untuned);
         page.act(Action::Ask(Asking { letters: true, untuned, order: Vec::new() }));
+        // The button goes with what it is about.
+        browser::focus_soon(vec![ids::STEP_TITLE.into()]);
     };
     let choices = step.choices.iter().map(|choice| (*choice).to_owned()).collect();
     view! {
