@@ -30,14 +30,12 @@ pub fn letter_bars(trace: &Trace, temperature: f32) -> Vec<LetterBar> {
         (None, Some(ranker)) => &ranker.scores,
         (None, None) => return Vec::new(),
     };
-    let probabilities = softmax(logits, temperature);
-    let most = probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    let read = logits.iter().zip(probabilities);
+    let read = logits.iter().zip(shares(logits, temperature));
     trace
         .by_letter()
         .into_iter()
         .zip(read)
-        .map(|(place, (&logit, probability))| {
+        .map(|(place, (&logit, (probability, bar)))| {
             let candidate = &trace.candidates[place];
             LetterBar {
                 letter: candidate.letter,
@@ -45,10 +43,17 @@ pub fn letter_bars(trace: &Trace, temperature: f32) -> Vec<LetterBar> {
                 title: candidate.title.clone(),
                 logit,
                 probability,
-                bar: probability / most,
+                bar,
             }
         })
         .collect()
+}
+
+/// Softmax at a temperature, and each one's share of the largest: the length of its bar.
+pub fn shares(logits: &[f32], temperature: f32) -> Vec<(f32, f32)> {
+    let probabilities = softmax(logits, temperature);
+    let most = probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    probabilities.into_iter().map(|probability| (probability, probability / most)).collect()
 }
 
 /// One token of the whole vocabulary.

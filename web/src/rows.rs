@@ -3,10 +3,9 @@
 use shared::{
     catalog::ItemId,
     trace::{FusedTrace, Trace},
-    verbalizer::softmax,
 };
 
-use crate::state::Shown;
+use crate::{letters::shares, state::Shown};
 
 /// One candidate as the table shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,20 +54,23 @@ pub struct Proposed {
 
 /// The candidates in the retriever's order.
 pub fn proposed(trace: &Trace) -> Vec<Proposed> {
-    let scores: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
-    let probabilities = softmax(&scores, 1.0);
-    let most = probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     trace
         .candidates
         .iter()
-        .zip(probabilities)
-        .map(|(candidate, probability)| Proposed {
+        .zip(retriever_shares(trace))
+        .map(|(candidate, (probability, bar))| Proposed {
             title: candidate.title.clone(),
             score: candidate.score,
             probability,
-            bar: probability / most,
+            bar,
         })
         .collect()
+}
+
+/// What the retriever gives each candidate of all, and the length of its bar.
+fn retriever_shares(trace: &Trace) -> Vec<(f32, f32)> {
+    let scores: Vec<f32> = trace.candidates.iter().map(|candidate| candidate.score).collect();
+    shares(&scores, 1.0)
 }
 
 /// The rows of a Trace in the order asked for.
@@ -76,7 +78,7 @@ pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
     let largest =
         |probabilities: &mut dyn Iterator<Item = f32>| probabilities.fold(f32::MIN_POSITIVE, f32::max);
     let ranker_most = largest(&mut trace.ranking.iter().filter_map(|ranked| ranked.probability));
-    let proposed = proposed(trace);
+    let retriever = retriever_shares(trace);
     let fused_most = largest(&mut trace.fused.iter().flat_map(|fused| fused.probabilities.iter().copied()));
     let mut rows: Vec<Row> = trace
         .ranking
@@ -89,8 +91,7 @@ pub fn rows(trace: &Trace, shown: Shown) -> Vec<Row> {
                 moved: ranked.retriever_rank as i64 - rank as i64,
             };
             let candidate = ranked.retriever_rank - 1;
-            let (probability, bar) =
-                proposed.get(candidate).map_or((0.0, 0.0), |proposed| (proposed.probability, proposed.bar));
+            let (probability, bar) = retriever.get(candidate).copied().unwrap_or_default();
             let ranker = ranked.probability.zip(ranked.ranker_rank);
             let fused = trace.fused.as_ref().and_then(|fused| fused.probabilities.get(candidate));
             let place = match shown {

@@ -27,9 +27,7 @@ pub fn HistoryList() -> impl IntoView {
                 <HistoryRow item items/>
             </For>
         </ol>
-        <Show when=move || items.with(|items| items.len() > PROMPT_HISTORY)>
-            <p class="hint">{format!("The ranker reads the last {PROMPT_HISTORY}; the retriever reads all.")}</p>
-        </Show>
+        <ReadInPart films=Signal::derive(move || items.with(Vec::len))/>
         <div class="actions">
             <button
                 id=ids::RECOMMEND
@@ -90,6 +88,19 @@ fn hint(page: Page) -> String {
             format!("{}, newest last; the order matters.", films(state.history.items().len()))
         }
     })
+}
+
+/// Says that the ranker does not read all of a long history.
+#[component]
+pub fn ReadInPart(
+    /// Films of the history.
+    films: Signal<usize>,
+) -> impl IntoView {
+    view! {
+        <Show when=move || { films.get() > PROMPT_HISTORY }>
+            <p class="hint">{format!("The ranker reads the last {PROMPT_HISTORY}; the retriever reads all.")}</p>
+        </Show>
+    }
 }
 
 /// Ctrl+Z or Cmd+Z takes back, with Shift it makes again, except while typing.

@@ -1,10 +1,10 @@
 //! What stands before the language model: the history, and the candidates with the retriever's scores.
 
 use leptos::prelude::*;
-use shared::{PROMPT_HISTORY, trace::Trace};
+use shared::trace::Trace;
 
 use crate::{
-    app::bar::Bar,
+    app::{bar::Bar, history_list::ReadInPart},
     format::percent,
     ids,
     rows::{Proposed, proposed},
@@ -22,14 +22,12 @@ pub fn HistoryFigure(
             history.iter().map(|item| view! { <li class="film">{item.title.clone()}</li> }).collect_view()
         })
     };
-    let longer =
-        move || trace.with(|trace| trace.as_ref().is_some_and(|trace| trace.history.len() > PROMPT_HISTORY));
+    let count =
+        Signal::derive(move || trace.with(|trace| trace.as_ref().map_or(0, |trace| trace.history.len())));
     view! {
         <h3>"The history, oldest first"</h3>
         <ol id=ids::TOLD class="told">{films}</ol>
-        <Show when=longer>
-            <p class="hint">{format!("The ranker reads the last {PROMPT_HISTORY}; the retriever reads all.")}</p>
-        </Show>
+        <ReadInPart films=count/>
     }
 }
 
