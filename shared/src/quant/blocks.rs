@@ -27,6 +27,15 @@ pub enum Format {
 /// Our own type number in GGUF files: ggml has no NF4, and its numbers are small.
 const NF4: u32 = 0x4e46_3400;
 
+/// The code of 4 bits that stands for zero.
+const MIDDLE: u32 = 8;
+
+/// The two codes of 4 bits in a byte, around zero, as the low and high 16 bits of a word.
+#[inline(always)]
+pub(super) fn nibble_pair(byte: u32) -> u32 {
+    (byte & 15).wrapping_sub(MIDDLE) & 0xffff | (byte >> 4).wrapping_sub(MIDDLE) << 16
+}
+
 impl Format {
     /// The format of ggml's type number.
     pub fn from_ggml(code: u32) -> Option<Self> {
@@ -87,44 +96,43 @@ impl Format {
         matches!(self, Self::Q4_0 | Self::Q4_1 | Self::Q8_0)
     }
 
-    /// A block as `scale * codes + minimum`: scale, minimum, and codes `i` and `i + 16` as the low and high 16 bits of word `i`.
-    /// Codes of 4 bits lie around zero, so that less is to be multiplied.
+    /// Whether codes have 4 bits, around zero in a block of whole numbers, so that less is to be multiplied.
+    pub(super) fn has_nibbles(self) -> bool {
+        matches!(self, Self::Q4_0 | Self::Q4_1)
+    }
+
+    /// A block as `scale * codes + minimum`: scale, minimum, and the bytes of the codes.
     ///
     /// # Panics
     /// If a block is something else.
     #[inline(always)]
-    pub(super) fn whole(self, block: &[u8]) -> (f32, f32, [u32; BLOCK / 2]) {
-        const MIDDLE: u32 = 8;
-        let pair = |low: u32, high: u32| low & 0xffff | high << 16;
+    pub(super) fn whole(self, block: &[u8]) -> (f32, f32, &[u8]) {
+        let scale = f16_at(block, 0);
+        match self {
+            Self::Q4_0 => (scale, 0.0, &block[2..18]),
+            Self::Q4_1 => (scale, f16_at(block, 2) + MIDDLE as f32 * scale, &block[4..20]),
+            Self::Q8_0 => (scale, 0.0, &block[2..34]),
+            _ => panic!("{self:?} is not of whole numbers"),
+        }
+    }
+
+    /// Codes `i` and `i + 16` of a block of whole numbers as the low and high 16 bits of word `i`.
+    #[inline(always)]
+    pub(super) fn pairs(self, codes: &[u8]) -> [u32; BLOCK / 2] {
         // Loops, because maps of arrays become calls.
         let mut pairs = [0; BLOCK / 2];
-        let mut nibbles = |codes: &[u8]| {
-            for (place, &code) in pairs.iter_mut().zip(codes) {
-                let code = u32::from(code);
-                *place = pair((code & 15).wrapping_sub(MIDDLE), (code >> 4).wrapping_sub(MIDDLE));
+        if self.has_nibbles() {
+            for (place, &byte) in pairs.iter_mut().zip(codes) {
+                *place = nibble_pair(byte.into());
             }
-        };
-        let scale = f16_at(block, 0);
-        let minimum = match self {
-            Self::Q4_0 => {
-                nibbles(&block[2..18]);
-                0.0
+        } else {
+            let (low, high) = codes.split_at(BLOCK / 2);
+            for ((place, &low), &high) in pairs.iter_mut().zip(low).zip(high) {
+                let code = |byte: u8| i32::from(byte as i8) as u32;
+                *place = code(low) & 0xffff | code(high) << 16;
             }
-            Self::Q4_1 => {
-                nibbles(&block[4..20]);
-                f16_at(block, 2) + MIDDLE as f32 * scale
-            }
-            Self::Q8_0 => {
-                let (low, high) = block[2..].split_at(BLOCK / 2);
-                for ((place, &low), &high) in pairs.iter_mut().zip(low).zip(high) {
-                    let code = |byte: u8| i32::from(byte as i8) as u32;
-                    *place = pair(code(low), code(high));
-                }
-                0.0
-            }
-            _ => panic!("{self:?} is not of whole numbers"),
-        };
-        (scale, minimum, pairs)
+        }
+        pairs
     }
 
     /// Writes the numbers of a row from the one at `from` on to `out`, as many as it holds.
@@ -256,7 +264,8 @@ mod tests {
         ] {
             let mut expected = [0.0; BLOCK];
             format.dequantize(&block, 0, &mut expected);
-            let (scale, minimum, pairs) = format.whole(&block);
+            let (scale, minimum, codes) = format.whole(&block);
+            let pairs = format.pairs(codes);
             let number = |code: u32| scale * f32::from(code as i16) + minimum;
             for (i, pair) in pairs.into_iter().enumerate() {
                 assert_eq!(

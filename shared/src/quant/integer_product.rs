@@ -11,6 +11,7 @@ use burn::{backend::Flex, tensor::Tensor};
 
 use super::{
     BLOCK, Format,
+    blocks::nibble_pair,
     integer_inputs::{Inputs, PAIRS},
     integer_unit::{Unit, Work, here, lanes, numbers},
 };
@@ -54,6 +55,8 @@ pub(crate) fn product_help() -> Option<Box<dyn ProductHelp>> {
     Some(here()?.run(Helper))
 }
 
+/// Words of four bytes in the codes of 4 bits of a block.
+const FOURS: usize = PAIRS / 4;
 /// Vectors of outputs of a tile.
 const VECTORS: usize = 2;
 
@@ -65,6 +68,8 @@ struct Panel<U: Unit> {
     scales: Vec<[U::Float; VECTORS]>,
     /// `[blocks]`
     minima: Vec<[U::Float; VECTORS]>,
+    /// Bytes of codes of 4 bits, four in a word: `[blocks, 4, outputs]`
+    bytes: Vec<u32>,
 }
 
 /// Some rows of some outputs.
@@ -208,7 +213,7 @@ impl<U: Unit, const ROWS: usize> ProductHelp for Help<U, ROWS> {
 
 impl<U: Unit> Default for Panel<U> {
     fn default() -> Self {
-        Self { pairs: Vec::new(), scales: Vec::new(), minima: Vec::new() }
+        Self { pairs: Vec::new(), scales: Vec::new(), minima: Vec::new(), bytes: Vec::new() }
     }
 }
 
@@ -223,6 +228,7 @@ impl<U: Unit> Panel<U> {
         self.pairs.resize(count * PAIRS, words);
         self.scales.resize(count, floats);
         self.minima.resize(count, floats);
+        self.bytes.resize(count * FOURS * room, 0);
         let pairs: &mut [u32] = numbers(self.pairs.as_flattened_mut());
         let scales: &mut [f32] = numbers(self.scales.as_flattened_mut());
         let minima: &mut [f32] = numbers(self.minima.as_flattened_mut());
@@ -232,8 +238,24 @@ impl<U: Unit> Panel<U> {
                 let (scale, minimum, codes) = format.whole(block);
                 scales[b * room + o] = scale;
                 minima[b * room + o] = minimum;
-                let column = pairs[b * PAIRS * room + o..].iter_mut().step_by(room);
-                column.zip(codes).for_each(|(place, codes)| *place = codes);
+                if format.has_nibbles() {
+                    let column = self.bytes[b * FOURS * room + o..].iter_mut().step_by(room);
+                    let fours = codes.as_chunks::<4>().0;
+                    column.zip(fours).for_each(|(place, four)| *place = u32::from_le_bytes(*four));
+                } else {
+                    let column = pairs[b * PAIRS * room + o..].iter_mut().step_by(room);
+                    column.zip(format.pairs(codes)).for_each(|(place, pair)| *place = pair);
+                }
+            }
+        }
+        if format.has_nibbles() {
+            // One output after another every word went to a place far from the last; beside one another outputs fill vectors.
+            for (fours, pairs) in self.bytes.chunks_exact(room).zip(pairs.chunks_exact_mut(4 * room)) {
+                for (n, pairs) in pairs.chunks_exact_mut(room).enumerate() {
+                    for (pair, four) in pairs.iter_mut().zip(fours) {
+                        *pair = nibble_pair(four >> (8 * n) & 0xff);
+                    }
+                }
             }
         }
     }

@@ -69,6 +69,7 @@ unsafe fn multiply<U: Unit>(inputs: Inputs<1>, weight: &TensorBytes, outputs: Ra
         let blocks = inputs.pairs.as_flattened().as_chunks::<PAIRS>().0.iter().zip(row.chunks_exact(unit));
         for (b, (pairs, block)) in blocks.enumerate() {
             let (scale, minimum, codes) = weight.format.whole(block);
+            let codes = weight.format.pairs(codes);
             minima += minimum * f32::from_bits(inputs.sums[b][0]);
             // SAFETY: a vector's lanes are pairs, and a block holds whole vectors of them.
             unsafe {

@@ -68,13 +68,13 @@ pub struct Again {
     pub second_tokens: usize,
     /// Median time of a ranking behind a history that was read before.
     pub second_ms: f64,
-    /// Time of the same ranking when nothing was read before, over that.
+    /// Time of the same ranking when nothing was read before, over that: median of what was measured in turn.
     pub second_speedup: f64,
     /// How many orders of the candidates were asked about at once.
     pub orders: usize,
     /// Median time of all of them, behind the history that was read before.
     pub orders_ms: f64,
-    /// That over the time of one ranking.
+    /// That over the time of one ranking: median of what was measured in turn.
     pub orders_cost: f64,
 }
 
@@ -92,9 +92,7 @@ impl RankBench {
     ) -> anyhow::Result<Self> {
         let pass = || -> anyhow::Result<_> {
             ranker.forget();
-            let start = Instant::now();
-            let explanation = pollster::block_on(ranker.explain(prompt, 0))?;
-            Ok((start.elapsed().as_secs_f64() * 1e3, explanation))
+            timed(|| Ok(pollster::block_on(ranker.explain(prompt, 0))?))
         };
         let (cold_ms, explanation) = pass()?;
         let cpu = ProcessTime::now();
@@ -103,7 +101,7 @@ impl RankBench {
         let median_ms = median(times);
         let llama = ranker.llama();
         let work = flops(llama.config(), &Layout::prompt(&explanation.encoded.ids), CANDIDATES) as f64;
-        let again = alike.map(|alike| Again::run(ranker, prompt, alike, repeats, median_ms)).transpose()?;
+        let again = alike.map(|alike| Again::run(ranker, prompt, alike, repeats)).transpose()?;
         let parts = parts_of(llama.on_cpu(), || pass().map(drop))?;
         let peak = product_speed(llama.device(), repeats)?;
         Ok(Self {
@@ -136,50 +134,44 @@ fn parts_of(_on_cpu: bool, pass: impl FnOnce() -> anyhow::Result<()>) -> anyhow:
 }
 
 impl Again {
-    fn run(
-        ranker: &Ranker,
-        prompt: &str,
-        alike: &Alike,
-        repeats: usize,
-        first_ms: f64,
-    ) -> anyhow::Result<Self> {
+    /// What is compared is measured in turn: a machine that others use is slower for minutes, and then both are.
+    fn run(ranker: &Ranker, prompt: &str, alike: &Alike, repeats: usize) -> anyhow::Result<Self> {
+        let read = |text: &str| timed(|| Ok(pollster::block_on(ranker.explain(text, 0))?));
+        let (mut second_times, mut orders_times) = (Vec::new(), Vec::new());
+        let (mut speedups, mut costs) = (Vec::new(), Vec::new());
         let (mut reused_tokens, mut second_tokens) = (0, 0);
-        let timed = |known: bool, pass: &mut dyn FnMut() -> anyhow::Result<()>| -> anyhow::Result<f64> {
-            let mut times = Vec::with_capacity(repeats);
-            for _ in 0..repeats.max(1) {
-                if known {
-                    pollster::block_on(ranker.explain(prompt, 0))?;
-                } else {
-                    ranker.forget();
-                }
-                let start = Instant::now();
-                pass()?;
-                times.push(start.elapsed().as_secs_f64() * 1e3);
-            }
-            Ok(median(times))
-        };
-        let mut second = || {
-            let second = pollster::block_on(ranker.explain(&alike.other, 0))?;
-            reused_tokens = second.reused;
-            second_tokens = second.encoded.ids.len() - second.reused;
-            Ok(())
-        };
-        let fresh_ms = timed(false, &mut second)?;
-        let second_ms = timed(true, &mut second)?;
-        let orders_ms = timed(true, &mut || {
-            pollster::block_on(ranker.letter_logits(&alike.orders))?;
-            Ok(())
-        })?;
+        for _ in 0..repeats.max(1) {
+            ranker.forget();
+            let (fresh_ms, _) = read(&alike.other)?;
+            ranker.forget();
+            let (first_ms, _) = read(prompt)?;
+            let (second_ms, second) = read(&alike.other)?;
+            // The orders begin as the prompt does.
+            read(prompt)?;
+            let (orders_ms, _) = timed(|| Ok(pollster::block_on(ranker.letter_logits(&alike.orders))?))?;
+            (reused_tokens, second_tokens) = (second.reused, second.encoded.ids.len() - second.reused);
+            second_times.push(second_ms);
+            orders_times.push(orders_ms);
+            speedups.push(fresh_ms / second_ms);
+            costs.push(orders_ms / first_ms);
+        }
         Ok(Self {
             reused_tokens,
             second_tokens,
-            second_ms,
-            second_speedup: fresh_ms / second_ms,
+            second_ms: median(second_times),
+            second_speedup: median(speedups),
             orders: alike.orders.len(),
-            orders_ms,
-            orders_cost: orders_ms / first_ms,
+            orders_ms: median(orders_times),
+            orders_cost: median(costs),
         })
     }
+}
+
+/// What work gives, and the milliseconds it took.
+fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(f64, T)> {
+    let start = Instant::now();
+    let result = work()?;
+    Ok((start.elapsed().as_secs_f64() * 1e3, result))
 }
 
 impl fmt::Display for RankBench {
