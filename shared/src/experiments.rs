@@ -40,7 +40,6 @@ impl Recommender {
                 break;
             }
         }
-        study.orders = study.answers.len();
         Ok(study)
     }
 

@@ -302,9 +302,11 @@ async fn judge(
         history.iter().map(|title| pointwise.chosen(ranker.tokens(), title)).collect();
     let questions: Result<Vec<String>, _> =
         titles.iter().map(|title| pointwise.question(ranker.tokens(), title)).collect();
+    let read = history.len();
     trace.timings.reused_tokens = reused;
     trace.pointwise = Some(PointwiseTrace {
         text: format!("{HEAD}{}", chosen?),
+        history: Some(read),
         questions: questions?,
         tokens,
         probabilities: softmax(&scores, 1.0),
@@ -344,10 +346,9 @@ async fn read_letters(
 ) -> Result<(RankerTrace, Vec<f32>, usize), RankerError> {
     let explanation = ranker.explain_with(&prompt.text, top, adapted).await?;
     let mut letter_logits = explanation.letter_logits;
-    let all = log_sum_exp(&letter_logits);
-    letter_logits.truncate(order.len());
     // Of the candidates' letters, where there are fewer than letters.
-    let kept = (log_sum_exp(&letter_logits) - all).exp();
+    let kept: f32 = softmax(&letter_logits, 1.0).iter().take(order.len()).sum();
+    letter_logits.truncate(order.len());
     let mut scores = vec![0.0; order.len()];
     for (&place, &logit) in order.iter().zip(&letter_logits) {
         scores[place] = logit;
@@ -365,12 +366,6 @@ async fn read_letters(
         letter_mass: explanation.letter_mass.map(|mass| mass * kept),
     };
     Ok((read, scores, explanation.reused))
-}
-
-/// The logarithm of the sum of what these are logarithms of.
-fn log_sum_exp(values: &[f32]) -> f32 {
-    let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    most + values.iter().map(|value| (value - most).exp()).sum::<f32>().ln()
 }
 
 /// Orders the candidates by both stages together.

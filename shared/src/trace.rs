@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::ItemId,
     fusion::Fusion,
-    prompt::Prompt,
+    prompt::{Prompt, SpanKind},
     ranking::{Ordering, Ranked},
 };
 
@@ -54,6 +54,18 @@ impl Trace {
     /// Whether the ranker answered with index letters.
     pub fn is_by_letters(&self) -> bool {
         self.ranker.is_some()
+    }
+
+    /// How many items of the history the ranker read, the newest; `None` where none ran or the record does not say.
+    pub fn history_read(&self) -> Option<usize> {
+        let of_prompt = |ranker: &RankerTrace| {
+            ranker.prompt.spans.iter().filter(|span| matches!(span.kind, SpanKind::History { .. })).count()
+        };
+        match (&self.ranker, &self.pointwise) {
+            (Some(ranker), _) => Some(of_prompt(ranker)),
+            (None, Some(pointwise)) => pointwise.history,
+            (None, None) => None,
+        }
     }
 
     /// Places of the candidates in the order of their index letters: the first is the one under A.
@@ -128,6 +140,9 @@ pub struct RankerTrace {
 pub struct PointwiseTrace {
     /// The text that all candidates stand behind.
     pub text: String,
+    /// How many items of the history it names; older records do not say.
+    #[serde(default)]
+    pub history: Option<usize>,
     /// What follows it for each candidate, in the retriever's order; none sees the others.
     pub questions: Vec<String>,
     /// Tokens read, those of the text and all questions.

@@ -1,7 +1,6 @@
 //! The prompt cut into pieces that are drawn one by one: as characters, as tokens or as token ids.
 
 use shared::{
-    PROMPT_HISTORY,
     prompt::{Span, SpanKind},
     trace::{RankerTrace, Trace},
 };
@@ -67,8 +66,9 @@ pub fn cut(trace: &Trace) -> Vec<&str> {
         (None, Some(ranker)) => Some(ranker.text.as_str()),
         (None, None) => None,
     };
-    // Only the last of a long history are read.
-    let read_history = trace.history.iter().rev().take(PROMPT_HISTORY).rev().map(|item| item.title.as_str());
+    // Only the newest of a long history are read.
+    let unread = trace.history.len() - trace.history_read().unwrap_or(usize::MAX).min(trace.history.len());
+    let read_history = trace.history[unread..].iter().map(|item| item.title.as_str());
     let cut_history = read_history.filter(|title| whole.is_some_and(|text| !text.contains(title)));
     let read = |place: usize| match (&trace.ranker, &trace.pointwise) {
         (Some(ranker), _) => Some(ranker.prompt.text.as_str()),
@@ -95,7 +95,7 @@ fn kind_at(spans: &[Span], byte: usize) -> SpanKind {
 
 #[cfg(test)]
 mod tests {
-    use shared::trace::PointwiseTrace;
+    use shared::trace::{HistoryItem, PointwiseTrace};
 
     use super::*;
     use crate::letters::tests::trace;
@@ -126,10 +126,15 @@ mod tests {
         trace.ranker = None;
         assert!(cut(&trace).is_empty(), "nothing was read");
         let (text, scores, probabilities) = ("I liked Alien (1979).".to_owned(), vec![0.0; 3], vec![0.0; 3]);
-        trace.pointwise = Some(PointwiseTrace { text, questions, tokens: 9, scores, probabilities });
+        trace.pointwise =
+            Some(PointwiseTrace { text, history: Some(1), questions, tokens: 9, scores, probabilities });
         assert_eq!(cut(&trace).len(), 1);
         trace.pointwise.as_mut().expect("it was set").text = "I liked Alien (19.".into();
         assert_eq!(cut(&trace)[0], "Alien (1979)");
+        // What stands before those that were read was not cut, but left out.
+        let older = trace.history[0].clone();
+        trace.history.insert(0, HistoryItem { title: "Metropolis (1927)".into(), ..older });
+        assert_eq!((trace.history_read(), cut(&trace)[0]), (Some(1), "Alien (1979)"));
     }
 
     #[test]

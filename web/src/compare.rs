@@ -86,6 +86,12 @@ pub fn asked(trace: &Trace) -> String {
     format!("{way}, {tuned} model{shuffled}, after a history of {films}")
 }
 
+/// As [`asked`], with the newest film, which tells histories as long apart.
+pub fn about(trace: &Trace) -> String {
+    let last = trace.history.last().map_or(String::new(), |item| format!(", the last {}", item.title));
+    format!("{}{last}", asked(trace))
+}
+
 #[cfg(test)]
 mod tests {
     use shared::{fusion::Fusion, trace::FusedTrace};

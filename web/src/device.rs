@@ -132,7 +132,7 @@ mod tests {
         let gpu = decide(DeviceChoice::WebGpu, Some(adapter("google swiftshader"))).unwrap();
         assert_eq!(badge(&gpu), "WebGPU · google swiftshader");
         assert_eq!(gpu.reason, "On WebGPU because you chose it.");
-        assert!(gpu.abilities.starts_with("16-bit floats yes, subgroups no, bindings up to 134 MB"));
+        assert!(gpu.abilities.starts_with("16-bit floats yes, subgroups no, bindings up to 134\u{a0}MB"));
         let cpu = decide(DeviceChoice::Cpu, Some(adapter("nvidia"))).unwrap();
         assert_eq!(badge(&cpu), "CPU (wasm)");
         assert_eq!(badge(&DeviceReport { threads: 4, ..cpu }), "CPU (wasm, 4 threads)");

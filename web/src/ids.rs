@@ -92,6 +92,8 @@ pub const OPEN: &str = "open-record";
 pub const LARGE: &str = "large";
 /// Button: only the lesson, or the whole page again.
 pub const GUIDED: &str = "guided";
+/// Button: takes a guess back.
+pub const GUESS_AGAIN: &str = "guess-again";
 /// Button: asks in several orders.
 pub const SHUFFLES: &str = "shuffles";
 /// Button: stops asking.

@@ -5,6 +5,8 @@ use shared::{
     protocol::{Failure, FailureCode},
 };
 
+use crate::format::films;
+
 /// Largest file that is read, in bytes.
 pub const LARGEST: usize = 8 << 20;
 /// Newest films that are taken: what the retriever reads.
@@ -45,12 +47,18 @@ pub fn read(text: &str, catalog: &Catalog) -> Result<Import, Failure> {
     let scale = if best > 5.0 { 10.0 } else { 5.0 };
     entries.retain(|entry| entry.rating.is_none_or(|rating| rating >= LIKED * scale));
     if entries.is_empty() {
-        return Err(Failure {
-            code: FailureCode::Input,
-            message: "There is no film in this list.".into(),
-            hint: "Give a CSV file with a column Name, Title or movieId, or a text file with a title a line."
-                .into(),
-        });
+        let (message, hint) = if all > 0 {
+            let liked = LIKED * scale;
+            (
+                format!("No film of this list has a rating of {liked} or more; it has {}.", films(all)),
+                format!("Give a list of films that you liked: ratings are taken to end at {scale}."),
+            )
+        } else {
+            let hint =
+                "Give a CSV file with a column Name, Title or movieId, or a text file with a title a line.";
+            ("There is no film in this list.".to_owned(), hint.to_owned())
+        };
+        return Err(Failure { code: FailureCode::Input, message, hint });
     }
     // Times are written so that their text sorts as they do.
     entries.sort_by(|a, b| (a.time.len(), &a.time).cmp(&(b.time.len(), &b.time)));
@@ -197,8 +205,10 @@ mod tests {
 
     #[test]
     fn a_file_without_films_is_refused() {
-        for text in ["", "\n\n", "movieId,rating\n6,1\n"] {
+        for text in ["", "\n\n"] {
             assert!(read(text, &catalog()).expect_err("refused").hint.contains("Name, Title or movieId"));
         }
+        let refused = read("movieId,rating\n6,1\n", &catalog()).expect_err("refused");
+        assert_eq!(refused.message, "No film of this list has a rating of 3.5 or more; it has 1 film.");
     }
 }

@@ -193,7 +193,7 @@ pub static LESSON: [Step; STEPS] = [
             } else {
                 " This model was never tuned to answer with letters."
             };
-            Some(Answer { choice, because: format!("{:.1} %.{tuned}", 100.0 * mass) })
+            Some(Answer { choice, because: format!("{:.1}\u{a0}%.{tuned}", 100.0 * mass) })
         },
     },
     Step {
@@ -253,7 +253,8 @@ pub static LESSON: [Step; STEPS] = [
         answer: |_| {
             Some(Answer {
                 choice: 2,
-                because: "56 s against less than 1 s, with seven billion weights on a large GPU.".into(),
+                because: "56\u{a0}s against less than 1\u{a0}s, with seven billion weights on a large GPU."
+                    .into(),
             })
         },
     },

@@ -21,6 +21,7 @@ pub mod picture;
 pub mod record;
 pub mod rows;
 pub mod shuffle;
+pub mod spoken;
 pub mod state;
 pub mod stored;
 pub mod update;

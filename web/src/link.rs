@@ -2,6 +2,7 @@
 //!
 //! Items are named by the ids of the raw data, so a link survives a new catalogue. Opening a link never downloads a model.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use shared::{
     catalog::{Catalog, ItemId},
     trace::Asking,
@@ -38,8 +39,8 @@ pub fn write(
     asking: &Asking,
     catalog: &Catalog,
 ) -> String {
-    let raw: Vec<&str> =
-        history.iter().filter_map(|&item| catalog.get(item)).map(|item| item.raw.as_str()).collect();
+    let raw: Vec<String> =
+        history.iter().filter_map(|&item| catalog.get(item)).map(|item| encoded(&item.raw)).collect();
     let first = Display::default();
     let mut fields = Vec::new();
     fields.extend(bundle.map(|bundle| format!("bundle={bundle}")));
@@ -63,6 +64,12 @@ pub fn write(
         }
     }
     fields.join("&")
+}
+
+/// An id as a link holds it: those of data sets of one's own may have commas or anything else.
+fn encoded(raw: &str) -> String {
+    const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(raw, &KEPT).to_string()
 }
 
 /// The bundle that a link names in the place of the page's own.
@@ -93,6 +100,7 @@ pub fn read(hash: &str, catalog: &Catalog) -> Link {
         match key {
             "history" => {
                 for raw in value.split(',').filter(|raw| !raw.is_empty()) {
+                    let raw = percent_decode_str(raw).decode_utf8_lossy();
                     match catalog.iter().find(|(_, item)| item.raw == raw) {
                         Some((id, _)) if link.history.contains(&id) => {}
                         Some((id, _)) => link.history.push(id),
@@ -147,6 +155,16 @@ mod tests {
             (view(&format!("#{hash}")), view("#history=3"), view("")),
             (View::Lesson, View::Recommend, View::Recommend)
         );
+    }
+
+    #[test]
+    fn ids_of_any_data_set_survive() {
+        let item = |raw: &str| Item { raw: raw.into(), title: String::new(), genres: vec![] };
+        let catalog = Catalog::new(["a,b", "A&B", "x%20", "Ä/= #"].map(item).to_vec());
+        let history: Vec<ItemId> = (1..=4).map(ItemId).collect();
+        let hash = write(None, &history, &Display::default(), &asking(true, false), &catalog);
+        let link = read(&hash, &catalog);
+        assert_eq!((link.history, link.unknown), (history, 0), "{hash}");
     }
 
     #[test]

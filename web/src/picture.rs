@@ -55,18 +55,21 @@ fn bars(title: &str, rows: &[Row]) -> String {
         let _ = write!(
             svg,
             "<text x=\"10\" y=\"{0}\">{1}</text><rect x=\"{left}\" y=\"{y}\" width=\"{2:.1}\" height=\"14\" \
-             fill=\"#3b4cca\"/><text x=\"{3:.1}\" y=\"{0}\">{words}</text>",
+             fill=\"#3b4cca\"/><text x=\"{3:.1}\" y=\"{0}\">{4}</text>",
             y + 12,
             escape(label),
             width * share,
             left as f32 + width * share + 6.0,
+            escape(words),
         );
     }
     svg.push_str("</svg>\n");
     svg
 }
 
+/// As XML has it, which knows no control characters.
 fn escape(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { '�' } else { c }).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -85,8 +88,12 @@ mod tests {
         assert!(svg.contains("B  Fast &amp; &lt;Furious&gt; (2001)") && svg.ends_with("</svg>\n"), "{name}");
         assert_eq!(svg.matches("<rect").count(), 1 + 3);
         assert!(svg.contains("over the index letters"), "{svg}");
+        // What is under a tenth of a per cent is written with a mark of XML, and tokens can be anything.
+        let svg = letters(&trace, 0.1).svg;
+        assert!(svg.contains(">&lt;\u{a0}0.1\u{a0}%<"), "{svg}");
+        assert_eq!(escape("a\0<"), "a�&lt;");
         let svg = vocabulary(&trace).svg;
-        assert!(svg.contains(">⏎␣The<") && svg.contains(">50 %<"), "{svg}");
+        assert!(svg.contains(">⏎␣The<") && svg.contains(">50\u{a0}%<"), "{svg}");
         assert_eq!(svg.matches("<rect").count(), 1 + 3);
     }
 
@@ -96,6 +103,7 @@ mod tests {
         trace.ranker = None;
         trace.pointwise = Some(PointwiseTrace {
             text: String::new(),
+            history: None,
             questions: vec![String::new(); 3],
             tokens: 1,
             scores: vec![1.0, 3.0, 2.0],

@@ -50,7 +50,13 @@ pub fn read(text: &str) -> Result<Trace, Failure> {
 
 /// The ranking as a Markdown table, with what it was made of.
 pub fn markdown(trace: &Trace) -> String {
-    let mut text = String::from("| place | film | retriever | probability |\n| ---: | --- | ---: | ---: |\n");
+    let by = match (&trace.fused, trace.is_ranked()) {
+        (Some(_), _) => "both stages",
+        (None, true) => "the ranker",
+        (None, false) => "the retriever",
+    };
+    let mut text =
+        format!("| place | film | the retriever’s place | share by {by} |\n| ---: | --- | ---: | ---: |\n");
     for (place, item) in compare::order(trace).into_iter().enumerate() {
         let Some(ranked) = trace.ranking.iter().find(|ranked| ranked.item == item) else { continue };
         let fused = trace.fused.as_ref().and_then(|fused| fused.probabilities.get(ranked.retriever_rank - 1));
@@ -63,7 +69,7 @@ pub fn markdown(trace: &Trace) -> String {
     let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
     let _ = write!(
         text,
-        "\nHistory: {}.  \nllamarec {}, data {}, base model {}, adapter {}, asked {}.\n",
+        "\nOrder of {by}. History: {}.  \nllamarec {}, data {}, base model {}, adapter {}, asked {}.\n",
         history.join(", "),
         provenance.llamarec,
         provenance.bundle,

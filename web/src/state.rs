@@ -29,8 +29,8 @@ pub struct State {
     pub result: Option<Outcome>,
     /// Which order of it is shown.
     pub shown: Shown,
-    /// The example that was opened last.
-    pub opened: Option<Opened>,
+    /// The examples that were opened, the last one last.
+    pub opened: Vec<Opened>,
     /// How the page is shown.
     pub display: Display,
     /// The last answer to the lesson's questions.
@@ -40,7 +40,7 @@ pub struct State {
     /// The answer that the lesson compares others with.
     pub pinned: Option<Outcome>,
     /// What other letters for the same candidates have shown.
-    pub study: Option<ShuffleStudy>,
+    pub study: Option<Studied>,
     /// How the retriever reads the history, once it was asked.
     pub walk: Option<Walk>,
     /// What each film of the history does, once it was measured.
@@ -191,10 +191,21 @@ pub struct Measured {
     pub history: Vec<ItemId>,
 }
 
-/// A race, and the request that asked for it.
+/// A study of orders, and the history it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Studied {
+    /// What was found so far; `None` before the first answer.
+    pub study: Option<ShuffleStudy>,
+    /// The history.
+    pub history: Vec<ItemId>,
+}
+
+/// A race, the request that asked for it, and the history it is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raced {
     pub(crate) seq: u64,
+    /// The history.
+    pub history: Vec<ItemId>,
     /// How it stands; `None` before the pass is over.
     pub race: Option<Race>,
 }
@@ -250,6 +261,13 @@ impl State {
         Self { asking: Asking { letters: true, ..Asking::default() }, ..Self::default() }
     }
 
+    /// Says something in the live region. What is said twice must differ, or it is not read out again.
+    pub fn say(&mut self, words: impl Into<String>) {
+        let words = words.into();
+        let again = if words == self.announcement { "\u{a0}" } else { "" };
+        self.announcement = words + again;
+    }
+
     /// Numbers a request.
     pub fn request(&mut self, body: RequestBody) -> Request {
         self.last_seq += 1;
@@ -259,24 +277,12 @@ impl State {
     /// The example whose history is on the screen, if any, whatever was asked about it since: what is added then begins a
     /// history of the visitor's.
     pub fn example(&self) -> Option<usize> {
-        let opened = self.opened.as_ref()?;
+        let here = |opened: &&Opened| opened.history == self.history.items();
+        let opened = self.opened.iter().rev().find(here)?;
         // A file can be about the same history.
         let file = self.result.as_ref().is_some_and(|result| result.record == Some(Record::File));
         let about_file = file && !self.is_stale();
-        (!about_file && opened.history == self.history.items()).then_some(opened.example)
-    }
-
-    /// The answer of a ranker that the lesson can speak of where it has none of its own: no record of an example that the
-    /// visitor has changed since.
-    pub fn ranked(&self) -> Option<&Outcome> {
-        let result = self.result.as_ref()?;
-        let example = matches!(result.record, Some(Record::Example(_)));
-        (result.trace.is_ranked() && !(example && self.is_stale())).then_some(result)
-    }
-
-    /// The example that stands for the visitor's history where nothing can be computed about it.
-    pub fn stand_in(&self) -> usize {
-        self.opened.as_ref().map_or(0, |opened| opened.example)
+        (!about_file).then_some(opened.example)
     }
 
     /// Whether a recommendation is being computed, films are being left out, or a race goes on.
@@ -299,6 +305,16 @@ impl State {
         self.race.as_ref().is_some_and(Raced::is_running)
     }
 
+    /// The race about the history on the screen.
+    pub fn race(&self) -> Option<&Raced> {
+        self.race.as_ref().filter(|raced| raced.history == self.history.items())
+    }
+
+    /// What other letters have shown about the history on the screen.
+    pub fn study(&self) -> Option<&ShuffleStudy> {
+        self.study.as_ref().filter(|studied| studied.history == self.history.items())?.study.as_ref()
+    }
+
     /// Whether films of the history can be left out now: one must stay.
     pub fn can_leave_out(&self) -> bool {
         self.can_recommend() && self.history.items().len() > 1
@@ -312,6 +328,11 @@ impl State {
     /// Whether the ranker's answer is being awaited while the retriever's is shown.
     pub fn awaits_ranker(&self) -> bool {
         self.pending.as_ref().is_some_and(|pending| pending.rank && !pending.lesson)
+    }
+
+    /// Whether an answer for the lesson is being awaited.
+    pub fn asks_for_lesson(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.lesson)
     }
 
     /// How far the ranker has read for the answer that is awaited.

@@ -3,7 +3,8 @@
 //! Every unit holds a tile of [`TOKENS`] × [`OUTPUTS`] results in registers and walks along the input
 //! width, expanding each weight once for all its tokens. It needs neither f16 nor subgroups nor workgroup
 //! memory, so it runs on every adapter. On a software adapter eight by eight results a unit are 1.4 times as fast as eight by four
-//! (`llamarec bench rank --device wgpu`); speed on large GPUs was not measured yet.
+//! (`llamarec bench rank --device wgpu`); large GPUs take
+//! the kernel in `q4_tiles.rs`.
 
 use cubecl::prelude::*;
 

@@ -1,7 +1,10 @@
 //! The lesson alone, as a class sees it.
 
 use serde_json::json;
-use web::{ids, lesson::STEPS};
+use web::{
+    ids,
+    lesson::{LESSON, STEPS, Topic},
+};
 
 use super::{
     driver::{SOON, Settings, Visitor},
@@ -32,7 +35,16 @@ async fn a_class_sees_one_picture_a_step_and_a_clicker_turns_them() {
     for step in (2..STEPS).rev() {
         visitor.value(&press("PageUp")).await;
         visitor.wait_for_text(ids::STEP_TITLE, &title(step), SOON).await;
+        // What other letters do belongs to the ranking.
+        let pictures = if LESSON[step - 1].topic == Topic::Ranking { 2 } else { 1 };
+        let seen =
+            format!("document.querySelectorAll('.lesson .figure:not(.covered)').length === {pictures}");
+        visitor.wait(&format!("{pictures} at step {step}"), &seen, SOON).await;
     }
+    // With another key they are the browser's.
+    let with_control = press("PageUp").replace("bubbles", "ctrlKey: true, bubbles");
+    visitor.value(&with_control).await;
+    visitor.wait_for_text(ids::STEP_TITLE, &title(2), SOON).await;
     // The candidates with the retriever's scores, once there is a guess.
     visitor.wait("a cover", &format!("!!document.getElementById('{}')", ids::REVEAL), SOON).await;
     let seen = format!("!!document.getElementById('{}').offsetParent", ids::CANDIDATES);
@@ -41,6 +53,13 @@ async fn a_class_sees_one_picture_a_step_and_a_clicker_turns_them() {
     let rows = format!("document.querySelectorAll('#{} tbody tr').length === 20", ids::CANDIDATES);
     visitor.wait("the candidates", &format!("{rows} && {seen}"), SOON).await;
     visitor.screenshot("class").await;
+    // For the next class.
+    visitor.click(ids::GUESS_AGAIN).await;
+    visitor
+        .wait("the cover again", &format!("!!document.getElementById('{}') && !({seen})", ids::REVEAL), SOON)
+        .await;
+    choose(&visitor, ids::QUESTION, 1).await;
+    visitor.wait("the candidates again", &seen, SOON).await;
     // The choice made keeps the focus, and not the clicker's keys.
     visitor.value(&format!("document.getElementById('{}').focus()", ids::choice(ids::QUESTION, 1))).await;
     visitor.value(&press("PageUp")).await;

@@ -19,6 +19,8 @@ use fantoccini::{
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
+/// Tests read a number and its unit with a space that may break between them.
+const BREAKABLE: &str = ".replaceAll('\\u00a0', ' ')";
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// The patience for what takes milliseconds on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -216,20 +218,24 @@ impl Visitor {
 
     /// Waits until the element's text contains `text`.
     pub async fn wait_for_text(&self, id: &str, text: &str, limit: Duration) {
-        let expression = format!("(document.getElementById({id:?})?.textContent ?? '').includes({text:?})");
+        let read = format!("(document.getElementById({id:?})?.textContent ?? ''){BREAKABLE}");
+        let expression = format!("{read}.includes({text:?})");
         self.wait(&format!("{text:?} in #{id}"), &expression, limit).await;
     }
 
     /// The text of an element; empty if there is none.
     pub async fn text(&self, id: &str) -> String {
-        let text = self.value(&format!("document.getElementById({id:?})?.innerText ?? ''")).await;
+        let text =
+            self.value(&format!("(document.getElementById({id:?})?.innerText ?? ''){BREAKABLE}")).await;
         text.as_str().unwrap_or_default().to_owned()
     }
 
     /// The texts of all elements that a CSS selector finds.
     pub async fn texts(&self, selector: &str) -> Vec<String> {
         let texts = self
-            .value(&format!("[...document.querySelectorAll({selector:?})].map(e => e.innerText.trim())"))
+            .value(&format!(
+                "[...document.querySelectorAll({selector:?})].map(e => e.innerText.trim(){BREAKABLE})"
+            ))
             .await;
         serde_json::from_value(texts).unwrap()
     }

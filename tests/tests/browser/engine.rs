@@ -65,10 +65,10 @@ const INTERRUPTED: &str = "
     });
     await new Promise(resolve => { worker.onmessage = resolve; });
     await answer(1, { type: 'load_retriever', bundle }, () => {});
-    const stop = ({ done }) => { if (done > chunk) worker.postMessage(JSON.stringify({ seq: 0, body: { type: 'cancel_download' } })); };
+    const stop = ({ done }) => { if (done > chunk) worker.postMessage(JSON.stringify({ seq: 3, body: { type: 'cancel_download' } })); };
     const first = await answer(2, { type: 'load_ranker', device: 'cpu' }, stop);
     const steps = [];
-    const second = await answer(3, { type: 'load_ranker', device: 'cpu' }, step => steps.push(step));
+    const second = await answer(4, { type: 'load_ranker', device: 'cpu' }, step => steps.push(step));
     worker.terminate();
     return { first, second, resumed_at: steps[0].done, phases: [...new Set(steps.map(step => step.phase))] };
 ";

@@ -50,7 +50,7 @@ async fn size_licence_and_progress_are_said() {
     let seen = visitor.value("window.seen").await;
     let seen: Vec<(String, f64, f64, String)> = serde_json::from_value(seen).unwrap();
     let on_its_way = |(phase, value, max, words): &(String, f64, f64, String)| {
-        phase == "Download" && 0.0 < *value && value < max && words.contains(" of 67.1 MB")
+        phase == "Download" && 0.0 < *value && value < max && words.contains(" of 67.1\u{a0}MB")
     };
     assert!(seen.iter().any(on_its_way), "{seen:?}");
     let mut phases: Vec<&str> = seen.iter().map(|(phase, ..)| phase.as_str()).collect();

@@ -16,6 +16,11 @@ pub fn Alert() -> impl IntoView {
             browser::reveal_soon(ids::ALERT.into());
         }
     });
+    let close = move |_| {
+        page.act(Action::Dismiss);
+        let view = page.state.with_untracked(|state| state.display.view);
+        browser::focus_soon(vec![ids::title(view)]);
+    };
     // The container stays, so that screen readers hear what is put into it.
     view! {
         <div id=ids::ALERT role="alert">
@@ -25,7 +30,7 @@ pub fn Alert() -> impl IntoView {
                         <p class="alert-message">{failure.message}</p>
                         <p>{meaning(failure.code)}</p>
                         <p><strong>"What to do: "</strong>{failure.hint}</p>
-                        <button type="button" on:click=move |_| page.act(Action::Dismiss)>"Close"</button>
+                        <button type="button" on:click=close>"Close"</button>
                     </div>
                 })
             }}

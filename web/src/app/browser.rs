@@ -51,6 +51,11 @@ pub fn focus_soon(ids: Vec<String>) {
     });
 }
 
+/// Whether what had the focus is gone.
+pub fn has_no_focus() -> bool {
+    document().active_element().is_none_or(|element| element.tag_name() == "BODY")
+}
+
 /// Makes the element visible by scrolling as little as possible.
 pub fn reveal_soon(id: String) {
     request_animation_frame(move || {
@@ -142,15 +147,15 @@ pub async fn copy(text: &str) -> bool {
     !JsValue::from(&clipboard).is_undefined() && JsFuture::from(clipboard.write_text(text)).await.is_ok()
 }
 
-/// The text of a file that the visitor chose.
+/// The text of a file that the visitor chose; `hint` says which can be opened.
 ///
 /// # Errors
 /// A file that is larger than `most` bytes, or that cannot be read.
-pub async fn read(file: &web_sys::File, most: usize) -> Result<String, Failure> {
+pub async fn read(file: &web_sys::File, most: usize, hint: &str) -> Result<String, Failure> {
     let refuse = |why: String| Failure {
         code: FailureCode::Input,
         message: format!("{} cannot be opened: {why}.", file.name()),
-        hint: "Open a file that this page saved.".into(),
+        hint: hint.to_owned(),
     };
     if file.size() > most as f64 {
         return Err(refuse(format!("it has {} bytes, more than {most}", file.size())));

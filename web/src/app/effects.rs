@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::protocol::Without;
 
-use super::page::Page;
+use super::{browser, page::Page};
 use crate::{format::points, ids, state::State, update::Action};
 
 /// A disclosure with the measurement.
@@ -27,6 +27,10 @@ pub fn EffectsView() -> impl IntoView {
             </tr>
         }
     };
+    let stop = move |_| {
+        page.act(Action::Stop);
+        browser::focus_soon(vec![ids::LEAVE_OUT.into()]);
+    };
     view! {
         <details id=ids::EFFECTS class="prompt">
             <summary>"Why this one? What each film of your history does"</summary>
@@ -38,11 +42,11 @@ pub fn EffectsView() -> impl IntoView {
                 <button
                     id=ids::LEAVE_OUT
                     type="button"
-                    disabled=move || !can_measure.get()
+                    aria-disabled=move || (!can_measure.get()).to_string()
                     on:click=move |_| page.act(Action::LeaveOut)
                 >"Measure"</button>
                 <Show when=move || measuring.get()>
-                    <button type="button" on:click=move |_| page.act(Action::Stop)>"Stop"</button>
+                    <button type="button" on:click=stop>"Stop"</button>
                 </Show>
                 <span class="hint" role="status">
                     {move || shown.get().map(|effects| {
@@ -51,7 +55,7 @@ pub fn EffectsView() -> impl IntoView {
                 </span>
             </div>
             {move || shown.get().filter(|effects| !effects.without.is_empty()).map(|effects| {
-                let by = if effects.ranked { "both stages" } else { "the retriever alone, as the ranker is not loaded" };
+                let by = if effects.ranked { "both stages" } else { "the retriever alone, which was all that was loaded" };
                 view! {
                     <table class="plain">
                         <caption>

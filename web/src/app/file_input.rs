@@ -74,13 +74,15 @@ pub fn FileInput(
     accept: &'static str,
     /// Largest file that is read, in bytes.
     most: usize,
+    /// Which files can be opened.
+    hint: &'static str,
     /// Reads the file's text.
     read: impl Fn(&str) -> Result<Action, Failure> + Copy + 'static,
 ) -> impl IntoView {
     let page = expect_context::<Page>();
     let take = move |files: Vec<File>| {
         spawn_local(async move {
-            match browser::read(&files[0], most).await.and_then(|text| read(&text)) {
+            match browser::read(&files[0], most, hint).await.and_then(|text| read(&text)) {
                 Ok(action) => page.act(action),
                 Err(failure) => page.fail(failure),
             }

@@ -1,7 +1,7 @@
 //! The history: an ordered list that can be changed by pointer and by keyboard alike.
 
 use leptos::{ev, prelude::*};
-use shared::{PROMPT_HISTORY, catalog::ItemId, exhibit::Example};
+use shared::{catalog::ItemId, exhibit::Example, trace::Trace};
 
 use super::{browser, page::Page};
 use crate::{
@@ -19,6 +19,13 @@ pub fn HistoryList() -> impl IntoView {
     let items = Memo::new(move |_| page.state.with(|state| state.history.items().to_vec()));
     let can_undo = Memo::new(move |_| page.state.with(|state| state.history.can_undo()));
     let can_redo = Memo::new(move |_| page.state.with(|state| state.history.can_redo()));
+    // What was read of another history says nothing about this one.
+    let answer = Memo::new(move |_| {
+        page.state.with(|state| {
+            let result = state.result.as_ref().filter(|_| !state.is_stale())?;
+            Some(result.trace.clone())
+        })
+    });
     undo_by_keyboard(page);
     view! {
         <Examples/>
@@ -27,7 +34,7 @@ pub fn HistoryList() -> impl IntoView {
                 <HistoryRow item items/>
             </For>
         </ol>
-        <ReadInPart films=Signal::derive(move || items.with(Vec::len))/>
+        <ReadInPart trace=answer/>
         <div class="actions">
             <button
                 id=ids::RECOMMEND
@@ -90,16 +97,22 @@ fn hint(page: Page) -> String {
     })
 }
 
-/// Says that the ranker does not read all of a long history.
+/// Says that the ranker did not read all of a long history.
 #[component]
 pub fn ReadInPart(
-    /// Films of the history.
-    films: Signal<usize>,
+    /// The record.
+    trace: Memo<Option<Trace>>,
 ) -> impl IntoView {
-    view! {
-        <Show when=move || { films.get() > PROMPT_HISTORY }>
-            <p class="hint">{format!("The ranker reads the last {PROMPT_HISTORY}; the retriever reads all.")}</p>
-        </Show>
+    let read = Memo::new(move |_| {
+        trace.with(|trace| {
+            let trace = trace.as_ref()?;
+            trace.history_read().filter(|&read| read < trace.history.len())
+        })
+    });
+    move || {
+        read.get().map(|read| {
+            view! { <p class="hint">{format!("The ranker read the last {read}; the retriever read all.")}</p> }
+        })
     }
 }
 

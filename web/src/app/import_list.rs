@@ -31,6 +31,7 @@ pub fn ImportList() -> impl IntoView {
                 label="File"
                 accept=".csv,.txt,text/csv,text/plain"
                 most=import::LARGEST
+                hint="Give a list of films as CSV or text, of 8 MB at most."
                 read
             />
             <p id=ids::IMPORTED class="hint">{move || page.state.with(|state| state.imported.clone())}</p>

@@ -83,7 +83,7 @@ fn App() -> impl IntoView {
             </Part>
             <Alert/>
             <Part turn=Turn::Frame>
-                <main class:alone=move || guided.get() class:study=move || shown.get() != View::Recommend>
+                <main class:study=move || shown.get() != View::Recommend>
                     <Show when=move || !guided.get()>
                         <section class="panel" aria-labelledby="history-title">
                             <h2 id="history-title">"Your history"</h2>

@@ -22,6 +22,8 @@ use crate::{
 
 /// Largest manifest that is read, in bytes.
 const LARGEST_MANIFEST: usize = 1 << 20;
+/// Which files can be read.
+const EXPORTED: &str = "Choose all files of a folder that llamarec export wrote.";
 
 /// Checks the files and keeps them in the place of what was kept before.
 ///
@@ -29,7 +31,7 @@ const LARGEST_MANIFEST: usize = 1 << 20;
 /// A file that is missing or not what the manifest says, by its name; a browser that keeps nothing.
 pub async fn keep(files: &[File]) -> Result<(), Failure> {
     let named = files.iter().find(|file| file.name() == MANIFEST);
-    let text = read(named.ok_or_else(|| without_manifest(files.len()))?, LARGEST_MANIFEST).await?;
+    let text = read(named.ok_or_else(|| without_manifest(files.len()))?, LARGEST_MANIFEST, EXPORTED).await?;
     let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {
         refuse(FailureCode::Format, format!("{MANIFEST} is no manifest of LlamaRec: {error}"))
     })?;

@@ -24,9 +24,22 @@ use crate::{
     history::History,
     link::{self, Link},
     own_bundle::SHIPPED,
+    spoken::SpokenOf,
     state::{Ranker, Record, Retriever, State},
     update::{self, Action},
 };
+
+/// Measures of the models, which come after all else.
+#[derive(Clone, Default)]
+pub enum Measures {
+    /// On their way.
+    #[default]
+    Awaited,
+    /// The bundle has none.
+    Absent,
+    /// They can be shown.
+    Here(Arc<Results>),
+}
 
 /// State, bundle and engine.
 #[derive(Clone, Copy)]
@@ -39,8 +52,8 @@ pub struct Page {
     pub stored: RwSignal<u64>,
     /// Recorded examples, once they are here.
     pub examples: RwSignal<Arc<Vec<Example>>>,
-    /// Measures of the models, once they are here.
-    pub results: RwSignal<Option<Arc<Results>>>,
+    /// Measures of the models.
+    pub results: RwSignal<Measures>,
     /// The candidate that the visitor points at, as a place in the retriever's order: its letter, tokens and row light up.
     pub lit: RwSignal<Option<usize>>,
     /// How many parts of the page are drawn: none until the bundle is here and the link that the page was opened with has
@@ -65,7 +78,7 @@ impl Page {
             bundle: RwSignal::new(None),
             stored: RwSignal::new(0),
             examples: RwSignal::default(),
-            results: RwSignal::new(None),
+            results: RwSignal::default(),
             lit: RwSignal::new(None),
             drawn: RwSignal::new(0),
             bridge: StoredValue::new_local(None),
@@ -81,8 +94,11 @@ impl Page {
             part::draw(page.drawn).await;
             page.start_engine();
             if let Some(bundle) = bundle {
-                page.results.set(bundle.results().await.map(Arc::new));
+                let results = bundle.results().await.map(Arc::new);
+                page.results.set(results.map_or(Measures::Absent, Measures::Here));
                 page.count_stored().await;
+            } else {
+                page.results.set(Measures::Absent);
             }
         });
         let linked = Memo::new(move |_| {
@@ -129,26 +145,16 @@ impl Page {
         }
     }
 
-    /// The record that the lesson speaks of: its own answer, else the example's or the recommendation's, else the one that
-    /// [stands in](State::stand_in).
+    /// The record that the lesson [speaks of](State::spoken_of).
     pub fn lesson(self) -> Memo<Option<Trace>> {
         Memo::new(move |_| {
-            self.state.with(|state| {
-                if let Some(outcome) = &state.lesson {
-                    return Some(outcome.trace.clone());
-                }
-                let Asking { letters, untuned, .. } = state.asking;
-                let recorded = |n: usize| {
-                    self.examples.with(|examples| {
-                        let example = examples.get(n)?;
-                        Some(example.answer(letters, untuned).unwrap_or(&example.shipped).clone())
-                    })
-                };
-                if let Some(n) = state.example() {
-                    return recorded(n);
-                }
-                // There is always something to look at.
-                state.ranked().map(|result| result.trace.clone()).or_else(|| recorded(state.stand_in()))
+            self.state.with(|state| match state.spoken_of() {
+                SpokenOf::Answer(outcome) => Some(outcome.trace.clone()),
+                SpokenOf::Example(n) | SpokenOf::StandIn(n) => self.examples.with(|examples| {
+                    let Asking { letters, untuned, .. } = state.asking;
+                    let example = examples.get(n)?;
+                    Some(example.answer(letters, untuned).unwrap_or(&example.shipped).clone())
+                }),
             })
         })
     }
@@ -203,7 +209,11 @@ impl Page {
 
     /// Shows what went wrong.
     pub fn fail(self, failure: Failure) {
-        self.state.update(|state| state.failure = Some(failure));
+        self.state.update(|state| {
+            state.failure = Some(failure);
+            // What came of another list.
+            state.imported = None;
+        });
     }
 
     async fn fetch_bundle(self) -> Option<Arc<Bundle>> {

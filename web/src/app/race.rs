@@ -21,7 +21,7 @@ pub fn Race(
     let page = expect_context::<Page>();
     let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let running = Memo::new(move |_| page.state.with(State::is_racing));
-    let own = Memo::new(move |_| page.state.with(|state| state.race.clone()));
+    let own = Memo::new(move |_| page.state.with(|state| state.race().cloned()));
     let recorded = Memo::new(move |_| {
         own.with(Option::is_none).then(|| page.recorded(|example| &example.race)).flatten()
     });
@@ -29,6 +29,11 @@ pub fn Race(
         Some((race, _)) => Some(race),
         None => own.with(|own| own.as_ref()?.race.clone()),
     });
+    let stop = move || {
+        if running.get_untracked() {
+            page.act(Action::Stop);
+        }
+    };
     view! {
         <details id=ids::RACE class="prompt race" open=move || open.get()>
             <summary>"Race: one pass against writing the ranking out"</summary>
@@ -45,7 +50,7 @@ pub fn Race(
                 <button
                     id=ids::START_RACE
                     type="button"
-                    disabled=move || page.state.with(|state| !state.can_race())
+                    aria-disabled=move || page.state.with(|state| !state.can_race()).to_string()
                     on:click=move |_| page.act(Action::Race)
                 >
                     "Start the race"
@@ -53,8 +58,8 @@ pub fn Race(
                 <button
                     id=ids::STOP_RACE
                     type="button"
-                    disabled=move || !running.get()
-                    on:click=move |_| page.act(Action::Stop)
+                    aria-disabled=move || (!running.get()).to_string()
+                    on:click=move |_| stop()
                 >
                     "Stop writing"
                 </button>
@@ -74,8 +79,8 @@ pub fn Race(
             </pre>
             <p id=ids::RACE_RESULT>{move || race.with(|race| race.as_ref().and_then(result))}</p>
             <p class="hint">
-                "In the paper, a Llama with 7 billion weights took 56 s to write titles of 20 tokens each, and less than \
-                1 s for one pass."
+                "In the paper, a Llama with 7 billion weights took 56\u{a0}s to write titles of 20 tokens each, and less than \
+                1\u{a0}s for one pass."
             </p>
         </details>
     }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::browser;
 use crate::ids;
 
 /// A group of radio buttons drawn as one row.
@@ -22,6 +23,23 @@ pub fn Radios(
     /// Called with the place of the choice made.
     choose: impl Fn(usize) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
+    // What is disabled loses the focus; whoever chose by keyboard gets it back.
+    let left = StoredValue::new(None);
+    let choose = move |n: usize| {
+        left.set_value(Some(n));
+        choose(n);
+    };
+    Effect::new(move |before: Option<bool>| {
+        let now = disabled.get();
+        if before == Some(true)
+            && !now
+            && let Some(n) = left.try_update_value(Option::take).flatten()
+            && browser::has_no_focus()
+        {
+            browser::focus_soon(vec![ids::choice(id, n)]);
+        }
+        now
+    });
     let radio = |(n, label): (usize, String)| {
         view! {
             <label>

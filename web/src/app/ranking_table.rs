@@ -140,6 +140,12 @@ fn Progress() -> impl IntoView {
         page.state.with(|state| {
             if state.awaits_ranker() {
                 Some("The ranker is reading…")
+            } else if state.is_racing() {
+                Some("The race of the lesson goes on.")
+            } else if state.is_measuring() {
+                Some("Films or letters are being measured.")
+            } else if state.asks_for_lesson() {
+                Some("The ranker is reading for the lesson…")
             } else if state.is_busy() {
                 Some("The retriever is searching…")
             } else if state.is_stale() {
@@ -155,6 +161,11 @@ fn Progress() -> impl IntoView {
     };
     view! {
         <p class="state" role="status">{text}</p>
+        <Show when=move || page.state.with(State::is_racing)>
+            <p class="reading">
+                <button type="button" on:click=move |_| page.act(Action::Stop)>"Stop"</button>
+            </p>
+        </Show>
         <Reading/>
     }
 }

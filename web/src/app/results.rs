@@ -1,9 +1,9 @@
 //! What the models are worth, beside the paper: from the files that come with them.
 
 use leptos::prelude::*;
-use shared::exhibit::{Measured, Results as Measures};
+use shared::exhibit::{Measured, Results as Figures};
 
-use super::page::Page;
+use super::page::{Measures, Page};
 use crate::{ids, view::View};
 
 /// The table and what to know about it.
@@ -14,8 +14,9 @@ pub fn Results() -> impl IntoView {
         <section class="panel wide" aria-labelledby=ids::title(View::Results)>
             <h2 id=ids::title(View::Results) tabindex="-1">"How good these models are"</h2>
             {move || match page.results.get() {
-                Some(results) => view! { <Table results=(*results).clone()/> }.into_any(),
-                None => view! { <p class="hint">"This bundle has no measures."</p> }.into_any(),
+                Measures::Here(results) => view! { <Table results=(*results).clone()/> }.into_any(),
+                Measures::Awaited => view! { <p class="hint">"The measures are on their way…"</p> }.into_any(),
+                Measures::Absent => view! { <p class="hint">"This bundle has no measures."</p> }.into_any(),
             }}
         </section>
     }
@@ -24,13 +25,13 @@ pub fn Results() -> impl IntoView {
 #[component]
 fn Table(
     /// What was measured.
-    results: Measures,
+    results: Figures,
 ) -> impl IntoView {
     let gain = results.gain.map(|gain| {
         let interval = gain.interval;
         format!(
             "Among the {} users whose film is one of the twenty candidates, the ranker adds {:+.4} to the retriever’s NDCG@10 \
-             (95 % of paired bootstrap samples lie between {:+.4} and {:+.4}).",
+             (95\u{a0}% of paired bootstrap samples lie between {:+.4} and {:+.4}).",
             gain.users, interval.mean, interval.low, interval.high
         )
     });

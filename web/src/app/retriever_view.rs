@@ -7,6 +7,7 @@ use super::page::Page;
 use crate::{
     format::{duration, films},
     ids,
+    state::{Retriever, State},
     view::View,
 };
 
@@ -22,9 +23,19 @@ pub fn RetrieverView() -> impl IntoView {
             <h2 id=ids::title(View::Retriever) tabindex="-1">"How the retriever reads your history"</h2>
             {move || match walk.get() {
                 Some(walk) => view! { <WalkTable walk/> }.into_any(),
-                None => view! { <p class="note">"Add a film: the retriever reads along."</p> }.into_any(),
+                None => view! { <p class="note">{move || page.state.with(awaited)}</p> }.into_any(),
             }}
         </section>
+    }
+}
+
+/// Why there is nothing to see.
+fn awaited(state: &State) -> &'static str {
+    match state.retriever {
+        _ if state.history.items().is_empty() => "Add a film: the retriever reads along.",
+        Retriever::Loading => "The retriever is on its way…",
+        Retriever::Failed => "The retriever could not be loaded.",
+        Retriever::Ready => "The retriever reads your history as soon as nothing else is computed…",
     }
 }
 

@@ -119,7 +119,11 @@ pub fn SearchBox() -> impl IntoView {
 
 fn offers(page: Page, query: &str) -> Vec<Offer> {
     let Some(bundle) = page.bundle.get() else { return Vec::new() };
-    let history = page.state.with(|state| state.history.items().to_vec());
+    // What is chosen beside an example begins a history of the visitor's.
+    let history = page.state.with(|state| match state.example() {
+        Some(_) => Vec::new(),
+        None => state.history.items().to_vec(),
+    });
     let found = bundle.catalog.search(query, OFFERED).into_iter();
     found
         .filter_map(|id| {

@@ -1,6 +1,10 @@
 //! A large file: from the device if it is stored, else from the server, with progress, stop and resumption.
 
-use std::{cell::RefCell, ops::Range, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    sync::Arc,
+};
 
 use js_sys::{Array, Reflect, Uint8Array};
 use shared::{
@@ -15,18 +19,25 @@ use web_sys::{AbortController, Blob, FileReaderSync, ReadableStreamDefaultReader
 use super::{fetch, message, post, store::Store};
 use crate::stored::{CHUNK, chunk_len, chunks};
 
-/// The way to stop the running download.
+/// The way to stop the download, whether it runs already or not yet.
 #[derive(Default)]
 pub struct Cancel {
     controller: RefCell<Option<AbortController>>,
+    /// Downloads for requests with smaller numbers are not wanted.
+    stopped_before: Cell<u64>,
 }
 
 impl Cancel {
-    /// Stops the running download, if there is one.
-    pub fn cancel(&self) {
+    /// Stops what was asked for before request `seq`.
+    pub fn cancel(&self, seq: u64) {
+        self.stopped_before.set(seq);
         if let Some(controller) = self.controller.borrow().as_ref() {
             controller.abort();
         }
+    }
+
+    fn has_stopped(&self, seq: u64) -> bool {
+        seq < self.stopped_before.get()
     }
 
     fn arm(&self) -> Option<AbortController> {
@@ -75,8 +86,10 @@ pub async fn download(
     download.take_stored().await;
     if !download.is_complete() {
         download.tell_beginning();
-        let ended = download.stream(url, controller.as_ref()).await;
-        if controller.is_some_and(|controller| controller.signal().aborted()) {
+        // What waited for its turn may have been stopped before there was anything to abort.
+        let ended =
+            if cancel.has_stopped(seq) { Ok(()) } else { download.stream(url, controller.as_ref()).await };
+        if cancel.has_stopped(seq) {
             return Err(Stop::Cancelled);
         }
         ended?;

@@ -73,7 +73,7 @@ struct Worker {
 impl Worker {
     fn receive(self: Rc<Self>, request: Request) {
         if request.body == RequestBody::CancelDownload {
-            self.cancel.cancel();
+            self.cancel.cancel(request.seq);
             return;
         }
         if request.body == RequestBody::Stop {

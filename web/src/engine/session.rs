@@ -216,19 +216,10 @@ impl Session {
         };
         for place in 0..history.len() {
             post(seq, EventBody::LeftOut { effects: effects.clone() });
-            let without = if ear.goes_on().await {
-                recommender.without(&trace, place).await.map_err(recommend_stop)
-            } else {
-                Err(Stop::Cancelled)
-            };
-            match without {
-                Ok(without) => effects.without.push(without),
-                Err(Stop::Cancelled) => {
-                    effects.films = place;
-                    break;
-                }
-                Err(failed) => return Err(failed),
+            if !ear.goes_on().await {
+                return Err(Stop::Cancelled);
             }
+            effects.without.push(recommender.without(&trace, place).await.map_err(recommend_stop)?);
         }
         Ok(EventBody::LeftOut { effects })
     }
@@ -247,6 +238,10 @@ impl Session {
             ear.goes_on().await
         };
         let study = recommender.shuffle(history, orders, tell).await.map_err(recommend_stop)?;
+        // What was found so far was told.
+        if study.answers.len() < study.orders {
+            return Err(Stop::Cancelled);
+        }
         Ok(EventBody::Shuffled { study })
     }
 

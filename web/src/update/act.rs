@@ -9,7 +9,7 @@ use shared::{
 use crate::{
     format::films,
     import::Import,
-    state::{Measured, Opened, Outcome, Pending, Raced, Ranker, Record, Retriever, Shown, State},
+    state::{Measured, Opened, Outcome, Pending, Raced, Ranker, Record, Retriever, Shown, State, Studied},
     view::View,
 };
 
@@ -76,11 +76,6 @@ pub enum Action {
 pub fn act(state: &mut State, action: Action, catalog: &Catalog) -> Option<Request> {
     let before = (state.display.view, state.history.items().to_vec());
     let request = change(state, action, catalog);
-    if before.1 != state.history.items() {
-        // What was found out about another history is not shown beside this one.
-        state.race.take_if(|raced| !raced.is_running());
-        state.study = None;
-    }
     // The retriever is fast enough to read along.
     let changed = before.0 != state.display.view || before.1 != state.history.items();
     if request.is_none() && changed { walk(state) } else { request }
@@ -97,15 +92,15 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
             } else {
                 state.history.add(item)
             };
-            state.announcement = if added {
+            state.say(if added {
                 format!("{title} added. {} in your history.", films(state.history.items().len()))
             } else {
                 format!("{title} is already in your history.")
-            };
+            });
         }
         Action::Remove(place) => {
             if let Some(item) = state.history.remove(place) {
-                state.announcement = format!("{} removed.", catalog.title(item));
+                state.say(format!("{} removed.", catalog.title(item)));
             }
         }
         Action::MoveUp(place) => shift(state, place, place.wrapping_sub(1), catalog),
@@ -113,13 +108,13 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
         Action::Replace(items) => {
             if state.history.replace(items) {
                 let count = films(state.history.items().len());
-                state.announcement = format!("Your history now has {count}.");
+                state.say(format!("Your history now has {count}."));
             }
         }
         Action::Import(import) => {
             let said = imported(&import);
             state.failure = None;
-            state.announcement.clone_from(&said);
+            state.say(said.clone());
             state.imported = Some(said);
             if !import.items.is_empty() {
                 state.history.replace(import.items);
@@ -128,18 +123,22 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
         Action::Undo => {
             if state.history.undo() {
                 let count = films(state.history.items().len());
-                state.announcement = format!("Last change taken back. {count} in your history.");
+                state.say(format!("Last change taken back. {count} in your history."));
             }
         }
         Action::Redo => {
             if state.history.redo() {
                 let count = films(state.history.items().len());
-                state.announcement = format!("Change made again. {count} in your history.");
+                state.say(format!("Change made again. {count} in your history."));
             }
         }
-        Action::Recommend if state.can_recommend() => return Some(recommend(state)),
+        Action::Recommend if state.can_recommend() => {
+            // Whoever asks for it wants to see it.
+            state.display.view = View::Recommend;
+            return Some(recommend(state));
+        }
         Action::Show(shown) => state.shown = shown,
-        Action::Open(record, trace) => open(state, record, trace),
+        Action::Open(record, trace) => return open(state, record, trace),
         Action::View(view) => {
             state.display.view = view;
             // Whoever leaves the lesson alone finds it whole.
@@ -160,7 +159,10 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
                 return Some(ask(state));
             }
         }
-        Action::Pin(pinned) => state.pinned = pinned.map(|pinned| *pinned),
+        Action::Pin(pinned) => {
+            state.say(if pinned.is_some() { "The answer is pinned." } else { "Nothing is pinned." });
+            state.pinned = pinned.map(|pinned| *pinned);
+        }
         Action::LeaveOut if state.can_leave_out() => {
             let history = state.history.items().to_vec();
             let request = state.request(RequestBody::LeaveOut { history: history.clone() });
@@ -170,16 +172,17 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
             return Some(request);
         }
         Action::Shuffle(orders) if state.can_ask() => {
-            let request =
-                state.request(RequestBody::Shuffle { history: state.history.items().to_vec(), orders });
+            let history = state.history.items().to_vec();
+            let request = state.request(RequestBody::Shuffle { history: history.clone(), orders });
             state.measuring = Some(request.seq);
-            state.study = None;
+            state.study = Some(Studied { study: None, history });
             state.failure = None;
             return Some(request);
         }
         Action::Race if state.can_race() => {
-            let request = state.request(RequestBody::Race { history: state.history.items().to_vec() });
-            state.race = Some(Raced { seq: request.seq, race: None });
+            let history = state.history.items().to_vec();
+            let request = state.request(RequestBody::Race { history: history.clone() });
+            state.race = Some(Raced { seq: request.seq, history, race: None });
             state.failure = None;
             return Some(request);
         }
@@ -204,7 +207,7 @@ fn shift(state: &mut State, from: usize, to: usize, catalog: &Catalog) {
     if state.history.swap(from, to) {
         let title = catalog.title(state.history.items()[to]);
         let count = state.history.items().len();
-        state.announcement = format!("{title} is now number {} of {count}.", to + 1);
+        state.say(format!("{title} is now number {} of {count}.", to + 1));
     }
 }
 
@@ -255,22 +258,30 @@ pub(super) fn walk(state: &mut State) -> Option<Request> {
     Some(request)
 }
 
-/// Shows a record with its history.
-fn open(state: &mut State, record: Record, trace: Box<Trace>) {
+/// Shows a record with its history. An answer that is still awaited would take its place.
+fn open(state: &mut State, record: Record, trace: Box<Trace>) -> Option<Request> {
     let history: Vec<ItemId> = trace.history.iter().map(|item| item.item).collect();
     state.history.replace(history.clone());
     let count = films(history.len());
-    state.announcement = format!("A record is shown, of a history of {count}.");
+    let last = trace.history.last().map_or(String::new(), |item| format!(", the last {}", item.title));
+    state.say(format!("A record is shown, of a history of {count}{last}."));
     if let Record::Example(example) = record {
-        state.opened = Some(Opened { example, history: history.clone() });
+        state.opened.retain(|opened| opened.example != example);
+        state.opened.push(Opened { example, history: history.clone() });
     }
+    if record == Record::File {
+        // What is chosen is what is on the screen.
+        state.asking = trace.asking.clone();
+    }
+    // An order was one of other candidates.
+    state.asking.order.clear();
     let outcome = Outcome { trace: *trace, history, record: Some(record) };
     // What was asked about another history is not shown beside it; of an example there is an answer to each way of asking.
     let answers = outcome.record == Some(Record::File) && outcome.trace.is_by_letters();
     state.lesson = answers.then(|| outcome.clone());
     state.result = Some(outcome);
-    state.race = None;
     state.failure = None;
+    state.pending.take().map(|_| state.request(RequestBody::Stop))
 }
 
 fn load(state: &mut State) -> Option<Request> {

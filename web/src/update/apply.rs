@@ -1,6 +1,6 @@
 //! What the worker tells, and what follows from it.
 
-use shared::protocol::{Event, EventBody, Failure, FailureCode, Request};
+use shared::protocol::{Event, EventBody, Failure, FailureCode, RaceEnd, Request};
 
 use super::act::{ask, recommend, walk};
 use crate::{
@@ -30,14 +30,16 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
         EventBody::Shuffled { study } if state.measuring == Some(seq) => {
             if study.answers.len() == study.orders {
                 state.measuring = None;
-                state.announcement = format!("Asked in {} orders.", study.orders);
+                state.say(format!("Asked in {} orders.", study.orders));
             }
-            state.study = Some(study).filter(|study| !study.answers.is_empty());
+            if let Some(studied) = &mut state.study {
+                studied.study = Some(study).filter(|study| !study.answers.is_empty());
+            }
         }
         EventBody::LeftOut { effects } if state.measuring == Some(seq) => {
             if effects.without.len() == effects.films {
                 state.measuring = None;
-                state.announcement = "What each film does is measured.".into();
+                state.say("What each film does is measured.");
             }
             if let Some(measured) = &mut state.effects {
                 measured.effects = effects;
@@ -47,7 +49,9 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
             state.ranker = Ranker::Loading { seq, progress: Some(Progress { phase, done, total }) };
         }
         EventBody::RankerReady { device, base, adapter, tuned, memory } if loads => {
-            state.announcement = format!("{base} is ready: {}.", badge(&device));
+            state.say(format!("{base} is ready: {}.", badge(&device)));
+            // What the retriever alone would say is no longer what counts.
+            state.effects = None;
             state.ranker = Ranker::Ready(RankerInfo { device, base, adapter, tuned, memory });
             // The visitor loaded the ranker to see it at work on what is on the screen.
             if state.can_recommend() {
@@ -65,12 +69,12 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
             match (pending.lesson, whole) {
                 (false, _) => {
                     if whole {
-                        state.announcement = format!("{} recommended.", films(outcome.trace.ranking.len()));
+                        state.say(format!("{} recommended.", films(outcome.trace.ranking.len())));
                     }
                     pending.before = state.result.replace(outcome);
                 }
                 (true, true) => {
-                    state.announcement = "The ranker has answered.".into();
+                    state.say("The ranker has answered.");
                     state.lesson = Some(outcome);
                 }
                 // The lesson shows what the ranker says, not the retriever's part that comes first.
@@ -84,18 +88,28 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
         }
         EventBody::Raced { race } => {
             let raced = state.race.as_mut().filter(|raced| raced.seq == seq)?;
-            if race.end.is_some() {
+            let said = race.end.map(|end| {
+                if end == RaceEnd::Stopped {
+                    return "The race is over: you stopped the writing.".to_owned();
+                }
                 let times = format::times(race.writing_ms / race.pass_ms);
-                state.announcement = format!("The race is over: writing took {times} as long as one pass.");
-            }
+                format!("The race is over: writing took {times} as long as one pass.")
+            });
             raced.race = Some(race);
+            if let Some(said) = said {
+                state.say(said);
+            }
         }
         EventBody::Cancelled if loads => {
             state.ranker = Ranker::Absent;
-            state.announcement = "Download stopped. What has arrived is kept.".into();
+            state.say("Download stopped. What has arrived is kept.");
         }
-        EventBody::Cancelled => stopped(state, seq),
-        EventBody::Deleted => state.announcement = "The stored model is deleted.".into(),
+        EventBody::Cancelled => {
+            stopped(state, seq);
+            // What stood in its way may have been asked for meanwhile.
+            return walk(state);
+        }
+        EventBody::Deleted => state.say("The stored model is deleted."),
         EventBody::Failed(failure) => fail(state, seq, failure),
         // The greeting, answers of an engine that was restarted, and answers nobody here asks for.
         EventBody::Ready
@@ -110,14 +124,18 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
 
 /// The ranker does not read on: the page is as it was before it was asked.
 fn stopped(state: &mut State, seq: u64) {
+    // Whoever opened a record does not hear of what that has stopped.
+    let asked = state.pending.as_ref().map(|pending| pending.seq);
+    if [asked, state.measuring].contains(&Some(seq)) {
+        state.say("Stopped. What was read is kept.");
+    }
     if let Some(Pending { history, before: Some(before), .. }) = ends(state, seq) {
-        // Unless something else was opened meanwhile.
+        // Unless the visitor has begun a history meanwhile.
         let own = |result: &Outcome| result.record.is_none() && result.history == history;
         if state.result.as_ref().is_some_and(own) {
             state.result = Some(before);
         }
     }
-    state.announcement = "Stopped. What was read is kept.".into();
 }
 
 /// Request `seq` is over; gives the recommendation that was awaited from it.

@@ -14,6 +14,7 @@ use shared::{
 use super::*;
 use crate::{
     import::Import,
+    spoken::{ByLetters, SpokenOf},
     state::{Progress, Ranker, Reading, Record, Retriever, State, Verdict},
     view::View,
 };
@@ -209,10 +210,12 @@ fn a_race_goes_on_until_its_end_and_keeps_the_engine_busy() {
     assert!(state.is_racing(), "the engine says when it has stopped");
     apply(&mut state, raced(seq, race(2, Some(RaceEnd::Stopped))));
     assert!(!state.is_racing() && state.can_race());
-    assert_eq!(state.announcement, "The race is over: writing took 2.5 times as long as one pass.");
+    assert_eq!(state.announcement, "The race is over: you stopped the writing.");
 
     act(&mut state, Action::MoveUp(1), &catalog());
-    assert!(state.race.is_none(), "it was a race about another history");
+    assert!(state.race().is_none(), "it was a race about another history");
+    act(&mut state, Action::Undo, &catalog());
+    assert!(state.race().is_some());
     let Request { seq, .. } = act(&mut state, Action::Race, &catalog()).unwrap();
     apply(&mut state, Event { seq, body: EventBody::Failed(failure()) });
     assert_eq!((state.race.is_none(), state.can_race()), (true, true));
@@ -264,16 +267,35 @@ fn the_example_opened_last_stands_in_for_what_cannot_be_computed() {
     let mut state = State::default();
     assert_eq!(state.stand_in(), 0);
     act(&mut state, Action::Open(Record::Example(3), example()), &catalog());
-    assert!(state.ranked().is_some());
+    assert_eq!((state.spoken_of(), state.by_letters()), (SpokenOf::Example(3), ByLetters::Ask));
     act(&mut state, Action::Remove(0), &catalog());
     // Its record is about another history now.
-    assert_eq!((state.example(), state.stand_in(), state.ranked()), (None, 3, None));
+    assert_eq!((state.example(), state.spoken_of()), (None, SpokenOf::StandIn(3)));
     act(&mut state, Action::Undo, &catalog());
     assert_eq!(state.example(), Some(3));
     // A file about the same history is what was opened, not the example.
     act(&mut state, Action::Open(Record::File, example()), &catalog());
     assert_eq!(state.example(), None);
-    assert!(state.ranked().is_some());
+    assert!(matches!(state.spoken_of(), SpokenOf::Answer(file) if file.record == Some(Record::File)));
+    // Nothing was recorded of it by letters.
+    assert_eq!(state.by_letters(), ByLetters::Load);
+}
+
+#[test]
+fn what_the_ranker_said_about_the_history_comes_before_what_was_recorded_of_it() {
+    let mut state = ready();
+    let load = act(&mut state, Action::LoadModel, &catalog()).expect("a request");
+    apply(&mut state, ranker_ready(load.seq));
+    act(&mut state, Action::Open(Record::Example(3), example()), &catalog());
+    let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
+    apply(&mut state, Event { seq, body: EventBody::Recommended { trace: example() } });
+    act(&mut state, Action::Race, &catalog()).expect("a request");
+    // The lesson cannot ask while a race goes on.
+    assert_eq!(act(&mut state, Action::View(View::Lesson), &catalog()), None);
+    assert!(matches!(state.spoken_of(), SpokenOf::Answer(answer) if answer.record.is_none()));
+    assert_eq!((state.example(), state.by_letters()), (Some(3), ByLetters::Wait));
+    act(&mut state, Action::Open(Record::Example(3), example()), &catalog());
+    assert_eq!(state.spoken_of(), SpokenOf::Example(3));
 }
 
 #[test]
@@ -372,9 +394,14 @@ fn a_stopped_ranking_leaves_the_page_as_it_was() {
     // What was opened meanwhile stays.
     let seq = act(&mut state, Action::Recommend, &catalog()).expect("a request").seq;
     apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(false) } });
-    act(&mut state, Action::Open(Record::Example(1), example()), &catalog());
+    let stop = act(&mut state, Action::Open(Record::Example(1), example()), &catalog()).expect("a request");
+    assert_eq!((stop.body, state.is_busy()), (RequestBody::Stop, false));
+    let said = state.announcement.clone();
     apply(&mut state, Event { seq, body: EventBody::Cancelled });
-    assert_eq!(state.example(), Some(1));
+    assert_eq!((state.example(), &state.announcement), (Some(1), &said));
+    // Even if the answer was already on its way.
+    apply(&mut state, Event { seq, body: EventBody::Recommended { trace: trace(true) } });
+    assert_eq!((state.example(), state.is_stale()), (Some(1), false));
 }
 
 #[test]
@@ -393,10 +420,18 @@ fn orders_are_asked_about_one_after_another_and_can_be_stopped() {
         Event { seq, body: EventBody::Shuffled { study } }
     };
     apply(&mut state, shuffled(1, 2));
-    assert!(state.is_busy() && state.study.is_some());
+    assert!(state.is_busy() && state.study().is_some());
+    // It is about the history it was asked about, and shown beside no other.
+    act(&mut state, Action::MoveUp(1), &catalog());
+    apply(&mut state, shuffled(1, 2));
+    assert!(state.is_busy() && state.study().is_none());
+    act(&mut state, Action::Undo, &catalog());
+    assert_eq!(state.study().expect("a study").answers.len(), 1);
     assert_eq!(act(&mut state, Action::Stop, &catalog()).expect("a request").body, RequestBody::Stop);
-    apply(&mut state, shuffled(1, 1));
-    assert!(!state.is_busy());
+    apply(&mut state, Event { seq, body: EventBody::Cancelled });
+    assert!(!state.is_busy() && state.announcement.starts_with("Stopped"));
+    let study = state.study().expect("a study");
+    assert_eq!((study.answers.len(), study.orders), (1, 2));
 }
 
 #[test]

@@ -56,11 +56,19 @@ pub fn Ask(
             page.act(Action::Ask(Asking { letters, untuned, order: Vec::new() }));
         }
     };
+    // The buttons keep the focus while the ranker reads.
+    let ask = move |asking: Asking| {
+        if can_ask.get_untracked() {
+            page.act(Action::Ask(asking));
+        }
+    };
     let shuffle = move |_| {
         let candidates =
             trace.with_untracked(|trace| trace.as_ref().map_or(0, |trace| trace.candidates.len()));
         let order = browser::shuffled(candidates);
-        page.act(Action::Ask(Asking { letters: true, untuned: false, order }));
+        // The tuned or the untuned model, as before; film by film there are no letters.
+        let untuned = asking.with_untracked(|asking| asking.letters && asking.untuned);
+        ask(Asking { letters: true, untuned, order });
     };
     view! {
         <div class="ask">
@@ -74,13 +82,13 @@ pub fn Ask(
                     <button
                         id=ids::ASK
                         type="button"
-                        disabled=move || !can_ask.get()
-                        on:click=move |_| page.act(Action::Ask(asking.get_untracked()))
+                        aria-disabled=move || (!can_ask.get()).to_string()
+                        on:click=move |_| ask(Asking { order: Vec::new(), ..asking.get_untracked() })
                     >"Ask about my history"</button>
                     <button
                         id=ids::SHUFFLE
                         type="button"
-                        disabled=move || !can_ask.get()
+                        aria-disabled=move || (!can_ask.get()).to_string()
                         on:click=shuffle
                     >"Shuffle the letters"</button>
                     <span class="hint" role="status">

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use shared::trace::Trace;
 
 use crate::{
-    app::page::Page,
-    compare::{asked, compare},
+    app::{browser, page::Page},
+    compare::{about, asked, compare},
     ids,
     rows::movement,
     state::Outcome,
@@ -28,12 +28,16 @@ pub fn Compare(
         });
         page.act(Action::Pin(outcome));
     };
+    let unpin = move |_| {
+        page.act(Action::Pin(None));
+        browser::focus_soon(vec![ids::PIN.into()]);
+    };
     view! {
         <h3>"The ranking, and what changes it"</h3>
         <div class="actions">
             <button id=ids::PIN type="button" on:click=pin>"Pin this answer"</button>
             <Show when=move || pinned.with(Option::is_some)>
-                <button type="button" on:click=move |_| page.act(Action::Pin(None))>"Unpin"</button>
+                <button type="button" on:click=unpin>"Unpin"</button>
             </Show>
         </div>
         <p class="hint">
@@ -43,7 +47,7 @@ pub fn Compare(
             <caption>
                 {move || trace.with(|trace| trace.as_ref().map(|now| {
                     pinned.with(|pinned| match pinned {
-                        Some(pinned) => format!("The ranker’s own order. Pinned: {}. Now: {}.{}", asked(pinned), asked(now), tau(pinned, now)),
+                        Some(pinned) => format!("The ranker’s own order. Pinned: {}. Now: {}.{}", about(pinned), about(now), tau(pinned, now)),
                         None => format!("The ranker’s own order, and the place of each film in the retriever’s: {}.", asked(now)),
                     })
                 }))}

@@ -84,7 +84,7 @@ pub fn Export(
     view! {
         <h3>"Take it along"</h3>
         <p class="hint">
-            "The address of the page opens this step with this history, way of asking, temperature and type, shown alone if it is now."
+            "The address of the page opens this step with this history, way of asking, temperature and type, shown alone if it is now; without the ranker an example stands in for films of your own."
         </p>
         <div class="actions">
             <button id=ids::SAVE type="button" on:click=save>"Save the record (JSON)"</button>
@@ -100,6 +100,7 @@ pub fn Export(
             label="Open a record"
             accept="application/json,.json"
             most=record::LARGEST
+            hint="Open a file that this page saved."
             read
         />
     }

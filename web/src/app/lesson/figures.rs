@@ -61,6 +61,8 @@ pub fn LetterFigure(
 pub fn VocabularyFigure(
     /// The record.
     trace: Memo<Option<Trace>>,
+    /// Whether the share of the letters is not spoken of yet.
+    early: Memo<bool>,
 ) -> impl IntoView {
     let read = move || {
         trace.with(|trace| {
@@ -85,7 +87,7 @@ pub fn VocabularyFigure(
                 <p class="hint">"The likeliest next tokens, at temperature 1. The verbalizer ignores all but the letters, which are marked."</p>
                 <ol id=ids::VOCABULARY class="bars">{bars.into_iter().map(row).collect_view()}</ol>
                 <p id=ids::MASS>
-                    {mass.map(|mass| format!("Of all probability, {} lies on the letters of the candidates.", percent(mass)))}
+                    {mass.filter(|_| !early.get()).map(|mass| format!("Of all probability, {} lies on the letters of the candidates.", percent(mass)))}
                 </p>
             }.into_any(),
             _ => view! {

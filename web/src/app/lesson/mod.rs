@@ -24,6 +24,7 @@ use super::{
 use crate::{
     compare, ids,
     lesson::{LESSON, Topic},
+    spoken::SpokenOf,
     state::{Outcome, State},
     view::View,
 };
@@ -95,6 +96,11 @@ pub fn Lesson() -> impl IntoView {
     let is_marked = move |picture: Picture| Signal::derive(move || marked.get().contains(&picture));
     let of_vocabulary =
         move || page.state.with(|state| LESSON[state.display.step].topic == Topic::Vocabulary);
+    // A later step asks for it.
+    let early = Memo::new(move |_| {
+        let last = LESSON.iter().rposition(|step| step.topic == Topic::Vocabulary);
+        alone.get() && page.state.with(|state| Some(state.display.step) < last)
+    });
     let guesses = RwSignal::new(Guesses::default());
     // Nobody guesses what can be seen below the question.
     let hidden = Memo::new(move |_| {
@@ -133,11 +139,11 @@ pub fn Lesson() -> impl IntoView {
                                 Picture::History => view! { <HistoryFigure trace/> }.into_any(),
                                 Picture::Candidates => view! { <CandidatesFigure trace/> }.into_any(),
                                 Picture::Scores => view! {
+                                    <Temperature/>
                                     <div class="figures" class:of-vocabulary=of_vocabulary>
                                         <div><LetterFigure trace/></div>
-                                        <div><VocabularyFigure trace/></div>
+                                        <div><VocabularyFigure trace early/></div>
                                     </div>
-                                    <Temperature/>
                                     <FormulaView trace/>
                                 }.into_any(),
                                 Picture::Prompt => view! {
@@ -191,16 +197,19 @@ fn note(page: Page, trace: Memo<Option<Trace>>) -> String {
         let here = format!("Computed here, on {}: asked {asked}.", trace.provenance.device);
         let loaded = page.state.with(State::has_ranker);
         let ask = if loaded { "" } else { " To ask the model yourself, load the ranker." };
-        page.state.with(|state| match (&state.lesson, state.example(), state.ranked()) {
-            (Some(Outcome { record: Some(_), .. }), _, _)
-            | (None, None, Some(Outcome { record: Some(_), .. }))
-            | (None, Some(_), _) => format!("Recorded answer: asked {asked}.{ask}"),
-            (Some(outcome), _, _) if outcome.history != state.history.items() => {
+        page.state.with(|state| match state.spoken_of() {
+            SpokenOf::Answer(Outcome { record: Some(_), .. }) | SpokenOf::Example(_) => {
+                format!("Recorded answer: asked {asked}.{ask}")
+            }
+            SpokenOf::Answer(_) if state.history.items().is_empty() => {
+                format!("Your history is empty: add a film. This answer (asked {asked}) is of one before.")
+            }
+            SpokenOf::Answer(outcome) if outcome.history != state.history.items() => {
                 format!("Your history has changed since this answer (asked {asked}): ask again.")
             }
-            (Some(_), _, _) | (None, None, Some(_)) => here,
-            (None, None, None) => {
-                let example = page.example_name(state.stand_in()).unwrap_or_default();
+            SpokenOf::Answer(_) => here,
+            SpokenOf::StandIn(example) => {
+                let example = page.example_name(example).unwrap_or_default();
                 format!(
                     "Recorded answer of the example “{example}”: asked {asked}. To see your own films here, load the ranker."
                 )

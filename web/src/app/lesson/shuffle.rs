@@ -1,7 +1,7 @@
 //! The same candidates under other letters, several times: do the films keep their places, or do the letters?
 
 use leptos::prelude::*;
-use shared::protocol::ShuffleStudy;
+use shared::{CANDIDATES, protocol::ShuffleStudy};
 
 use crate::{
     app::{bar::Bar, browser, page::Page, recorded::Recorded},
@@ -25,38 +25,47 @@ pub fn Shuffle(
     let ready = Memo::new(move |_| page.state.with(State::has_ranker));
     let can_ask = Memo::new(move |_| page.state.with(State::can_ask));
     let measuring = Memo::new(move |_| page.state.with(State::is_measuring));
-    let own = Memo::new(move |_| page.state.with(|state| state.study.clone()));
+    let own = Memo::new(move |_| page.state.with(|state| state.study().cloned()));
     let recorded = Memo::new(move |_| {
         let idle = own.with(Option::is_none) && !measuring.get();
         idle.then(|| page.recorded(|example| &example.study)).flatten()
     });
     let study = move || recorded.get().map(|(study, _)| study).or_else(|| own.get());
     let start = move |_| {
-        let candidates = shared::CANDIDATES;
+        // As many as are proposed: what is in the history is not.
+        let films =
+            page.bundle.with_untracked(|bundle| bundle.as_ref().map_or(0, |bundle| bundle.catalog.len()));
+        let known = page.state.with_untracked(|state| state.history.items().len());
+        let candidates = CANDIDATES.min(films.saturating_sub(known));
         page.act(Action::Shuffle((0..ORDERS).map(|_| browser::shuffled(candidates)).collect()));
+    };
+    let stop = move || {
+        if measuring.get_untracked() {
+            page.act(Action::Stop);
+        }
     };
     view! {
         <details class="prompt" open=move || open.get()>
             <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
             <p class="hint">
-                "The model is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
+                "The model, tuned even if the answer above is the untuned one's, is asked by letters about the same films in several orders. A good ranker follows the films; a bad \
                 one prefers certain letters. The mean over the orders evens some of that preference out, not all: in a few orders \
                 some films stand under a liked letter more often than others. Over very many orders a ranker without any preference \
-                gives each letter 5 %; with eight, chance alone gives some 2 % and some 9 %."
+                gives each letter 5\u{a0}%; with eight, chance alone gives some 2\u{a0}% and some 9\u{a0}%."
             </p>
             <Recorded of=Signal::derive(move || recorded.get().map(|(_, words)| words))/>
             <Show when=move || !ready.get()>
                 <p class="hint">"To ask about your own films, load the ranker."</p>
             </Show>
             <div class="actions">
-                <button id=ids::SHUFFLES type="button" disabled=move || !can_ask.get() on:click=start>
+                <button id=ids::SHUFFLES type="button" aria-disabled=move || (!can_ask.get()).to_string() on:click=start>
                     {format!("Ask in {ORDERS} orders")}
                 </button>
                 <button
                     id=ids::STOP_SHUFFLES
                     type="button"
-                    disabled=move || !measuring.get()
-                    on:click=move |_| page.act(Action::Stop)
+                    aria-disabled=move || (!measuring.get()).to_string()
+                    on:click=move |_| stop()
                 >"Stop"</button>
                 <span class="hint" role="status">
                     {move || study().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
@@ -112,7 +121,7 @@ fn Study(
                 </table>
             </div>
             <div>
-                <p class="hint">"What each letter gets, whatever stands under it. Without a preference all have 5 %."</p>
+                <p class="hint">"What each letter gets, whatever stands under it. Without a preference all have 5\u{a0}%."</p>
                 <ol id=ids::BIAS class="bars">{letters(&study).into_iter().map(gain).collect_view()}</ol>
             </div>
         </div>

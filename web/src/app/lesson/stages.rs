@@ -22,12 +22,10 @@ pub fn HistoryFigure(
             history.iter().map(|item| view! { <li class="film">{item.title.clone()}</li> }).collect_view()
         })
     };
-    let count =
-        Signal::derive(move || trace.with(|trace| trace.as_ref().map_or(0, |trace| trace.history.len())));
     view! {
         <h3>"The history, oldest first"</h3>
         <ol id=ids::TOLD class="told">{films}</ol>
-        <ReadInPart films=count/>
+        <ReadInPart trace/>
     }
 }
 

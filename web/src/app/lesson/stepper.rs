@@ -7,6 +7,7 @@ use crate::{
     app::{browser, page::Page, radio::Radios},
     ids,
     lesson::{LESSON, STEPS},
+    spoken::ByLetters,
     state::State,
     update::Action,
 };
@@ -92,7 +93,10 @@ pub fn Stepper(
 /// PageDown and PageUp, which presenters' clickers send, turn the steps; `turn` says whether it takes them.
 fn turn_by_clicker(turn: impl Fn(isize) -> bool + 'static) {
     let handle = window_event_listener(ev::keydown, move |event| {
+        // With another key they are the browser's, for example to change the tab.
+        let together = [event.ctrl_key(), event.alt_key(), event.shift_key(), event.meta_key()];
         let by = match event.key().as_str() {
+            _ if together.contains(&true) => return,
             "PageDown" => 1,
             "PageUp" => -1,
             _ => return,
@@ -143,16 +147,35 @@ fn Question(
         // The button goes with what it is about.
         browser::focus_soon(vec![ids::STEP_TITLE.into()]);
     };
+    let way = Memo::new(move |_| page.state.with(State::by_letters));
+    let again = move |_| {
+        guesses.update(|guesses| guesses[n] = None);
+        browser::focus_soon(vec![ids::choice(ids::QUESTION, 0)]);
+    };
     let choices = step.choices.iter().map(|choice| (*choice).to_owned()).collect();
     view! {
         <div class="question">
             <p><strong>"First guess: "</strong>{step.question}</p>
             <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |choice| guesses.update(|guesses| guesses[n] = Some(Guess::Choice(choice)))/>
             <p id=ids::ANSWER role="status">{verdict}</p>
+            // Another class, another example: what was guessed before is no guess about it.
+            <Show when=move || guesses.with(|guesses| guesses[n].is_some())>
+                <button id=ids::GUESS_AGAIN type="button" on:click=again>"Guess again"</button>
+            </Show>
             <Show when=move || film_by_film.get()>
                 <p class="note">
                     "This step is about letters, and the answer on the screen was given film by film. "
-                    <button id=ids::BY_LETTERS type="button" on:click=by_letters>"Ask by letters"</button>
+                    {move || match way.get() {
+                        ByLetters::Load => "Load the ranker, or take an example, to see one by letters.".into_any(),
+                        ByLetters::Ask | ByLetters::Wait => view! {
+                            <button
+                                id=ids::BY_LETTERS
+                                type="button"
+                                disabled=move || way.get() == ByLetters::Wait
+                                on:click=by_letters
+                            >"Ask by letters"</button>
+                        }.into_any(),
+                    }}
                 </p>
             </Show>
         </div>
