@@ -68,6 +68,7 @@ pub fn shared_data(sub: &str) -> Option<PathBuf> {
     None
 }
 
+pub mod documented;
 pub mod tiny_llama;
 pub mod tuned;
 

@@ -9,7 +9,7 @@ use shared::{
     protocol::TunedWays,
 };
 use tempfile::TempDir;
-use tests::{llamarec, refused, tiny_llama, workspace};
+use tests::{documented::as_documented, llamarec, refused, tiny_llama, workspace};
 use trainer::fetch::sha256;
 
 /// A copy of the shipped bundle without its adapter, and a tiny base model beside it.
@@ -47,6 +47,7 @@ fn examples_and_measures_are_added_to_the_bundle() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    as_documented("exhibit", &output.stdout);
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&said["examples"], &said["results"]), (&json!(1), &json!(4)));
 
@@ -76,6 +77,12 @@ fn examples_and_measures_are_added_to_the_bundle() {
     assert_eq!(results.rows.iter().filter(|row| row.ours).count(), 2);
     let paper = results.rows.iter().find(|row| row.system == "LlamaRec").unwrap();
     assert_eq!((paper.ndcg_10, paper.recall_10), (Some(0.0759), Some(0.1524)));
+
+    // Other examples do not take the results away.
+    let again = ["exhibit", "--bundle", &bundle, "--base", &base, "--examples", tastes.to_str().unwrap()];
+    assert!(llamarec().args(again).status().unwrap().success());
+    let manifest: Manifest = serde_json::from_slice(&file("manifest.json")).unwrap();
+    assert!(manifest.results.is_some() && file("results.json") == serde_json::to_vec(&results).unwrap());
 }
 
 #[test]
@@ -123,6 +130,27 @@ fn bad_input_is_named_with_its_remedy() {
     let empty = write("c.toml", "[[example]]\nname = \"nobody\"\ntitles = []\n");
     call("--examples", &empty, 3, &["nobody", "no titles"]);
     call("--measures", &write("d.json", "{}"), 3, &["d.json", "evaluate --stage ranker --json"]);
+    let shipped = workspace().join("public/models/movielens");
+    let mut measures: Value =
+        serde_json::from_slice(&fs::read(shipped.join("adapter.test.json")).unwrap()).unwrap();
+    measures["tuned_for"]["step"] = 7.into();
+    let of_other = write("e.json", &measures.to_string());
+    let shipped = shipped.to_str().unwrap();
+    let of_shipped = ["exhibit", "--bundle", shipped, "--base", &base, "--measures", &of_other];
+    refused(&of_shipped, 3, &["e.json measures another ranker", "evaluate --stage ranker"]);
+    measures["data"] = "games".into();
+    let of_other = write("f.json", &measures.to_string());
+    call(
+        "--measures",
+        &of_other,
+        3,
+        &["f.json measures the data games, the bundle is of movielens-small-2016"],
+    );
+    let catalog = trainer::data::load(None).unwrap().catalog;
+    let titles: Vec<&str> = catalog.iter().map(|(_, item)| item.title.as_str()).collect();
+    let titles = serde_json::to_string(&titles).unwrap();
+    let all = write("g.toml", &format!("[[example]]\nname = \"all\"\ntitles = {titles}\n"));
+    call("--examples", &all, 3, &["example \"all\" holds every item"]);
     refused(&["exhibit", "--bundle", "absent", "--base", &base], 3, &["manifest.json"]);
     // Nothing was written.
     assert!(!Path::new(&bundle).join("examples.json").exists());

@@ -2,9 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
+use serde_json::Value;
 use shared::{manifest::Manifest, scoring::ScoringConfig, tuned::TunedFor};
 use tempfile::TempDir;
-use tests::{llamarec, refused, tiny_llama, tuned, workspace};
+use tests::{documented::as_documented, llamarec, refused, tiny_llama, tuned, workspace};
 use trainer::{bundle, fetch};
 
 /// An adapter that says it was made for the page's base model; by letters or film by film.
@@ -39,8 +40,9 @@ fn a_bundle_holds_both_adapters_and_the_first_decides() {
         export.iter().map(|word| (*word).to_owned()).chain(more).collect()
     };
     let words = with(&["--adapter", "--letters"], &[&decides, &letters]);
-    let output = llamarec().args(&words).output().unwrap();
+    let output = llamarec().args(&words).arg("--json").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    as_documented("export", &output.stdout);
     let manifest: Manifest = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
     assert!(manifest.adapter.is_some() && manifest.letters.is_some());
     let adapters = bundle::load(Some(&out)).unwrap().adapters;
@@ -73,4 +75,24 @@ fn a_bundle_holds_both_adapters_and_the_first_decides() {
     fs::write(&file, bytes).unwrap();
     let rank = ["rank", "--title", "Heat", "--retriever-only", "--bundle", out.to_str().unwrap()];
     refused(&rank, 3, &["letters.safetensors of", "has SHA-256", "llamarec export"]);
+
+    // What the new manifest does not name is not left behind.
+    assert!(llamarec().args(export).arg("--force").status().unwrap().success());
+    let there = |name: &str| out.join(name).exists();
+    assert!(there("retriever.safetensors") && !there("adapter.safetensors") && !there("letters.safetensors"));
+}
+
+#[test]
+fn a_retriever_of_other_data_is_refused_although_it_knows_as_many_items() {
+    let folder = TempDir::new().unwrap();
+    let shipped = workspace().join("public/models/movielens");
+    fs::copy(shipped.join("retriever.safetensors"), folder.path().join("weights.safetensors")).unwrap();
+    let metrics = fs::read(shipped.join("retriever.metrics.json")).unwrap();
+    let mut metrics: Value = serde_json::from_slice(&metrics).unwrap();
+    metrics["data"]["sequences_sha256"] = "other".into();
+    fs::write(folder.path().join("metrics.json"), metrics.to_string()).unwrap();
+    let (run, out) = (folder.path().to_str().unwrap(), folder.path().join("bundle"));
+    let export = ["export", "--retriever", run, "--out", out.to_str().unwrap()];
+    refused(&export, 3, &["was trained on other data", "--data"]);
+    assert!(!out.exists());
 }

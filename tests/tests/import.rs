@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
 use shared::{llama::Layout, ranker::Ranker};
 use tempfile::TempDir;
-use tests::{llamarec, refused};
+use tests::{documented::as_documented, llamarec, refused};
 
 const D_MODEL: usize = 64;
 const D_FF: usize = 96;
@@ -155,6 +155,7 @@ fn import(folder: &TempDir, format: &str) -> Vec<u8> {
     let args = ["model", "import", source, "--out", out.to_str().unwrap(), "--format", format, "--json"];
     let output = llamarec().args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    as_documented("model import", &output.stdout);
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     let bytes = fs::read(&out).unwrap();
     assert_eq!((said["tensors"].as_u64(), said["bytes"].as_u64()), (Some(21), Some(bytes.len() as u64)));

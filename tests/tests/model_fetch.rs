@@ -14,9 +14,9 @@ use std::{
 };
 
 use shared::manifest::FileEntry;
-use tests::llamarec;
+use tests::{documented::as_documented, llamarec, skip_without_base_model};
 use trainer::{
-    fetch::{Fetcher, sha256},
+    fetch::{Fetcher, base_model_path, sha256},
     report::{Printer, UserError, Verbosity},
 };
 
@@ -297,9 +297,23 @@ fn the_command_says_what_is_missing_and_what_to_do() {
         assert!(err.contains(text), "{text} is not in\n{err}");
     }
 
+    // Whoever names a place wants it from there, not from a package.
+    let (code, err) = run(&["model", "fetch", "--base-url", "http://127.0.0.1:9"]);
+    assert_eq!(code, Some(3));
+    assert!(err.contains("no answer") && !err.contains("pip"), "{err}");
+
     let wrong = home.path().join("wrong.gguf");
     fs::write(&wrong, "GGUF").unwrap();
     let (code, err) = run(&["model", "fetch", "--from", wrong.to_str().unwrap()]);
     assert_eq!(code, Some(3));
     assert!(err.contains("it has 4 bytes, expected 98362432"), "{err}");
+}
+
+#[test]
+fn the_base_model_that_is_here_is_verified() {
+    let Some(base) = skip_without_base_model(base_model_path(None)) else { return };
+    let home = base.ancestors().nth(2).unwrap();
+    let output = llamarec().args(["model", "verify", "--json"]).env("LLAMAREC_HOME", home).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    as_documented("model fetch", &output.stdout);
 }

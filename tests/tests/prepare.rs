@@ -12,7 +12,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::Value;
 use shared::catalog::ItemId;
 use tempfile::TempDir;
-use tests::{llamarec, shared_data, workspace};
+use tests::{documented::as_documented, llamarec, shared_data, workspace};
 use trainer::data::{self, Dataset};
 
 /// Exit code, standard output, standard error.
@@ -28,6 +28,7 @@ fn prepare(arguments: &[&str]) -> Ran {
 fn provenance(arguments: &[&str]) -> Value {
     let (code, out, err) = prepare(&[arguments, &["--json"]].concat());
     assert_eq!(code, Some(0), "{err}");
+    as_documented("data prepare", &out);
     let told: Value = serde_json::from_str(&out).unwrap();
     told["provenance"].clone()
 }
@@ -380,6 +381,16 @@ fn a_prepared_data_set_is_replaced_only_by_force_and_checked_when_loaded() {
         2,
         &["holds a finished split", "leave out --unescape-titles"],
     );
+    for option in [&["--titles-from-ids"][..], &["--titles", &file], &["--item-column", "song"]] {
+        let again = ["csv", "--from", &out, "--out", &place.at("x")];
+        let remedy = format!("leave out {}", option[0]);
+        refused(&[&again[..], option].concat(), 2, &["holds a finished split", &remedy]);
+    }
+    refused(
+        &["amazon", "--from", &out, "--titles", &file, "--out", &place.at("x")],
+        2,
+        &["holds a finished split", "data prepare csv"],
+    );
     refused(&["games", "--from", &out, "--out", &out, "--force"], 2, &["is the input"]);
     refused(&["games", "--from", &out, "--out", &file], 2, &["is not a folder"]);
 
@@ -427,8 +438,24 @@ fn every_refusal_names_file_and_remedy() {
     place.write("meta.json", format!("{{'asin': {}", "[".repeat(500_000)));
     refuse(&amazon, &["meta.json line 1: ", "nested too deep"]);
 
+    let text = "user,item,time\n1,1,1\n";
+    let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [b"\xff\xfe".as_slice(), &utf_16].concat();
+    for (bytes, what, command) in [
+        (utf_16, "is UTF-16", "iconv -f utf-16"),
+        (marked, "is UTF-16", "iconv -f utf-16"),
+        (text.replace('\n', "\r").into_bytes(), "ends its lines with CR alone", "tr '"),
+    ] {
+        let file = place.write("strange.csv", bytes);
+        refuse(&["csv", "--titles-from-ids", "--from", &file], &["strange.csv", what, command]);
+    }
+
     for (arguments, part) in [
         (&["csv", "--from", "x"][..], "--out"),
+        (
+            &["csv", "--from", "x", "--out", "y", "--titles-from-ids", "--title-column", "t"],
+            "cannot be used with",
+        ),
         (&["csv", "--from", "x", "--out", "y", "--k-core", "2"], "2 is not in 3.."),
         (&["csv", "--from", "x", "--out", "y", "--titles", "t", "--titles-from-ids"], "cannot be used with"),
         (&["lastfm"], "unrecognized subcommand"),
@@ -442,6 +469,15 @@ fn every_refusal_names_file_and_remedy() {
         assert_eq!(code, Some(3));
         assert!(err.contains("cannot read") && err.contains("no.csv"), "{err}");
     }
+}
+
+#[test]
+fn titles_are_lines() {
+    let place = Place::new();
+    let rows = rows(|u, i, t| format!("{u},{i},{t},\"T{i}\r\nA\tB\"\n"));
+    let file = place.write("a.csv", format!("user,item,time,title\n{rows}"));
+    provenance(&["csv", "--from", &file, "--out", &place.at("out")]);
+    assert!(place.load("out").catalog.iter().all(|(id, item)| item.title == format!("T{} A B", id.0)));
 }
 
 #[test]

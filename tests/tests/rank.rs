@@ -9,7 +9,9 @@ use std::{
 use serde_json::Value;
 use shared::{ranking::Ordering, trace::Trace};
 use tempfile::TempDir;
-use tests::{llamarec, refused, shared_data, skip_without_base_model, tiny_llama};
+use tests::{
+    documented::as_documented, llamarec, refused, shared_data, skip_without_base_model, tiny_llama, tuned,
+};
 
 /// Largest resident memory of one ranking with SmolLM2-135M on the CPU.
 #[cfg(target_os = "linux")]
@@ -115,10 +117,46 @@ fn bad_input_is_named_with_its_remedy() {
     refused(&["explain", "--prompt-file", "absent.txt"], 3, &["absent.txt"]);
     refused(&["explain", "--prompt-file", text(&empty), "--base", text(&base)], 3, &["empty"]);
 
-    let mut command = llamarec();
-    let output = command.args(["rank", "--title", "Heat"]).env("LLAMAREC_HOME", home).output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("llamarec model fetch"));
+    let without_base = |what: &str| {
+        let mut command = llamarec();
+        let output = command.args(["rank", "--title", "Heat"]).env("LLAMAREC_HOME", home).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(what) && stderr.contains("llamarec model fetch"), "{stderr}");
+    };
+    without_base("there is no base model");
+    // A damaged one is no base model of one's own, which would rank untuned.
+    let wanted = trainer::fetch::base_model();
+    fs::create_dir(folder.path().join("models")).unwrap();
+    let damaged = fs::File::create(folder.path().join("models").join(&wanted.path)).unwrap();
+    damaged.set_len(wanted.bytes).unwrap();
+    without_base(&format!("expected {}", wanted.sha256));
+}
+
+#[test]
+fn adapters_that_would_not_count_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let base = tiny_base(&folder);
+    let path = folder.path().join("adapter.safetensors");
+    fs::write(&path, tuned::adapter(&tiny_llama::gguf(7))).unwrap();
+    let prompt = folder.path().join("prompt.txt");
+    fs::write(&prompt, "Heat\n").unwrap();
+    let refuse = |command: &[&str], adapters: &[&str], what: &str| {
+        let adapters: Vec<&str> = adapters.iter().flat_map(|adapter| ["--adapter", adapter]).collect();
+        refused(&[command, &["--base", text(&base)], &adapters].concat(), 2, &[what, "hint:"]);
+    };
+    let rank = ["rank", "--title", "Heat"];
+    refuse(&rank, &[text(&path), text(&path)], "is asked in the same way as another");
+    refuse(&rank, &["none", text(&path)], "--adapter none is given beside another");
+    refuse(&["explain", "--prompt-file", text(&prompt)], &[text(&path)], "asked film by film");
+    refuse(&["bench", "rank", "--repeats", "1"], &[text(&path)], "asked film by film");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_larger_than_the_memory_is_refused() {
+    let bench = ["bench", "retrieve", "--items", "100000000", "--d-model", "65535"];
+    refused(&bench, 2, &["--items 100000000 with --d-model 65535", "GB of memory"]);
 }
 
 #[test]
@@ -130,6 +168,7 @@ fn bench_rank_measures_the_pass_that_explain_shows() {
     let json = |args: &[&str]| -> Value {
         let output = run(&[args, &["--base", text(&base), "--json"]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        as_documented(if args[0] == "bench" { "bench rank" } else { "explain" }, &output.stdout);
         serde_json::from_slice(&output.stdout).unwrap()
     };
     let bench = json(&["bench", "rank", "--prompt-file", text(&prompt), "--repeats", "2"]);
@@ -193,6 +232,7 @@ fn bench_figure3_measures_both_ways_and_draws_them() {
     let output = run(&[&args[..], &["--base", text(&base)]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let measured: Value = serde_json::from_slice(&output.stdout).unwrap();
+    as_documented("bench figure3", &output.stdout);
     let races = measured["races"].as_array().unwrap();
     for (race, length) in races.iter().zip([2, 4]) {
         assert_eq!(race["title_tokens"], length);

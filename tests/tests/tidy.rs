@@ -46,10 +46,16 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_path_in_the_documents_exists() {
+    let sources = all_sources("rs");
     for document in DOCUMENTS {
         let text = fs::read_to_string(workspace().join(document)).unwrap();
         let mut checked = 0;
         for path in quoted(&text) {
+            let named = Path::new(path).extension().is_some_and(|extension| extension == "rs");
+            if named && !path.contains(['/', ' ']) {
+                let there = sources.iter().any(|source| source.file_name().is_some_and(|name| name == path));
+                assert!(there, "{document} names {path}, which is not there");
+            }
             let room = path.split('/').next().unwrap_or_default();
             if path.contains('/') && ["shared", "trainer", "web", "tests", "public", ".ci"].contains(&room) {
                 assert!(workspace().join(path).exists(), "{document} names {path}, which is not there");

@@ -45,9 +45,7 @@ fn cpu_and_wgpu_agree() {
 }
 
 #[test]
-fn later_tokens_never_change_earlier_states() {
-    // Causality: the state after n tokens is the same whatever follows, so a prefix pass must equal a
-    // pass over the prefix alone; and it must depend on every token before it.
+fn the_last_state_depends_on_every_token() {
     let ranker = Ranker::from_gguf(tiny_llama::gguf(7), &Device::flex()).unwrap();
     let ids = ranker.tokens().ids(TEXT).unwrap();
     let whole = hidden(ranker.llama(), &ids);

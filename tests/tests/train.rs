@@ -92,7 +92,9 @@ fn a_run_is_kept_until_it_is_told_to_go() {
     let config = fs::read(place.path("mine/config.toml")).unwrap();
     place.refused(&train(&["--resume", "--seed", "7"]), 2, "belongs to a run with seed = 42, not 7");
     assert_eq!(fs::read(place.path("mine/config.toml")).unwrap(), config);
-    place.refused(&train(&["--force", "--seed", "18446744073709551615"]), 2, "numbers go up to 2^63 - 1");
+    let output = place.run(&train(&["--force", "--seed", "18446744073709551615"]));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("--seed <N>") && stderr.contains("0..=9223372036854775807"), "{stderr}");
     place.refused(&["train", "retriever", "--out", "ratings.csv"], 2, "is a file");
 
     fs::remove_file(place.path("mine/weights.safetensors")).unwrap();
@@ -109,6 +111,18 @@ fn a_run_is_kept_until_it_is_told_to_go() {
     // Once it was told to go on for longer, it is.
     place.done(&train(&["--resume", "--steps", "4"]));
     place.done(&["train", "retriever", "--out", "mine", "--resume"]);
+
+    // A recipe may name another end; nothing else of it counts.
+    fs::write(place.path("longer.toml"), "[retriever]\nsteps = 5\nseed = 7\n").unwrap();
+    place.done(&["train", "retriever", "--out", "mine", "--resume", "--recipe", "longer.toml"]);
+    let metrics: Value = serde_json::from_slice(&fs::read(place.path("mine/metrics.json")).unwrap()).unwrap();
+    assert_eq!((&metrics["steps"], &metrics["training"]["seed"]), (&5.into(), &42.into()));
+
+    // A run without patience takes no step, and what was measured of it stays true.
+    place.done(&train(&["--force", "--steps", "900", "--patience", "1", "--learning-rate", "1e-9"]));
+    fs::write(place.path("mine/test.json"), "kept").unwrap();
+    place.done(&train(&["--resume"]));
+    assert_eq!(fs::read_to_string(place.path("mine/test.json")).unwrap(), "kept");
 
     place.done(&train(&["--force", "--steps", "1", "--seed", "7"]));
     assert_ne!(weights(), first);
@@ -248,6 +262,7 @@ fn a_sweep_does_only_what_is_missing() {
     // A folder of other settings is not taken for a result of these.
     fs::write(place.path("short.toml"), "[retriever]\nsteps = 2\nvalidate_every = 1\nd_model = 4\n").unwrap();
     place.refused(&with(&[]), 2, "holds a run with d_model = 8, not 4");
+    place.refused(&with(&["--cards", "0,1"]), 2, "--cards is about CUDA cards");
     place.refused(&[&sweep[..], &["--vary", "dropuot=1"]].concat(), 2, "did you mean dropout?");
     place.refused(&[&sweep[..], &["--vary", "seed=3"]].concat(), 2, "--vary seed is given twice");
 
@@ -256,7 +271,20 @@ fn a_sweep_does_only_what_is_missing() {
     assert_eq!(fs::read_to_string(place.path("report.md")).unwrap().trim_end(), report.trim_end());
     place.refused(&["report", "nowhere"], 3, "nowhere is no folder");
     fs::create_dir(place.path("empty")).unwrap();
-    place.refused(&["report", "empty"], 3, "there is no finished run in empty");
+    place.refused(&["report", "empty"], 3, "there is no finished run of a retriever in empty");
+
+    // An interrupted run ends where the recipe says now, as those that begin.
+    let short = "[retriever]\nsteps = 3\nvalidate_every = 1\nd_model = 8\n";
+    fs::write(place.path("short.toml"), short).unwrap();
+    for run in runs {
+        fs::remove_file(place.path("swept").join(run).join("metrics.json")).unwrap();
+    }
+    place.done(&with(&[]));
+    for run in runs {
+        let metrics = fs::read(place.path("swept").join(run).join("metrics.json")).unwrap();
+        let metrics: Value = serde_json::from_slice(&metrics).unwrap();
+        assert_eq!((&metrics["steps"], &metrics["training"]["steps"]), (&3.into(), &3.into()), "{run}");
+    }
 }
 
 /// Whether a process runs whose command line names this path.
@@ -354,6 +382,9 @@ fn an_ensemble_is_a_retriever_of_its_own() {
     ]);
     let written: Value = serde_json::from_str(&written).unwrap();
     assert_eq!((&written["users"], &written["k"], &written["prefixes"]), (&8.into(), &3.into(), &24.into()));
+    let candidates = ["candidates", "--retriever", "run1", "--top", "1000", "--out", "all", "--json"];
+    let written: Value = serde_json::from_str(&place.done(&candidates)).unwrap();
+    assert_eq!(written["k"], 6);
     place.refused(
         &["candidates", "--retriever", "nowhere", "--out", "c"],
         3,

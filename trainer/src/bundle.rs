@@ -42,6 +42,8 @@ const EMBEDDED: [(&str, &[u8]); 5] = [
 
 /// What a bundle holds.
 pub struct Bundle {
+    /// Name of the data set that it is made of.
+    pub data: String,
     /// Catalogue and retriever, without a ranker.
     pub recommender: Recommender,
     /// The ranker's adapters as files' bytes; the first decides.
@@ -100,7 +102,7 @@ pub fn load(folder: Option<&Path>) -> anyhow::Result<Bundle> {
     let recommender = Recommender::new(manifest.name, catalog, retriever).map_err(|error| {
         UserError::input(error.to_string()).hint("export the bundle again from one data set")
     })?;
-    Ok(Bundle { recommender, adapters })
+    Ok(Bundle { data: manifest.data, recommender, adapters })
 }
 
 /// Writes a bundle: the data set's catalogue, these weights, and the manifest over them.
@@ -161,6 +163,11 @@ pub fn write(
         write_atomic(&folder.join(file), bytes)?;
     }
     write_manifest(folder, &manifest)?;
+    // Of the bundle that was replaced. Last: until now a manifest may have named them.
+    for (file, _) in [(ADAPTER, adapter), (LETTERS, letters)].into_iter().filter(|(_, bytes)| bytes.is_none())
+    {
+        files::remove(&folder.join(file))?;
+    }
     Ok(manifest)
 }
 
@@ -189,7 +196,8 @@ fn unusable(what: &str, why: &str) -> UserError {
     UserError::input(format!("{what} cannot be used: {why}")).hint("make it with: llamarec train ranker")
 }
 
-/// Adds what the page shows before any model is loaded to a bundle's folder, in place of what was there.
+/// Adds what the page shows before any model is loaded to a bundle's folder, in place of what was there; without new results
+/// the old ones stay.
 ///
 /// # Errors
 /// A folder without a manifest, or one that cannot be written.
@@ -204,7 +212,9 @@ pub fn add_exhibits(folder: &Path, examples: &[Example], results: Option<&Result
         anyhow::Ok(entry(file, bytes))
     };
     manifest.examples = Some(add(EXAMPLES, &serde_json::to_vec(examples)?)?);
-    manifest.results = results.map(|results| add(RESULTS, &serde_json::to_vec(results)?)).transpose()?;
+    if let Some(results) = results {
+        manifest.results = Some(add(RESULTS, &serde_json::to_vec(results)?)?);
+    }
     write_manifest(folder, &manifest)
 }
 

@@ -34,7 +34,7 @@ pub struct Common {
     /// Print one JSON object on standard output instead of text
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print nothing but results and errors
+    /// Print nothing but results, warnings and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
 }
@@ -78,7 +78,8 @@ Examples:
   llamarec data stats                               the embedded MovieLens data set
   llamarec explain --prompt-file prompt.txt --json  letter logits of any text
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 missing or unusable input, 4 no such device";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 missing or unusable input, 4 no such device,
+            130 and 143 ended by Ctrl-C and SIGTERM";
 
 /// Parses the command line, runs the command, prints the error if there is one.
 pub fn main() -> ExitCode {

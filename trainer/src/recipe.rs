@@ -71,12 +71,15 @@ impl<T: Serialize + DeserializeOwned> Layers<T> {
     }
 
     /// Lays the settings of a run that goes on over what is there, and the options over those again, so that
-    /// only what is asked for changes.
+    /// only what is asked for changes. `free` are settings that may change, also when the recipe asks for it.
     ///
     /// # Errors
     /// As [`Self::put`].
-    pub fn go_on(&mut self, before: &T, options: Table) -> Result<(), UserError> {
+    pub fn go_on(&mut self, before: &T, options: Table, free: &[&str]) -> Result<(), UserError> {
+        let mut asked = self.settings.clone();
+        asked.retain(|key, (_, origin)| free.contains(&key.as_str()) && matches!(origin, Origin::Recipe(_)));
         self.put(table(before), &Origin::Checkpoint)?;
+        self.settings.extend(asked);
         self.put(options, &Origin::Option)
     }
 
@@ -162,10 +165,10 @@ pub fn options<T: Serialize>(options: &T) -> Result<Table, UserError> {
     })
 }
 
-/// A section of a built-in recipe or of a recipe file; empty if the recipe has no such section.
+/// A section of a built-in recipe or of a recipe file.
 ///
 /// # Errors
-/// No such recipe (the nearest is named), or a file that is no TOML.
+/// No such recipe (the nearest is named), a file that is no TOML, or a recipe without that section.
 pub fn section(recipe: &str, section: &str) -> Result<Table, UserError> {
     let built_in = BUILT_IN.iter().find(|(name, _)| *name == recipe);
     let text = match built_in {
@@ -183,7 +186,13 @@ pub fn section(recipe: &str, section: &str) -> Result<Table, UserError> {
         return Err(UserError::usage(message).hint("put settings of the retriever below a line [retriever]"));
     }
     match table.remove(section) {
-        None => Ok(Table::new()),
+        None => {
+            let has = |text: &str| text.lines().any(|line| line == format!("[{section}]"));
+            let others: Vec<&str> =
+                BUILT_IN.iter().filter(|(_, text)| has(text)).map(|(name, _)| *name).collect();
+            Err(UserError::usage(format!("recipe {recipe} has no section [{section}]"))
+                .hint(format!("leave --recipe out, or give one that has: {}", others.join(", "))))
+        }
         Some(Value::Table(table)) => Ok(table),
         Some(_) => Err(UserError::usage(format!("recipe {recipe}: {section} is no section"))
             .hint(format!("write a line [{section}] and its settings below"))),
@@ -221,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Settings {
         dropout: f64,
         steps: usize,
@@ -251,6 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_goes_on_changes_only_as_it_is_asked() {
+        let mut layers = layers();
+        layers.put(toml("dropout = 0.5\nsteps = 7"), &Origin::Recipe("mine".to_owned())).expect("known keys");
+        let before = Settings { dropout: 0.1, steps: 5, model: "narm".to_owned() };
+        let mut again = layers.clone();
+        again.go_on(&before, Table::new(), &["steps", "model"]).expect("known keys");
+        assert_eq!(again.resolve(), Settings { steps: 7, ..before });
+        assert_eq!(again.origin("model"), &Origin::Checkpoint);
+        layers.go_on(&again.resolve(), toml("steps = 9"), &["steps"]).expect("known keys");
+        assert_eq!(layers.resolve().steps, 9);
+    }
+
+    #[test]
     fn whole_numbers_are_numbers() {
         let mut layers = layers();
         layers.put(toml("dropout = 0"), &Origin::Option).expect("0 is a number");
@@ -276,7 +298,9 @@ mod tests {
     fn built_in_recipes_are_found_and_others_are_named() {
         assert!(section("ml-100k", "retriever").expect("built in").contains_key("batch_size"));
         assert!(section("ml-100k", "ranker").expect("built in").contains_key("steps"));
-        assert!(section("beauty", "ranker").expect("built in").is_empty());
+        let error = section("beauty", "ranker").expect_err("a retriever's alone");
+        assert_eq!(error.message, "recipe beauty has no section [ranker]");
+        assert!(error.hint.expect("a hint").ends_with(": movielens, ml-100k, letters, games"));
         let error = section("ml100k", "retriever").expect_err("unknown");
         assert!(error.hint.expect("a hint").starts_with("did you mean ml-100k?"));
     }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::{
-    files::write_atomic,
+    files::{self, write_atomic},
     report::{UserError, curve_svg},
     train::Validation,
 };
@@ -174,15 +174,7 @@ impl RunDir {
     /// # Errors
     /// A file that cannot be removed.
     pub fn forget_metrics(&self) -> anyhow::Result<()> {
-        for path in [METRICS, TEST].map(|name| self.path.join(name)) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        [METRICS, TEST].iter().try_for_each(|name| files::remove(&self.path.join(name)))
     }
 
     /// Writes the report of the finished run.

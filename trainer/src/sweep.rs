@@ -98,7 +98,13 @@ impl Job {
             return Ok(());
         };
         let hint = "name another --out for this sweep";
-        if let Some(difference) = self.config.difference(&there) {
+        // A run that was stopped can go on to another end.
+        let difference = if metrics.exists() {
+            self.config.difference_of_finished(&there)
+        } else {
+            self.config.difference(&there)
+        };
+        if let Some(difference) = difference {
             let message = format!("{} holds a run with {difference}", self.folder.display());
             return Err(UserError::usage(message).hint(hint).into());
         }
@@ -217,6 +223,13 @@ impl Sweep {
         command.args(["train", "retriever", "--out"]).arg(&job.folder).args(options);
         for (key, value) in self.keys.iter().zip(&job.values) {
             command.arg(format!("--{}", key.replace('_', "-"))).arg(value);
+        }
+        // A run that goes on would keep the end that it had, whatever the recipe says now.
+        let TrainConfig { steps, patience, .. } = job.config;
+        for (key, value) in [("steps", steps), ("patience", patience)] {
+            if !self.keys.iter().any(|varied| varied == key) {
+                command.arg(format!("--{key}={value}"));
+            }
         }
         if job.folder.join(CHECKPOINT).exists() {
             command.arg("--resume");

@@ -63,6 +63,10 @@ fn weights_are_fitted_on_scores_of_validation_users_and_of_nobody_else() {
         .map(|user| {
             let mut user = user.clone();
             let known = user.as_object_mut().unwrap();
+            assert_eq!(known.remove("mode").unwrap(), "pointwise");
+            assert_eq!(known.remove("permutations").unwrap(), 0);
+            assert_eq!(known.remove("calibrated").unwrap(), false);
+            assert!(known.remove("base_sha256").is_some_and(|sum| sum.is_string()));
             assert!(known.remove("adapter_sha256").is_some_and(|sum| sum.is_string()));
             assert_eq!(known.remove("retrievers_sha256").unwrap().as_array().map(Vec::len), Some(1));
             user.to_string()
@@ -82,6 +86,13 @@ fn weights_are_fitted_on_scores_of_validation_users_and_of_nobody_else() {
             &file.replacen("\"adapter_sha256\":\"", "\"adapter_sha256\":\"0", 1),
             "another adapter",
         ),
+        ("base.jsonl", &file.replacen("\"base_sha256\":\"", "\"base_sha256\":\"0", 1), "another base model"),
+        (
+            "orders.jsonl",
+            &file.replacen("\"permutations\":0", "\"permutations\":4", 1),
+            "of 4 random orders, not 0",
+        ),
+        ("asked.jsonl", &file.replacen("\"pointwise\"", "\"letters\"", 1), "another --mode"),
         (
             "found.jsonl",
             &file.replacen("\"retrievers_sha256\":[\"", "\"retrievers_sha256\":[\"0", 1),

@@ -39,6 +39,16 @@ fn what_does_not_belong_together_is_refused() {
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("--teacher <PATH>"), "{message}");
 
+    for (options, what) in [
+        ("--teacher none --teacher-share 0.5", "--teacher none teaches nothing"),
+        ("--recipe beauty", "recipe beauty has no section [ranker]"),
+        ("--max-minutes inf", "or leave it out"),
+    ] {
+        let (code, message) = place.refused(&format!("{RANKER} {options} --out none"));
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(what), "{message}");
+    }
+
     place.done(&format!("{RANKER} --steps 4 --out run"));
     let (_, message) = place.refused(&format!("{RANKER} --steps 4 --out run"));
     assert!(message.contains("is there already"), "{message}");
@@ -130,4 +140,11 @@ fn questions_longer_than_the_context_are_refused() {
         assert_eq!(code, Some(2), "{words}: {message}");
         assert!(message.contains("reads 100") && message.contains("hint:"), "{words}: {message}");
     }
+    // Nothing is left that would have to be forced away, and nothing is forced away for a run that cannot begin.
+    place.done(&format!("{RANKER} --steps 4 --out short"));
+    let adapter = fs::read(place.path("short/weights.safetensors")).unwrap();
+    let (_, message) =
+        place.refused(&(RANKER.replace("tiny.gguf", "short.gguf") + " --steps 4 --out short --force"));
+    assert!(message.contains("reads 100"), "{message}");
+    assert!(fs::read(place.path("short/weights.safetensors")).unwrap() == adapter, "the adapter changed");
 }

@@ -16,7 +16,8 @@ use crate::{
     cli::Common,
     data,
     files::write_atomic,
-    report::Printer,
+    memory,
+    report::{Printer, UserError},
 };
 
 /// Arguments of `llamarec bench`.
@@ -97,7 +98,7 @@ pub fn run(args: &BenchArgs, common: &Common, printer: &Printer) -> anyhow::Resu
 }
 
 fn figure3(args: &Figure3Args, common: &Common, printer: &Printer) -> anyhow::Result<Figure3> {
-    let ranker = args.base.load(&[], common.device)?;
+    let ranker = args.base.load_for_letters(common.device)?;
     let dataset = data::load(None)?;
     let count = PROMPT_HISTORY + CANDIDATES;
     let titles: Vec<&str> = (1..=count).map(|n| dataset.catalog.title(ItemId(n as u32))).collect();
@@ -122,7 +123,7 @@ fn rank(args: &RankArgs, common: &Common) -> anyhow::Result<RankBench> {
         Some(file) => (read_prompt(file)?, None),
         None => example().map(|(prompt, alike)| (prompt, Some(alike)))?,
     };
-    let ranker = args.base.load(&[], common.device)?;
+    let ranker = args.base.load_for_letters(common.device)?;
     RankBench::run(&ranker, &prompt, alike.as_ref(), args.repeats.into(), common.device.name())
 }
 
@@ -149,6 +150,17 @@ fn example() -> anyhow::Result<(String, Alike)> {
 const ORDERS: usize = 8;
 
 fn retrieve(args: &RetrieveArgs, common: &Common) -> anyhow::Result<RetrieveBench> {
+    let table = 4 * u64::from(args.items) * u64::from(args.d_model);
+    if let Some(total) = memory::total().filter(|&total| table > total) {
+        let message = format!(
+            "--items {} with --d-model {} is a table of {:.0} GB, this machine has {:.0} GB of memory",
+            args.items,
+            args.d_model,
+            table as f64 / 1e9,
+            total as f64 / 1e9
+        );
+        return Err(UserError::usage(message).hint("make one of them smaller").into());
+    }
     let device = common.device.resolve()?;
     let plan = Plan {
         items: args.items as usize,

@@ -27,7 +27,7 @@ pub struct CandidatesArgs {
     /// File to write, in the place of what is there
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Candidates a history
+    /// Candidates a history, at most the number of items
     #[arg(long, value_name = "K", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     top: u16,
     /// Also for every prefix of every training sequence, as hard negatives
@@ -59,11 +59,13 @@ pub fn run(args: &CandidatesArgs, common: &Common, printer: &Printer) -> anyhow:
     for path in &args.retriever {
         retrievers_sha256.push(fetch::sha256(fs::read(weights_of(path))?.as_slice(), |_| ())?);
     }
+    // No history has more.
+    let k = usize::from(args.top).min(dataset.catalog.len());
     let source = Source {
         data: dataset.name.clone(),
         sequences_sha256: DataUsed::of(&dataset).sequences_sha256,
         retrievers_sha256,
-        k: args.top.into(),
+        k,
     };
     if args.train {
         printer.note(&format!("{} training prefixes", prefixes(&dataset).count()));
@@ -80,7 +82,7 @@ pub fn run(args: &CandidatesArgs, common: &Common, printer: &Printer) -> anyhow:
         out: args.out.clone(),
         bytes: fs::metadata(&args.out)?.len(),
         users: candidates.test.rows(),
-        k: args.top.into(),
+        k,
         valid_hits: hits(Part::Valid, &candidates.valid),
         test_hits: hits(Part::Test, &candidates.test),
         prefixes: candidates.train.as_ref().map(|(prefixes, _)| prefixes.len()),

@@ -19,6 +19,7 @@ use shared::{
     recommender::{Options, Recommender},
     scoring::Mode,
     trace::{Asking, Trace},
+    tuned::TunedFor,
 };
 
 use super::base::BaseArgs;
@@ -27,7 +28,7 @@ use crate::{
     cli::Common,
     paper,
     report::{Printer, UserError},
-    train::ranker::Evaluation,
+    train::{measure::Part, ranker::Evaluation},
 };
 
 /// Tastes to record if none are given.
@@ -48,7 +49,8 @@ pub struct ExhibitArgs {
     /// Tastes to record, a TOML file of tables [[example]] with name and titles (default: five for MovieLens)
     #[arg(long, value_name = "FILE")]
     examples: Option<PathBuf>,
-    /// What `llamarec evaluate --stage ranker --json` printed of the bundle's models, for the page's table of results
+    /// What `llamarec evaluate --stage ranker --json` printed of the bundle's models, for the page's table of results (default:
+    /// those that the bundle has stay)
     #[arg(long, value_name = "FILE")]
     measures: Option<PathBuf>,
     #[command(flatten)]
@@ -72,8 +74,9 @@ struct Taste {
 /// Runs `llamarec exhibit`.
 pub fn run(args: &ExhibitArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let tastes = tastes(args.examples.as_deref())?;
-    let results = args.measures.as_deref().map(results).transpose()?;
-    let Bundle { mut recommender, adapters } = bundle::load(Some(&args.bundle))?;
+    let bundle = bundle::load(Some(&args.bundle))?;
+    let results = args.measures.as_deref().map(|path| results(path, &bundle)).transpose()?;
+    let Bundle { mut recommender, adapters, .. } = bundle;
     let histories = tastes
         .iter()
         .map(|taste| history(taste, &recommender))
@@ -83,7 +86,7 @@ pub fn run(args: &ExhibitArgs, common: &Common, printer: &Printer) -> anyhow::Re
     let mut examples = Vec::new();
     for (taste, history) in tastes.into_iter().zip(histories) {
         let example = record(taste.name, &recommender, &history)?;
-        let first = &example.shipped.ranking[0].title;
+        let first = example.shipped.ranking.first().map_or("", |line| &line.title);
         printer.note(&format!("{}: {} films, first {first}", example.name, history.len()));
         examples.push(example);
     }
@@ -121,7 +124,13 @@ fn history(taste: &Taste, recommender: &Recommender) -> anyhow::Result<Vec<ItemI
                 .into()
         })
     };
-    taste.titles.iter().map(find).collect()
+    let history = taste.titles.iter().map(find).collect::<anyhow::Result<Vec<ItemId>>>()?;
+    if recommender.catalog().iter().all(|(item, _)| history.contains(&item)) {
+        let message =
+            format!("example {:?} holds every item of the bundle: nothing is left to propose", taste.name);
+        return Err(UserError::input(message).hint("leave some of its titles out").into());
+    }
+    Ok(history)
 }
 
 /// Everything that the page can show of a taste.
@@ -155,13 +164,31 @@ fn record(name: String, recommender: &Recommender, history: &[ItemId]) -> anyhow
     Ok(Example { name, shipped, others, study, race })
 }
 
-/// Our measures beside the paper's MovieLens rows.
-fn results(path: &Path) -> anyhow::Result<Results> {
-    let Evaluation { data, subset, overall, gain, .. }: Evaluation = serde_json::from_str(&read(path)?)
-        .map_err(|error| {
+/// Our measures of the bundle's models beside the paper's MovieLens rows.
+fn results(path: &Path, bundle: &Bundle) -> anyhow::Result<Results> {
+    let Evaluation { data, split, tuned_for, subset, overall, gain, .. }: Evaluation =
+        serde_json::from_str(&read(path)?).map_err(|error| {
             UserError::input(format!("{} is no evaluation of a ranker: {error}", path.display()))
                 .hint(format!("make it with: {COMMAND} --json"))
         })?;
+    if split != Part::Test {
+        let message = format!("{} measures validation users, on whom weights were fitted", path.display());
+        return Err(UserError::input(message).hint(format!("make it with: {COMMAND} --json")).into());
+    }
+    let notes: Vec<TunedFor> =
+        bundle.adapters.iter().map(|adapter| TunedFor::of(adapter)).collect::<Result<_, _>>()?;
+    let measured = if data != bundle.data {
+        Some(format!("the data {data}, the bundle is of {}", bundle.data))
+    } else if !notes.is_empty() && !tuned_for.is_some_and(|note| notes.contains(&note)) {
+        Some("another ranker than the bundle's adapters".to_owned())
+    } else {
+        None
+    };
+    if let Some(what) = measured {
+        let message = format!("{} measures {what}", path.display());
+        let hint = format!("make it with the data and the adapter of the bundle: {COMMAND} --json");
+        return Err(UserError::input(message).hint(hint).into());
+    }
     let ours = |system: &str, means: &BTreeMap<String, f64>| Measured {
         ours: true,
         system: system.to_owned(),

@@ -33,7 +33,7 @@ pub struct ExplainArgs {
 /// Runs `llamarec explain`.
 pub fn run(args: &ExplainArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
     let text = read_prompt(&args.prompt_file)?;
-    let ranker = args.base.load(&[], common.device)?;
+    let ranker = args.base.load_for_letters(common.device)?;
     let explanation = pollster::block_on(ranker.explain(&text, args.top))
         .map_err(|error| UserError::input(format!("{}: {error}", args.prompt_file.display())))?;
     check_finite(&explanation.letter_logits)?;

@@ -8,6 +8,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
+use super::evaluate::check_data;
 use crate::{
     bundle::{self, Weights},
     cli::Common,
@@ -62,6 +63,7 @@ pub fn run(args: &ExportArgs, common: &Common, printer: &Printer) -> anyhow::Res
         })
     };
     let retriever = read(&args.retriever, "retriever")?;
+    check_data(&weights_of(&args.retriever), &dataset)?;
     let adapter = args.adapter.as_deref().map(|run| read(run, "ranker")).transpose()?;
     let letters = args.letters.as_deref().map(|run| read(run, "ranker")).transpose()?;
     let (name, licence) = if args.data.is_none() {

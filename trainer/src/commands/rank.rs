@@ -51,7 +51,7 @@ pub struct RankArgs {
 
 /// Runs `llamarec rank`.
 pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
-    let Bundle { mut recommender, adapters } = bundle::load(args.bundle.as_deref())?;
+    let Bundle { mut recommender, adapters, .. } = bundle::load(args.bundle.as_deref())?;
     let history = history(args, &recommender)?;
     if !args.retriever_only {
         let ranker = args.base.load(&adapters, common.device)?;

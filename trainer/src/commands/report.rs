@@ -1,6 +1,7 @@
 //! `llamarec report`: the results of runs beside the paper's tables, as Markdown.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -46,10 +47,10 @@ pub fn run(args: &ReportArgs, common: &Common, printer: &Printer) -> anyhow::Res
         }
         collect(folder, &mut found, printer)?;
     }
-    let Found { retrievers, rankers } = found;
+    let Found { retrievers, rankers, .. } = found;
     if retrievers.is_empty() {
         let names: Vec<String> = args.runs.iter().map(|folder| folder.display().to_string()).collect();
-        let message = format!("there is no finished run in {}", names.join(", "));
+        let message = format!("there is no finished run of a retriever in {}", names.join(", "));
         return Err(UserError::input(message).hint("make one with: llamarec train retriever").into());
     }
     let systems = tables::systems(&retrievers);
@@ -78,12 +79,18 @@ pub fn run(args: &ReportArgs, common: &Common, printer: &Printer) -> anyhow::Res
 /// The finished runs of some folders.
 #[derive(Default)]
 struct Found {
+    /// Folders that were looked through, by their real paths: a run counts once, however it is reached.
+    seen: HashSet<PathBuf>,
     retrievers: Vec<RunReport>,
     rankers: Vec<Ranked>,
 }
 
 /// All runs below a folder, in the order of their paths.
 fn collect(folder: &Path, found: &mut Found, printer: &Printer) -> anyhow::Result<()> {
+    let real = fs::canonicalize(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    if !found.seen.insert(real) {
+        return Ok(());
+    }
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     paths.sort();
@@ -110,7 +117,9 @@ fn collect(folder: &Path, found: &mut Found, printer: &Printer) -> anyhow::Resul
 fn ranked(report: &RankerReport, test: &Path, printer: &Printer) -> anyhow::Result<Option<Ranked>> {
     let folder = test.parent().unwrap_or(Path::new(".")).display();
     if !test.exists() {
-        let command = format!("llamarec evaluate --stage ranker --adapter {folder} --candidates FILE --json");
+        let command = format!(
+            "llamarec evaluate --stage ranker --data DIR --adapter {folder} --candidates FILE --json"
+        );
         printer.note(&format!("{folder} has no {TEST}; make it with: {command} > {}", test.display()));
         return Ok(None);
     }

@@ -8,6 +8,7 @@ use super::train::retriever::layers;
 use crate::{
     cli::Common,
     data,
+    device::DeviceArg,
     report::{Printer, UserError},
     sweep::{Axis, Sweep},
 };
@@ -47,6 +48,10 @@ pub struct SweepArgs {
 
 /// Runs `llamarec sweep`.
 pub fn run(args: &SweepArgs, common: &Common, printer: &Printer) -> anyhow::Result<()> {
+    if !args.cards.is_empty() && common.device != DeviceArg::Cuda {
+        let message = format!("--cards is about CUDA cards, the runs are on {}", common.device.name());
+        return Err(UserError::usage(message).hint("give --device cuda, or leave --cards out").into());
+    }
     let dataset = data::load(args.data.as_deref())?;
     let base = layers(args.recipe.as_deref())?;
     for (n, axis) in args.vary.iter().enumerate() {

@@ -32,13 +32,13 @@ pub fn synthetic(folder: &Path, rows: u64, seed: u64, printer: &Printer) -> anyh
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let movies = usize::try_from(rows / 350)?.clamp(100, 90_000);
-    write(&folder.join("movies.csv"), |file| write_movies(file, movies))?;
     let bar = printer.steps_bar(rows, "ratings.csv");
     write(&folder.join("ratings.csv"), |file| {
         write_ratings(file, rows, movies, seed, |done| bar.set_position(done))
     })?;
     bar.finish_and_clear();
-    Ok(())
+    // Last, for it is quick: whoever is interrupted before can begin again in the same folder.
+    write(&folder.join("movies.csv"), |file| write_movies(file, movies))
 }
 
 /// Writes a file that is whole under its final name.

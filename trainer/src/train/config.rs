@@ -78,6 +78,9 @@ pub enum Loss {
     Bce,
 }
 
+/// Settings that say where a run ends: it can go on to another end.
+pub const ENDS: [&str; 2] = ["steps", "patience"];
+
 impl TrainConfig {
     /// Refuses settings that cannot train.
     pub fn validate(&self) -> Result<(), UserError> {
@@ -147,7 +150,16 @@ impl TrainConfig {
     /// The first setting of `other` with which a run cannot go on as this one, as `key = value`. Where a
     /// run ends may differ.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
-        let (key, mine, other) = recipe::difference(self, other, &["steps", "patience"])?;
+        self.difference_but(other, &ENDS)
+    }
+
+    /// The first setting in which a finished run is another than this one's, as `key = value`.
+    pub(crate) fn difference_of_finished(&self, other: &Self) -> Option<String> {
+        self.difference_but(other, &[])
+    }
+
+    fn difference_but(&self, other: &Self, ignored: &[&str]) -> Option<String> {
+        let (key, mine, other) = recipe::difference(self, other, ignored)?;
         Some(format!("{key} = {other}, not {mine}"))
     }
 }
@@ -168,6 +180,8 @@ mod tests {
     fn only_the_end_of_a_run_may_change() {
         let config = TrainConfig::default();
         assert_eq!(config.difference(&TrainConfig { steps: 9, patience: 3, ..config.clone() }), None);
+        let shorter = TrainConfig { steps: 9, ..config.clone() };
+        assert_eq!(config.difference_of_finished(&shorter).as_deref(), Some("steps = 9, not 10000"));
         let difference = config.difference(&TrainConfig { seed: 9, ..config.clone() });
         assert_eq!(difference.as_deref(), Some("seed = 9, not 42"));
     }

@@ -17,7 +17,7 @@ mod windows;
 pub use adamw::AdamW;
 pub use batch::Batch;
 pub use checkpoint::Checkpoint;
-pub use config::{Loss, TrainConfig};
+pub use config::{ENDS, Loss, TrainConfig};
 pub use loss::{binary_cross_entropy, tied_cross_entropy};
 pub use report::{DataUsed, RunReport, Validation};
 pub use score::Scorer;

@@ -59,7 +59,7 @@ pub fn train(
     } else {
         Run::start(config, dataset, device)?
     };
-    if run.progress.step < config.steps {
+    if run.progress.step < config.steps && run.patience_left() > 0 {
         // What a finished run measured is no longer true of what goes on from it.
         folder.forget_metrics()?;
     }

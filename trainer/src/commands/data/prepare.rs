@@ -64,9 +64,16 @@ fn read(format: &Format, name: &str, printer: &Printer) -> Result<Prepared, User
             ("--skip-bad-rows", target.skip_bad_rows > 0),
             ("--unescape-titles", format.unescapes_titles()),
         ];
-        if let Some((option, _)) = ignored.into_iter().find(|(_, given)| *given) {
-            return Err(UserError::usage(format!("{} holds a finished split", format.from().display()))
-                .hint(format!("it is taken as it is: leave out {option}")));
+        if let Some((option, _)) = ignored.into_iter().chain(format.of_raw_data()).find(|(_, given)| *given) {
+            let hint = match format {
+                // Which cannot be left out there.
+                Format::Amazon { .. } => {
+                    "it is taken as it is: llamarec data prepare csv --from DIR --out DIR".into()
+                }
+                _ => format!("it is taken as it is: leave out {option}"),
+            };
+            let message = format!("{} holds a finished split", format.from().display());
+            return Err(UserError::usage(message).hint(hint));
         }
         let mut prepared = data::load_split(name, format.from(), printer)?;
         prepared.rename(name);

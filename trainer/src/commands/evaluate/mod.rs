@@ -14,7 +14,7 @@ use crate::{
     train::measure::Part,
 };
 
-pub use retriever::load_retrievers;
+pub use retriever::{check_data, load_retrievers};
 
 /// Arguments of `llamarec evaluate`.
 #[derive(Debug, Args)]

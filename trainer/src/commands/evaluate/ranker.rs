@@ -102,18 +102,11 @@ pub(super) fn run(
         .as_ref()
         .ok_or_else(|| missing("--candidates", "make them with: llamarec candidates --retriever PATH"))?;
     let candidates = Candidates::load(candidates, dataset)?;
-    // One that cannot be read is refused when it is loaded.
-    let adapter_sha256 = base::sha256(&weights_of(adapter)).ok();
-    let stages = scores::Stages {
-        adapter_sha256: adapter_sha256.as_deref(),
-        retrievers_sha256: &candidates.source.retrievers_sha256,
-    };
-    let fitted_on = args.fit.as_ref().map(|file| scores::of_validation(file, dataset, stages)).transpose()?;
-    let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
+    let (mut ranker, base_sha256) = base::load(args.base.as_deref(), common.device)?;
     if like_reference {
         ranker.read_like_the_reference()?;
     }
-    base::tune(&mut ranker, &base::sha256(&base)?, adapter)?;
+    base::tune(&mut ranker, &base_sha256, adapter)?;
     let tuned = ranker.tuned();
     if let (Some(_), Some(_)) = (args.mode, tuned) {
         let message = "--mode is given beside an adapter, which is asked as it was tuned".to_owned();
@@ -144,6 +137,20 @@ pub(super) fn run(
         None if args.shuffle => Orders::Shuffled(1),
         None => Orders::Retriever,
     };
+    // Without a file it is the untuned base model.
+    let adapter_sha256 = tuned.is_some().then(|| base::sha256(&weights_of(adapter))).transpose()?;
+    let stages = scores::Stages {
+        base_sha256: &base_sha256,
+        permutations: match orders {
+            Orders::Retriever => 0,
+            Orders::Shuffled(count) => count,
+        },
+        calibrated: args.calibrate,
+        mode: tuned.map_or(scoring, |tuned| tuned.tuned_for.scoring).mode,
+        adapter_sha256: adapter_sha256.as_deref(),
+        retrievers_sha256: &candidates.source.retrievers_sha256,
+    };
+    let fitted_on = args.fit.as_ref().map(|file| scores::of_validation(file, dataset, stages)).transpose()?;
     let table = match split {
         Part::Valid => &candidates.valid,
         Part::Test => &candidates.test,
@@ -171,7 +178,8 @@ pub(super) fn run(
     if common.json {
         printer.result(&serde_json::to_string(&evaluation)?);
     } else {
-        printer.result(&text(&evaluation, users.len() < found));
+        let shuffled = orders != Orders::Retriever;
+        printer.result(&text(&evaluation, users.len() < found, shuffled));
     }
     // Last: a file that cannot be written costs nothing that was measured.
     if let Some(file) = &args.scores {
@@ -193,8 +201,9 @@ const PRIOR_USERS: usize = 200;
 /// Seed of the draw of users.
 const SEED: u64 = 42;
 
-/// For a reader; `drawn` if not all users were measured whose item is among the candidates.
-fn text(evaluation: &Evaluation, drawn: bool) -> String {
+/// For a reader; `drawn` if not all users were measured whose item is among the candidates, `shuffled` if candidates stood in
+/// random orders.
+fn text(evaluation: &Evaluation, drawn: bool, shuffled: bool) -> String {
     let Evaluation { data, split, fusion, subset, overall, gain, cross_entropy, calibrated, best_at, .. } =
         evaluation;
     let mut text = format!(
@@ -233,16 +242,46 @@ fn text(evaluation: &Evaluation, drawn: bool) -> String {
     for (name, Interval { mean, low, high }) in gain {
         let _ = writeln!(text, "{name:<11}{mean:>+10.4}  [{low:+.4}, {high:+.4}]");
     }
-    let expected = best_at.iter().sum::<usize>() as f64 / best_at.len() as f64;
-    let distance: f64 = best_at.iter().map(|&count| (count as f64 - expected).powi(2) / expected).sum();
     let _ = writeln!(
         text,
-        "\nthe ranker's best stood under A to T: {}",
+        "\nthe ranker's best stood under A and so on: {}",
         best_at.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     );
-    let _ = writeln!(
-        text,
-        "chi-square distance from a flat histogram {distance:.1} (19 degrees of freedom: below 30.1 in 95 of 100 draws)"
-    );
+    // In the retriever's order the first are better, and no flat histogram is to be expected.
+    if shuffled && best_at.len() > 1 {
+        let (distance, freedom) = (distance_from_flat(best_at), best_at.len() - 1);
+        let usual = usual_distance(freedom);
+        let _ = writeln!(
+            text,
+            "chi-square distance from a flat histogram {distance:.1} ({freedom} degrees of freedom: below {usual:.1} in 95 of 100 draws)"
+        );
+    }
     text.trim_end().to_owned()
+}
+
+/// Pearson's chi-square distance of counts from equal ones.
+fn distance_from_flat(counts: &[usize]) -> f64 {
+    let expected = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
+    counts.iter().map(|&count| (count as f64 - expected).powi(2) / expected).sum()
+}
+
+/// What chi-square is below in 95 of 100 draws with so many degrees of freedom (Wilson and Hilferty, 1931).
+fn usual_distance(freedom: usize) -> f64 {
+    let part = 2.0 / (9.0 * freedom as f64);
+    freedom as f64 * (1.0 - part + 1.645 * part.sqrt()).powi(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_from_flat_counts_are_beside_what_chance_gives() {
+        assert_eq!(distance_from_flat(&[5, 5, 5, 5]), 0.0);
+        assert_eq!(distance_from_flat(&[10, 0]), 10.0);
+        // Of a table of the distribution.
+        for (freedom, usual) in [(4, 9.488), (9, 16.919), (19, 30.144)] {
+            assert!((usual_distance(freedom) - usual).abs() < 0.05, "{freedom}");
+        }
+    }
 }

@@ -160,7 +160,10 @@ fn load(path: &Path, dataset: &Dataset, device: &Device) -> anyhow::Result<Retri
 }
 
 /// As many items are not the same items: the run that made the weights, if they lie in its folder, knows its data.
-fn check_data(weights: &Path, dataset: &Dataset) -> Result<(), UserError> {
+///
+/// # Errors
+/// Weights of a run on other data.
+pub fn check_data(weights: &Path, dataset: &Dataset) -> Result<(), UserError> {
     let report = std::fs::read(weights.with_file_name(METRICS)).ok();
     let Some(report) = report.and_then(|text| serde_json::from_slice::<RunReport>(&text).ok()) else {
         return Ok(());

@@ -5,7 +5,7 @@ pub mod retriever;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::RangedU64ValueParser};
 
 use crate::{cli::Common, interrupt, report::Printer};
 
@@ -34,6 +34,11 @@ pub fn run(args: &TrainArgs, common: &Common, printer: &Printer) -> anyhow::Resu
     }
 }
 
+/// Seeds are kept in recipes, whose whole numbers go up to 2^63 - 1.
+fn seeds() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=i64::MAX as u64)
+}
+
 /// Whoever ends a run hears whether it can go on.
 fn say_how_to_go_on(checkpoint: PathBuf, printer: &Printer) {
     let printer = *printer;
@@ -41,7 +46,7 @@ fn say_how_to_go_on(checkpoint: PathBuf, printer: &Printer) {
         printer.note(if checkpoint.exists() {
             "stopped; the same command with --resume, in the place of --force and --start, goes on from the last checkpoint"
         } else {
-            "stopped before the first checkpoint: there is nothing to go on from; begin anew with --force"
+            "stopped before the first checkpoint: there is nothing to go on from; begin anew, with --force if it asks for it"
         });
     });
 }

@@ -2,14 +2,14 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
 use serde::Serialize;
 use shared::scoring::Mode;
 
-use super::say_how_to_go_on;
+use super::{say_how_to_go_on, seeds};
 use crate::{
     candidates::Candidates,
     cli::{Common, scoring_mode},
@@ -18,7 +18,7 @@ use crate::{
     recipe::{self, Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
-    train::ranker::{Limits, Parts, RankerConfig, RankerReport, Run, Start, settings_of},
+    train::ranker::{ENDS, Limits, Parts, RankerConfig, RankerReport, Run, Start, settings_of},
 };
 
 /// Examples below the help.
@@ -43,7 +43,7 @@ pub(super) struct RankerArgs {
     /// Folder for settings, adapter, checkpoint and measures
     #[arg(long, value_name = "DIR", default_value = "runs/ranker")]
     out: PathBuf,
-    /// Settings to start from: movielens, ml-100k, beauty, games, letters, or a TOML file
+    /// Settings to start from: movielens, ml-100k, games, letters, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
     /// GGUF file of a Llama (default: the one that `llamarec model fetch` brought)
@@ -162,7 +162,7 @@ struct RankerSettings {
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
     /// Seed of weights, shuffling, negatives and dropout [default: 42]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seeds())]
     seed: Option<u64>,
 }
 
@@ -175,15 +175,17 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
     let options = recipe::options(&args.settings)?;
     layers.put(options.clone(), &Origin::Option)?;
     if args.resume {
-        layers.go_on(&settings_of(&args.out.join(CHECKPOINT))?, options)?;
+        layers.go_on(&settings_of(&args.out.join(CHECKPOINT))?, options, &ENDS)?;
     }
     let config = layers.resolve();
     config.validate()?;
     let time = args.max_minutes.map(minutes).transpose()?;
     let dataset = data::load(args.data.as_deref())?;
     let candidates = Candidates::load(&args.candidates, &dataset)?;
-    let (mut ranker, base) = base::load(args.base.as_deref(), common.device)?;
-    let base_sha256 = base::sha256(&base)?;
+    if args.teacher.as_deref().is_some_and(base::is_none) {
+        return Err(UserError::usage("--teacher none teaches nothing").hint("leave it out").into());
+    }
+    let (mut ranker, base_sha256) = base::load(args.base.as_deref(), common.device)?;
     if let Some(teacher) = &args.teacher {
         base::tune(&mut ranker, &base_sha256, teacher)?;
     }
@@ -199,11 +201,11 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
         start: start.as_ref(),
     };
     let checkpoint = args.resume.then(|| args.out.join(CHECKPOINT));
-    let run = Run::open(parts, &config, checkpoint.as_deref())?;
+    let mut run = Run::open(parts, &config, checkpoint.as_deref())?;
+    if !args.resume {
+        RunDir::check_free(&args.out, args.force)?;
+    }
     let Some(folder) = folder else {
-        if !args.resume {
-            RunDir::check_free(&args.out, args.force)?;
-        }
         let work = run.work();
         printer.result(&if common.json {
             serde_json::json!({ "out": args.out, "settings": config, "work": work }).to_string()
@@ -212,20 +214,25 @@ pub(super) fn run(args: &RankerArgs, common: &Common, printer: &Printer) -> anyh
         });
         return Ok(());
     };
+    say_how_to_go_on(folder.checkpoint(), printer);
+    // A time too long to be counted is none.
+    let deadline = time.and_then(|time| Instant::now().checked_add(time));
+    run.begin(printer)?;
     if !args.resume {
         // Last of the checks: with --force it removes files.
         folder.make_room(args.force)?;
     }
     folder.describe(SECTION, &layers.describe(), common.device.name())?;
-    say_how_to_go_on(folder.checkpoint(), printer);
-    let report = run.train(&folder, Limits { time }, printer)?;
+    let report = run.train(&folder, Limits { deadline }, printer)?;
     printer.result(&if common.json { serde_json::to_string(&report)? } else { text(&report, folder.path()) });
     Ok(())
 }
 
 fn minutes(minutes: f64) -> anyhow::Result<Duration> {
     Duration::try_from_secs_f64(minutes * 60.0).map_err(|_| {
-        UserError::usage(format!("--max-minutes is {minutes}")).hint("give a number above 0").into()
+        UserError::usage(format!("--max-minutes is {minutes}"))
+            .hint("give a number of 0 or more and below 10^17, or leave it out: then there is no limit")
+            .into()
     })
 }
 

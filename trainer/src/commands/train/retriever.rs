@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use shared::retriever::Architecture;
 
-use super::say_how_to_go_on;
+use super::{say_how_to_go_on, seeds};
 use crate::{
     cli::Common,
     data::{self, Dataset},
@@ -14,7 +14,7 @@ use crate::{
     report::Printer,
     run_dir::{CHECKPOINT, METRICS, RunDir, WEIGHTS},
     train::{
-        Loss, RunReport, TrainConfig,
+        ENDS, Loss, RunReport, TrainConfig,
         estimate::Estimate,
         retriever::{check_resume, settings_of, train},
     },
@@ -43,7 +43,7 @@ pub(super) struct RetrieverArgs {
     recipe: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// Go on from the checkpoint of the run, with its settings
+    /// Go on from the checkpoint of the run, with its settings but for an end that the recipe or an option names
     #[arg(long)]
     resume: bool,
     /// Start anew although there is a run in the folder; its files are removed
@@ -101,7 +101,7 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
     /// Seed of weights, shuffling and dropout [default: 42]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seeds())]
     seed: Option<u64>,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn run(args: &RetrieverArgs, common: &Common, printer: &Printer) -> a
     layers.put(options.clone(), &Origin::Option)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&dataset, &layers.resolve()));
     if args.resume {
-        layers.go_on(&settings_of(&out.join(CHECKPOINT))?, options)?;
+        layers.go_on(&settings_of(&out.join(CHECKPOINT))?, options, &ENDS)?;
     }
     let config = layers.resolve();
     config.validate()?;

@@ -36,6 +36,7 @@ pub fn read_metadata(
         if line.trim_ascii().is_empty() {
             continue;
         }
+        // Tabs and line ends inside titles stay, as in the reference: three of Beauty's have some.
         match asin_and_title(line) {
             Ok((asin, Some(title))) if unescape => {
                 let title = html_escape::decode_html_entities(&title);

@@ -44,9 +44,9 @@ pub fn read(
     let with_title = *titles == Titles::Column;
     table.for_each(bad, |row| {
         let (user, item, time) = (row.id(0)?, row.id(1)?, row.time(2)?);
-        let title = if with_title { row.text(3)? } else { "" };
+        let title = if with_title { row.title(3)? } else { "".into() };
         raw.add(user, item, time);
-        raw.add_title(item, title, iter::empty());
+        raw.add_title(item, &title, iter::empty());
         Ok(())
     })
 }
@@ -61,7 +61,7 @@ pub fn read_titles(
     let names = [&*columns.item, &*columns.title];
     let table = Table::open(file, Layout::Header, &names, 2).map_err(name_the_options)?;
     table.for_each(bad, |row| {
-        raw.add_title(row.id(0)?, row.text(1)?, iter::empty());
+        raw.add_title(row.id(0)?, &row.title(1)?, iter::empty());
         Ok(())
     })
 }

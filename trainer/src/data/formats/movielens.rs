@@ -41,7 +41,7 @@ pub fn read_movies(file: &mut Source, bad: &mut BadRows, raw: &mut RawData) -> R
             genres => genres,
         };
         let genres = genres.split('|').filter(|genre| !genre.is_empty());
-        raw.add_title(row.number_id(0)?, &clean_title(row.text(1)?), genres);
+        raw.add_title(row.number_id(0)?, &clean_title(&row.title(1)?), genres);
         Ok(())
     })
 }

@@ -60,7 +60,7 @@ impl Read for Hashing {
 }
 
 impl Source {
-    /// Opens a file; if its name ends in `.gz`, it is decompressed.
+    /// Opens a text file; if its name ends in `.gz`, it is decompressed.
     pub fn open(path: &Path, printer: &Printer) -> Result<Self, UserError> {
         let cannot = |error: io::Error| UserError::input(format!("cannot read {}: {error}", path.display()));
         let file = File::open(path).map_err(cannot)?;
@@ -72,7 +72,28 @@ impl Source {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bar = printer.bytes_bar(metadata.len(), &name);
         let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-        Ok(Self::new(path.display().to_string(), name, Box::new(file), gzip, bar))
+        let mut source = Self::new(path.display().to_string(), name, Box::new(file), gzip, bar);
+        source.check_text()?;
+        Ok(source)
+    }
+
+    /// Refuses what would be read as one strange line.
+    fn check_text(&mut self) -> Result<(), UserError> {
+        let start = self.peek()?;
+        // By the byte order mark, or the first letter.
+        let utf_16 = start.starts_with(b"\xff\xfe")
+            || start.starts_with(b"\xfe\xff")
+            || start.iter().take(2).any(|&byte| byte == 0);
+        let end = start.iter().position(|byte| b"\r\n".contains(byte)).map_or(&[][..], |end| &start[end..]);
+        let (what, command) = match end {
+            _ if utf_16 => ("is UTF-16 text", "iconv -f utf-16 -t utf-8 FILE > NEW"),
+            [b'\r', next, ..] if *next != b'\n' => {
+                ("ends its lines with CR alone, as old Macs did", r"tr '\r' '\n' < FILE > NEW")
+            }
+            _ => return Ok(()),
+        };
+        Err(UserError::input(format!("{} {what}", self.shown))
+            .hint(format!("make another file of it: {command}")))
     }
 
     /// Bytes in memory.

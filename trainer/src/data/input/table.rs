@@ -1,5 +1,7 @@
 //! A file of records, seen through the columns that are wanted.
 
+use std::borrow::Cow;
+
 use super::{BadRows, Lines, Source, fields::Fields};
 use crate::report::UserError;
 
@@ -189,6 +191,15 @@ impl Row<'_> {
             let name = self.columns[column];
             format!("{name} is not UTF-8 text (if the file is Latin-1: iconv -f latin1 -t utf-8 FILE > NEW)")
         })
+    }
+
+    /// The text of a wanted column as a title: line ends, tabs and the like, which would break prompts and tables, are blanks.
+    pub fn title(&self, column: usize) -> Result<Cow<'_, str>, String> {
+        let text = self.text(column)?;
+        if !text.contains(char::is_control) {
+            return Ok(Cow::Borrowed(text));
+        }
+        Ok(Cow::Owned(text.replace("\r\n", " ").replace(char::is_control, " ").trim().to_owned()))
     }
 
     /// An id: any text but none.

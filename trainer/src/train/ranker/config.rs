@@ -109,6 +109,9 @@ impl Default for RankerConfig {
     }
 }
 
+/// Settings that say where a run ends and nothing else: the learning rate falls over the steps.
+pub const ENDS: [&str; 1] = ["patience"];
+
 impl RankerConfig {
     /// Refuses settings that cannot train.
     pub fn validate(&self) -> Result<(), UserError> {
@@ -205,7 +208,7 @@ impl RankerConfig {
 
     /// The first setting, but for how long to go on, in which a run differs from `before`.
     pub fn difference(&self, before: &Self) -> Option<String> {
-        let (key, now, then) = recipe::difference(self, before, &["patience"])?;
+        let (key, now, then) = recipe::difference(self, before, &ENDS)?;
         Some(format!("--{} {then}, not {now}", option(&key)))
     }
 }

@@ -173,11 +173,7 @@ impl Judge<'_> {
         users: &[usize],
         mut done: impl FnMut(),
     ) -> anyhow::Result<Judgement> {
-        let mut judgement = Judgement {
-            best_at: vec![0; CANDIDATES],
-            at_place: vec![(0.0, 0); CANDIDATES],
-            ..Judgement::default()
-        };
+        let mut judgement = Judgement { at_place: vec![(0.0, 0); CANDIDATES], ..Judgement::default() };
         let most = if self.ranker.llama().on_cpu() { PASS_TOKENS } else { GPU_PASS_TOKENS };
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut tokens = 0;
@@ -219,6 +215,9 @@ impl Judge<'_> {
                 scores = rest;
                 judgement.note(shown);
                 let shown = calibrated(shown, self.prior);
+                // As many places as there are candidates.
+                let places = judgement.best_at.len().max(shown.len());
+                judgement.best_at.resize(places, 0);
                 judgement.best_at[ranking::order(&shown)[0]] += 1;
                 for (&candidate, score) in order.iter().zip(shown) {
                     judged.ranker[candidate] += score / orders.len() as f32;

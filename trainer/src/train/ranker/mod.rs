@@ -12,7 +12,7 @@ mod run;
 pub mod scores;
 mod step;
 
-pub use config::{RankerConfig, option};
+pub use config::{ENDS, RankerConfig, option};
 pub use evaluation::{Calibrated, Evaluation, Group};
 pub use examples::{Choice, Example, Examples};
 pub use report::{RankerReport, RankerValidation};

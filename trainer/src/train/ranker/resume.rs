@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
 
     fn resume(parts: Parts<'a>, config: &'a RankerConfig, path: &Path) -> anyhow::Result<Self> {
         let device = parts.ranker.llama().device().clone();
-        let Checkpoint { progress, model, best, moments } = Checkpoint::<Progress>::load(path, &device)?;
+        let Checkpoint { mut progress, model, best, moments } = Checkpoint::<Progress>::load(path, &device)?;
         let refuse = |message: String, hint: &str| Err(UserError::usage(message).hint(hint).into());
         if let Some(difference) = config.difference(&progress.config) {
             let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
@@ -210,8 +210,10 @@ impl<'a> Run<'a> {
         }
         if progress.teacher != taught_by(parts) {
             let message = format!("checkpoint {} belongs to a run with another teacher", path.display());
-            return refuse(message, "give the --teacher of the run, or none if it had none");
+            return refuse(message, "give the --teacher of the run, or leave it out if it had none");
         }
+        // Patience may be new.
+        progress.config = config.clone();
         let adapter = Adapter::from_safetensors(&model, &device.autodiff())?;
         let adam = adam(config).resumed(progress.step, moments);
         Self::new(parts, config, adapter, adam, progress, best)

@@ -55,8 +55,8 @@ pub struct Parts<'a> {
 /// How far a slice of a run goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Stop at the first step after so much time.
-    pub time: Option<Duration>,
+    /// Stop at the first step after this.
+    pub deadline: Option<Instant>,
 }
 
 /// A run between two steps.
@@ -111,7 +111,25 @@ impl Run<'_> {
         }
     }
 
-    /// Goes on to the end or to a limit. The folder receives the best adapter, a checkpoint and the report.
+    /// The validation before the first step. What the base model or the data do not allow is refused here, before there are
+    /// files of the run.
+    ///
+    /// # Errors
+    /// Questions that the model cannot be asked, or answers that are no numbers.
+    pub fn begin(&mut self, printer: &Printer) -> anyhow::Result<()> {
+        let (ranker, data, step) = (self.parts.ranker.name(), &self.parts.dataset.name, self.progress.step);
+        printer.note(&format!("{ranker} on {data}: {}, from step {step}", self.work()));
+        if self.progress.curve.is_empty() {
+            let start = Instant::now();
+            self.validate()?;
+            self.progress.seconds = start.elapsed().as_secs_f64();
+            printer.note(&self.line(None));
+        }
+        Ok(())
+    }
+
+    /// Goes on from [`Self::begin`] to the end or to a limit. The folder receives the best adapter, a checkpoint and the
+    /// report.
     ///
     /// # Errors
     /// A loss that is no number, files that cannot be written, or a device that fails.
@@ -122,23 +140,19 @@ impl Run<'_> {
         printer: &Printer,
     ) -> anyhow::Result<RankerReport> {
         let config = self.config;
-        if self.progress.step < config.steps {
+        let out_of_time = || limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let goes_on =
+            |run: &Self| run.progress.step < config.steps && run.patience_left() > 0 && !out_of_time();
+        if goes_on(&self) {
             // What a finished run measured is no longer true of what goes on from it.
             folder.forget_metrics()?;
         }
-        let (ranker, data, step) = (self.parts.ranker.name(), &self.parts.dataset.name, self.progress.step);
-        printer.note(&format!("{ranker} on {data}: {}, from step {step}", self.work()));
         let (before, start) = (self.progress.seconds, Instant::now());
-        if self.progress.curve.is_empty() {
-            self.validate()?;
-            printer.note(&self.line(None));
-        }
         let bar = printer.steps_bar(config.steps as u64, "fine-tuning");
         bar.set_position(self.progress.step as u64);
         let (mut questions, mut tokens, mut stepping, first) = (0, 0, 0.0, self.progress.step);
         let mut saved = Instant::now();
-        let out_of_time = || limits.time.is_some_and(|time| start.elapsed() >= time);
-        while self.progress.step < config.steps && self.patience_left() > 0 && !out_of_time() {
+        while goes_on(&self) {
             let began = Instant::now();
             let (asked, read) = self.step()?;
             questions += asked;
@@ -288,13 +302,14 @@ impl Run<'_> {
             let left = (self.config.steps - last.step) as f64 / steps / 60.0;
             format!(" | {questions:.2} labels/s, {tokens:.0} tokens/s, at most {left:.0} min left")
         });
+        // Before the first step there is no loss.
+        let taught = last.step.checked_sub(1).map_or_else(String::new, |before| {
+            let chance = (Binding::at(before, self.config).candidates as f64).ln();
+            format!(" loss {:.3} (chance {chance:.3}), right {:.1} %;", last.loss, 100.0 * last.accuracy)
+        });
         format!(
-            "step {} loss {:.3} (chance {:.3}), right {:.1} %; valid cross entropy: ranker {:.3} fused {:.4}, NDCG@10: ranker {:.4} fused {:.4}, \
-             best step {}{rate}",
+            "step {}{taught} valid cross entropy: ranker {:.3} fused {:.4}, NDCG@10: ranker {:.4} fused {:.4}, best step {}{rate}",
             last.step,
-            last.loss,
-            (Binding::at(last.step.saturating_sub(1), self.config).candidates as f64).ln(),
-            100.0 * last.accuracy,
             last.ranker_cross_entropy,
             last.fused_cross_entropy,
             last.ranker_ndcg_10,

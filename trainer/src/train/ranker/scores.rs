@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
-use shared::{CANDIDATES, catalog::ItemId, fusion::Judged};
+use shared::{CANDIDATES, catalog::ItemId, fusion::Judged, scoring::Mode};
 
 use crate::{candidates::CandidateTable, data::Dataset, report::UserError, train::measure::Part};
 
@@ -13,6 +13,18 @@ use crate::{candidates::CandidateTable, data::Dataset, report::UserError, train:
 pub struct UserScores {
     /// Name of the data set.
     pub data: String,
+    /// SHA-256 of the base model's file. Older files do not say.
+    #[serde(default)]
+    pub base_sha256: Option<String>,
+    /// How the ranker was asked. Older files do not say.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// In how many random orders the candidates were shown; 0 is the retriever's. Older files do not say.
+    #[serde(default)]
+    pub permutations: Option<usize>,
+    /// Whether what a place gains by itself was taken away. Older files do not say.
+    #[serde(default)]
+    pub calibrated: Option<bool>,
     /// SHA-256 of the adapter's file; none is the untuned base model. Older files do not say.
     #[serde(default)]
     pub adapter_sha256: Option<String>,
@@ -36,6 +48,14 @@ pub struct UserScores {
 /// Whose scores they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Stages<'a> {
+    /// SHA-256 of the base model's file.
+    pub base_sha256: &'a str,
+    /// How the ranker is asked.
+    pub mode: Mode,
+    /// In how many random orders the candidates are shown; 0 is the retriever's.
+    pub permutations: usize,
+    /// Whether what a place gains by itself is taken away.
+    pub calibrated: bool,
     /// SHA-256 of the adapter's file; `None` is the untuned base model.
     pub adapter_sha256: Option<&'a str>,
     /// SHA-256 of the weights of each member of the retriever.
@@ -58,6 +78,10 @@ pub fn lines(
     for (&user, Judged { retriever, ranker, target }) in users.iter().zip(judged) {
         let line = UserScores {
             data: dataset.name.clone(),
+            base_sha256: Some(stages.base_sha256.to_owned()),
+            mode: Some(stages.mode),
+            permutations: Some(stages.permutations),
+            calibrated: Some(stages.calibrated),
             adapter_sha256: stages.adapter_sha256.map(str::to_owned),
             retrievers_sha256: stages.retrievers_sha256.to_vec(),
             split,
@@ -79,7 +103,7 @@ pub fn lines(
 /// A file that cannot be read, is damaged, or is about other users, data or stages.
 pub fn of_validation(file: &Path, dataset: &Dataset, stages: Stages) -> Result<Vec<Judged>, UserError> {
     let name = file.display();
-    let hint = "make it with: llamarec evaluate --stage ranker --split valid --scores FILE, and the same adapter and candidates";
+    let hint = "make it with: llamarec evaluate --stage ranker --split valid --scores FILE, and the same adapter, candidates and orders";
     let refuse = |message: String| UserError::input(message).hint(hint);
     let text = fs::read_to_string(file).map_err(|error| refuse(format!("cannot read {name}: {error}")))?;
     let read = |(n, line): (usize, &str)| {
@@ -98,6 +122,20 @@ pub fn of_validation(file: &Path, dataset: &Dataset, stages: Stages) -> Result<V
             if line.adapter_sha256.as_deref() != stages.adapter_sha256 {
                 return Err(refuse(format!("{at} is about another adapter")));
             }
+        }
+        if line.base_sha256.as_deref().is_some_and(|base| base != stages.base_sha256) {
+            return Err(refuse(format!("{at} is about another base model")));
+        }
+        if line.mode.is_some_and(|mode| mode != stages.mode) {
+            return Err(refuse(format!("{at} is about another --mode")));
+        }
+        // Means over orders are less sure of themselves than one order.
+        if let Some(permutations) = line.permutations.filter(|&orders| orders != stages.permutations) {
+            let message = format!("{at} is of {permutations} random orders, not {}", stages.permutations);
+            return Err(refuse(message));
+        }
+        if line.calibrated.is_some_and(|calibrated| calibrated != stages.calibrated) {
+            return Err(refuse(format!("{at} differs in --calibrate")));
         }
         if *split != Part::Valid {
             return Err(refuse(format!(

@@ -31,6 +31,9 @@ Examples:
   llamarec data prepare beauty --from downloads --out data/beauty
   llamarec data prepare csv --from plays.csv --item-column song --out data/plays";
 
+/// Columns of user, item, time and title, if nobody says otherwise.
+const COLUMNS: [&str; 4] = ["user", "item", "time", "title"];
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Format {
     /// The paper's ML-100k: MovieLens latest-small of 2018
@@ -106,19 +109,19 @@ pub(super) struct CsvArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "titles_from_ids")]
     titles: Option<PathBuf>,
     /// Let the raw item ids stand for titles
-    #[arg(long)]
+    #[arg(long, conflicts_with = "title_column")]
     titles_from_ids: bool,
     /// Column of the user
-    #[arg(long, value_name = "NAME", default_value = "user")]
+    #[arg(long, value_name = "NAME", default_value = COLUMNS[0])]
     user_column: String,
     /// Column of the item
-    #[arg(long, value_name = "NAME", default_value = "item")]
+    #[arg(long, value_name = "NAME", default_value = COLUMNS[1])]
     item_column: String,
     /// Column of the time: whole numbers, for example Unix seconds
-    #[arg(long, value_name = "NAME", default_value = "time")]
+    #[arg(long, value_name = "NAME", default_value = COLUMNS[2])]
     time_column: String,
     /// Column of the title
-    #[arg(long, value_name = "NAME", default_value = "title")]
+    #[arg(long, value_name = "NAME", default_value = COLUMNS[3])]
     title_column: String,
     #[command(flatten)]
     target: Target,
@@ -181,6 +184,24 @@ impl Format {
             Self::Beauty { titles, .. } | Self::Games { titles, .. } => titles.unescape_titles,
             Self::Amazon { amazon, .. } => amazon.unescape_titles,
             Self::Ml100k { .. } | Self::Movielens { .. } | Self::Csv(_) => false,
+        }
+    }
+
+    /// Options that say how raw data are read, and whether they were given.
+    pub(super) fn of_raw_data(&self) -> Vec<(&'static str, bool)> {
+        match self {
+            Self::Amazon { .. } => vec![("--titles", true)],
+            Self::Csv(args) => vec![
+                ("--titles", args.titles.is_some()),
+                ("--titles-from-ids", args.titles_from_ids),
+                ("--user-column", args.user_column != COLUMNS[0]),
+                ("--item-column", args.item_column != COLUMNS[1]),
+                ("--time-column", args.time_column != COLUMNS[2]),
+                ("--title-column", args.title_column != COLUMNS[3]),
+            ],
+            Self::Ml100k { .. } | Self::Beauty { .. } | Self::Games { .. } | Self::Movielens { .. } => {
+                Vec::new()
+            }
         }
     }
 
