@@ -8,9 +8,11 @@ const PREFIX = "llamarec-page-";
 /** A name for exactly these files. */
 async function version() {
   const text = new TextEncoder().encode(JSON.stringify(FILES));
-  const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
-  return PREFIX + [...sum.slice(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const sum = await crypto.subtle.digest("SHA-256", text);
+  return PREFIX + hexadecimal(sum).slice(0, 16);
 }
+
+const hexadecimal = (sum) => [...new Uint8Array(sum)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Servers may answer a folder's file by its own name with a redirection. */
 const address = (path) => (path === "index.html" ? "./" : path);
@@ -18,9 +20,24 @@ const address = (path) => (path === "index.html" ? "./" : path);
 async function keep() {
   // A page that nobody listed is not kept, and does not say so.
   if (Object.keys(FILES).length === 0) throw new Error("the build listed no files");
-  const cache = await caches.open(await version());
-  const requests = Object.keys(FILES).map((path) => new Request(address(path), { cache: "no-cache" }));
-  await cache.addAll(requests);
+  const name = await version();
+  try {
+    const cache = await caches.open(name);
+    await Promise.all(Object.entries(FILES).map(([path, sum]) => fetchWhole(cache, path, sum)));
+  } catch (error) {
+    // Half a version is none.
+    await caches.delete(name);
+    throw error;
+  }
+}
+
+/** Puts a file into the cache. While a server is given a new version, it may answer with files of either. */
+async function fetchWhole(cache, path, sum) {
+  const answer = await fetch(new Request(address(path), { cache: "no-cache" }));
+  if (!answer.ok) throw new Error(`${path}: status ${answer.status}`);
+  const found = await crypto.subtle.digest("SHA-256", await answer.clone().arrayBuffer());
+  if (hexadecimal(found) !== sum) throw new Error(`${path} is of another version`);
+  await cache.put(address(path), answer);
 }
 
 async function forgetOthers() {

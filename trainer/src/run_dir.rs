@@ -127,7 +127,7 @@ impl RunDir {
     /// Files that cannot be written.
     pub fn describe(&self, section: &str, settings: &str, device: &str) -> anyhow::Result<()> {
         let recipe = format!(
-            "# The settings of this run, as used. Repeat it with --recipe and this file.\n\n[{section}]\n{settings}"
+            "# The settings of this run, as used. Repeat it with --recipe, this file, and the files\n# that its command named: data, candidates, base, teacher, start.\n\n[{section}]\n{settings}"
         );
         write_atomic(&self.path.join(CONFIG), recipe.as_bytes())?;
         let environment = Environment {

@@ -8,7 +8,7 @@ use super::{
     add_films,
     driver::{COMPUTES, SOON, Settings, Visitor},
     load_ranker, order, recommend,
-    site::{Served, built, on_a_plain_host},
+    site::{Served, built, copy, on_a_plain_host},
 };
 
 /// Waits until the page says that it is kept.
@@ -81,11 +81,33 @@ async fn a_newer_version_is_offered_and_not_forced() {
     visitor.leave().await;
 }
 
+/// While a server is given a new version, it can answer with a list of one and files of the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_two_versions_are_not_kept_as_one() {
+    let Some(visitor) = Visitor::start(Settings::default()).await else { return };
+    let page = tempfile::tempdir().unwrap();
+    copy(built(), page.path());
+    let index = page.path().join("index.html");
+    let text = std::fs::read_to_string(&index).unwrap();
+    std::fs::write(&index, text.replace("<h1>LlamaRec</h1>", "<h1>LlamaRec, newer</h1>")).unwrap();
+    visitor.open(&on_a_plain_host(page.path()).await).await;
+    let state = "
+        const registration = await navigator.serviceWorker.register('sw.js');
+        const worker = registration.installing ?? registration.waiting ?? registration.active;
+        if (worker?.state !== 'installing') return worker?.state ?? 'redundant';
+        return await new Promise(done => { worker.onstatechange = () => done(worker.state); });
+    ";
+    assert_eq!(visitor.resolve(state, vec![]).await, json!("redundant"));
+    let caches = "return (await caches.keys()).filter(name => name.startsWith('llamarec-page-'));";
+    assert_eq!(visitor.resolve(caches, vec![]).await, json!([]), "half a version is none");
+    visitor.leave().await;
+}
+
 /// Threads share memory on isolated pages only, and most hosts cannot be told to isolate one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_page_is_isolated_on_any_host() {
     let Some(visitor) = Visitor::start(Settings::default()).await else { return };
-    visitor.open(&on_a_plain_host().await).await;
+    visitor.open(&on_a_plain_host(built()).await).await;
     let isolated = "crossOriginIsolated";
     assert_eq!(visitor.value(isolated).await, json!(false), "the host says nothing");
     kept(&visitor).await;

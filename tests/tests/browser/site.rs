@@ -145,17 +145,17 @@ impl Served {
     }
 }
 
-/// The page as any host of files serves it, without the headers of `llamarec demo`: its address.
-pub async fn on_a_plain_host() -> String {
+/// A folder of the page as any host of files serves it, without the headers of `llamarec demo`: its address.
+pub async fn on_a_plain_host(page: &Path) -> String {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let files = Router::new().fallback_service(ServeDir::new(built()));
+    let files = Router::new().fallback_service(ServeDir::new(page));
     tokio::spawn(async move { axum::serve(listener, files).await });
     url
 }
 
 /// Copies a folder with what is in it.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();

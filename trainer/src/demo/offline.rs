@@ -20,12 +20,12 @@ const BUNDLE: &str = "models/movielens/";
 /// Kinds of files that the page is made of.
 const KINDS: [&str; 6] = ["html", "js", "css", "wasm", "svg", "webmanifest"];
 
-/// The service worker of the page in a folder with its bundle's manifest, as both are served: another content of any file
-/// makes another text.
+/// The service worker of the page in a folder with the text of its bundle's manifest, as both are served: another content of
+/// any file makes another text.
 ///
 /// # Errors
-/// A file of the page that cannot be read.
-pub(super) fn worker(page: &Path, manifest: &Manifest) -> anyhow::Result<String> {
+/// A file of the page that cannot be read, or a text that is no manifest.
+pub(super) fn worker(page: &Path, manifest: &[u8]) -> anyhow::Result<String> {
     let template = page.join(WORKER);
     let text =
         fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
@@ -43,8 +43,6 @@ pub(super) fn worker(page: &Path, manifest: &Manifest) -> anyhow::Result<String>
 pub(super) fn write(page: &Path) -> anyhow::Result<()> {
     let path = page.join(BUNDLE).join("manifest.json");
     let manifest = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest =
-        serde_json::from_slice(&manifest).with_context(|| format!("{} is no manifest", path.display()))?;
     let text = worker(page, &manifest)?;
     let path = page.join(WORKER);
     // One that stays as it was needs no new compressed copy.
@@ -55,7 +53,7 @@ pub(super) fn write(page: &Path) -> anyhow::Result<()> {
 }
 
 /// Paths relative to the page, and sums of the content.
-fn files(page: &Path, manifest: &Manifest) -> anyhow::Result<BTreeMap<String, String>> {
+fn files(page: &Path, manifest: &[u8]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     let list = || format!("cannot list {}", page.display());
     for entry in fs::read_dir(page).with_context(list)? {
@@ -67,8 +65,9 @@ fn files(page: &Path, manifest: &Manifest) -> anyhow::Result<BTreeMap<String, St
             files.insert(name, sum.with_context(|| format!("cannot read {}", path.display()))?);
         }
     }
-    let text = serde_json::to_string(manifest)?;
-    files.insert(format!("{BUNDLE}manifest.json"), sha256(text.as_bytes(), |_| ())?);
+    files.insert(format!("{BUNDLE}manifest.json"), sha256(manifest, |_| ())?);
+    let manifest: Manifest =
+        serde_json::from_slice(manifest).with_context(|| format!("{BUNDLE}manifest.json is no manifest"))?;
     files.extend(manifest.files().map(|file| (format!("{BUNDLE}{}", file.path), file.sha256.clone())));
     Ok(files)
 }

@@ -125,16 +125,22 @@ impl Site {
         axum::serve(listener, router).with_graceful_shutdown(stop).await.context("the server failed")
     }
 
+    /// The manifest as it is served.
+    fn manifest_text(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(&self.manifest)?)
+    }
+
     /// The service worker for what is served now, with this site's manifest.
     fn worker(&self) -> Response {
-        match offline::worker(&self.page, &self.manifest) {
+        let text = self.manifest_text();
+        match text.and_then(|manifest| offline::worker(&self.page, manifest.as_bytes())) {
             Ok(text) => ([(header::CONTENT_TYPE, "text/javascript")], text).into_response(),
             Err(error) => (StatusCode::NOT_FOUND, format!("{error:#}\n")).into_response(),
         }
     }
 
     fn router(self) -> anyhow::Result<Router> {
-        let manifest = serde_json::to_string_pretty(&self.manifest)?;
+        let manifest = self.manifest_text()?;
         let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], manifest) };
         let site = self.clone();
         let worker = move || async move { site.worker() };

@@ -58,7 +58,12 @@ pub fn BundlePanel() -> impl IntoView {
                     spellcheck="false"
                     on:input:target=move |event| folder.set(event.target().value())
                 />
-                <button id=ids::BUNDLE_GO type="button" on:click=go>"Use it"</button>
+                <button
+                    id=ids::BUNDLE_GO
+                    type="button"
+                    aria-disabled=move || folder.with(|folder| folder.trim().is_empty()).to_string()
+                    on:click=go
+                >"Use it"</button>
             </p>
         </details>
     }

@@ -1,6 +1,9 @@
 //! What the worker tells, and what follows from it.
 
-use shared::protocol::{Event, EventBody, Failure, FailureCode, RaceEnd, Request};
+use shared::{
+    protocol::{Event, EventBody, Failure, FailureCode, RaceEnd, Request},
+    trace::Asking,
+};
 
 use super::act::{ask, recommend, walk};
 use crate::{
@@ -129,7 +132,12 @@ fn stopped(state: &mut State, seq: u64) {
     if [asked, state.measuring].contains(&Some(seq)) {
         state.say("Stopped. What was read is kept.");
     }
-    if let Some(Pending { history, before: Some(before), .. }) = ends(state, seq) {
+    let ended = ends(state, seq);
+    if let (Some(Pending { lesson: true, .. }), Some(answer)) = (&ended, &state.lesson) {
+        // What is chosen is what is on the screen.
+        state.asking = Asking { order: Vec::new(), ..answer.trace.asking.clone() };
+    }
+    if let Some(Pending { history, before: Some(before), .. }) = ended {
         // Unless the visitor has begun a history meanwhile.
         let own = |result: &Outcome| result.record.is_none() && result.history == history;
         if state.result.as_ref().is_some_and(own) {

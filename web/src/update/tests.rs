@@ -435,6 +435,24 @@ fn orders_are_asked_about_one_after_another_and_can_be_stopped() {
 }
 
 #[test]
+fn what_is_chosen_is_what_is_on_the_screen() {
+    let mut state = ready();
+    let load = act(&mut state, Action::LoadModel, &catalog()).expect("a request");
+    apply(&mut state, ranker_ready(load.seq));
+    let way = |letters| Asking { letters, ..Asking::default() };
+    let seq = act(&mut state, Action::Ask(way(true)), &catalog()).expect("a request").seq;
+    let answer = Box::new(Trace { asking: way(true), ..*trace(true) });
+    apply(&mut state, Event { seq, body: EventBody::Recommended { trace: answer } });
+    let seq = act(&mut state, Action::Ask(way(false)), &catalog()).expect("a request").seq;
+    assert_eq!(state.asking, way(false));
+    apply(&mut state, Event { seq, body: EventBody::Cancelled });
+    assert_eq!(state.asking, way(true), "the other way of asking was stopped");
+    let film_by_film = Box::new(Trace { asking: way(false), ..*example() });
+    act(&mut state, Action::Open(Record::File, film_by_film), &catalog());
+    assert_eq!(state.asking, way(false));
+}
+
+#[test]
 fn a_list_replaces_the_history_and_says_what_is_missing() {
     let mut state = ready();
     let unknown = ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned).to_vec();

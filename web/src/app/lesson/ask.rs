@@ -10,6 +10,7 @@ use shared::{
 use crate::{
     app::{browser, page::Page, radio::Radios, reading::Reading},
     ids,
+    spoken::ByLetters,
     state::{Ranker, RankerInfo, State},
     update::Action,
 };
@@ -45,6 +46,7 @@ pub fn Ask(
             _ => page.examples.with(|examples| examples.first().map(Example::tuned)).unwrap_or_default(),
         }))
     });
+    let way = Memo::new(move |_| page.state.with(State::by_letters));
     let loaded = Memo::new(move |_| page.state.with(State::has_ranker));
     let chosen = Signal::derive(move || {
         let asking = asking.get();
@@ -74,7 +76,10 @@ pub fn Ask(
         <div class="ask">
             {move || {
                 let choices = ways.get().iter().map(|way| way.0.to_owned()).collect();
-                let disabled = Signal::derive(move || loaded.get() && !can_ask.get());
+                // A file holds one answer; of examples all ways were recorded.
+                let disabled = Signal::derive(move || {
+                    way.get() == ByLetters::Load || (loaded.get() && !can_ask.get())
+                });
                 view! { <Radios id=ids::ASKED legend="Ask" choices chosen disabled choose/> }
             }}
             <Show when=move || loaded.get()>
