@@ -142,17 +142,17 @@ fn newton(users: &[Judged], free: [bool; 2]) -> [f64; 2] {
         // Scores that separate the choices perfectly have no finite best weight.
         let mut part = if length > 2.0 { 2.0 / length } else { 1.0 };
         // Far from the best weights a whole step can lead away from them.
-        let next = loop {
+        (weights, lowest) = loop {
             let next = [weights[0] - part * step[0], weights[1] - part * step[1]];
-            if loss(next) < lowest {
-                break next;
+            let found = loss(next);
+            if found < lowest {
+                break (next, found);
             }
             part /= 2.0;
             if part * length < 1e-9 {
                 return weights;
             }
         };
-        (weights, lowest) = (next, loss(next));
     }
     weights
 }

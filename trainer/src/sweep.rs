@@ -23,7 +23,7 @@ use crate::{
     recipe::{Layers, Origin},
     report::{Printer, UserError},
     run_dir::{CHECKPOINT, METRICS},
-    train::{DataUsed, TrainConfig, retriever::settings_of},
+    train::{DataUsed, ENDS, TrainConfig, retriever::settings_of},
 };
 use processes::Processes;
 use table::{Figures, SweepRow, read_report};
@@ -88,23 +88,17 @@ impl Job {
     fn check(&self, data: &DataUsed) -> anyhow::Result<()> {
         let metrics = self.folder.join(METRICS);
         let checkpoint = self.folder.join(CHECKPOINT);
-        let (there, same_data) = if metrics.exists() {
+        let (there, same_data, free) = if metrics.exists() {
             let report = read_report(&metrics)?;
-            (report.training, report.data.sequences_sha256 == data.sequences_sha256)
+            (report.training, report.data.sequences_sha256 == data.sequences_sha256, &[][..])
         } else if checkpoint.exists() {
-            // The data are compared when the run goes on.
-            (settings_of(&checkpoint)?, true)
+            // The data are compared when the run goes on, which it can to another end.
+            (settings_of(&checkpoint)?, true, &ENDS[..])
         } else {
             return Ok(());
         };
         let hint = "name another --out for this sweep";
-        // A run that was stopped can go on to another end.
-        let difference = if metrics.exists() {
-            self.config.difference_of_finished(&there)
-        } else {
-            self.config.difference(&there)
-        };
-        if let Some(difference) = difference {
+        if let Some(difference) = self.config.difference(&there, free) {
             let message = format!("{} holds a run with {difference}", self.folder.display());
             return Err(UserError::usage(message).hint(hint).into());
         }

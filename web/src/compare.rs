@@ -88,8 +88,12 @@ pub fn asked(trace: &Trace) -> String {
 
 /// As [`asked`], with the newest film, which tells histories as long apart.
 pub fn about(trace: &Trace) -> String {
-    let last = trace.history.last().map_or(String::new(), |item| format!(", the last {}", item.title));
-    format!("{}{last}", asked(trace))
+    format!("{}{}", asked(trace), the_last(trace))
+}
+
+/// The newest film of a record's history, behind how many there are.
+pub fn the_last(trace: &Trace) -> String {
+    trace.history.last().map_or(String::new(), |item| format!(", the last {}", item.title))
 }
 
 #[cfg(test)]

@@ -31,10 +31,10 @@ impl State {
         if let Some(outcome) = &self.lesson {
             return SpokenOf::Answer(outcome);
         }
-        let ranked = self.result.as_ref().filter(|result| result.trace.is_ranked());
+        let ranked = |result: &&Outcome| result.trace.is_ranked();
         // Without a ranker an example can still be asked about in other ways, which were recorded.
-        let fresh = |result: &&Outcome| result.record.is_none() && self.has_ranker() && !self.is_stale();
-        if let Some(result) = ranked.filter(fresh) {
+        let own = |result: &&Outcome| result.record.is_none() && self.has_ranker();
+        if let Some(result) = self.fresh().filter(ranked).filter(own) {
             return SpokenOf::Answer(result);
         }
         if let Some(example) = self.example() {
@@ -42,7 +42,8 @@ impl State {
         }
         // An example that the visitor has changed is none.
         let example = |result: &&Outcome| matches!(result.record, Some(Record::Example(_)));
-        let answer = ranked.filter(|result| !(example(result) && self.is_stale()));
+        let answer =
+            self.result.as_ref().filter(ranked).filter(|result| !(example(result) && self.is_stale()));
         answer.map_or_else(|| SpokenOf::StandIn(self.stand_in()), SpokenOf::Answer)
     }
 

@@ -194,8 +194,8 @@ pub struct Measured {
 /// A study of orders, and the history it is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Studied {
-    /// What was found so far; `None` before the first answer.
-    pub study: Option<ShuffleStudy>,
+    /// What was found so far.
+    pub study: ShuffleStudy,
     /// The history.
     pub history: Vec<ItemId>,
 }
@@ -280,8 +280,7 @@ impl State {
         let here = |opened: &&Opened| opened.history == self.history.items();
         let opened = self.opened.iter().rev().find(here)?;
         // A file can be about the same history.
-        let file = self.result.as_ref().is_some_and(|result| result.record == Some(Record::File));
-        let about_file = file && !self.is_stale();
+        let about_file = self.fresh().is_some_and(|result| result.record == Some(Record::File));
         (!about_file).then_some(opened.example)
     }
 
@@ -310,9 +309,10 @@ impl State {
         self.race.as_ref().filter(|raced| raced.history == self.history.items())
     }
 
-    /// What other letters have shown about the history on the screen.
+    /// What other letters have shown about the history on the screen, from the first answer on.
     pub fn study(&self) -> Option<&ShuffleStudy> {
-        self.study.as_ref().filter(|studied| studied.history == self.history.items())?.study.as_ref()
+        let studied = self.study.as_ref().filter(|studied| studied.history == self.history.items())?;
+        Some(&studied.study).filter(|study| !study.answers.is_empty())
     }
 
     /// Whether films of the history can be left out now: one must stay.
@@ -364,6 +364,11 @@ impl State {
     pub fn is_stale(&self) -> bool {
         let present = self.history.items();
         self.result.as_ref().is_some_and(|result| result.history != present)
+    }
+
+    /// The result, if it is about the history on the screen.
+    pub fn fresh(&self) -> Option<&Outcome> {
+        self.result.as_ref().filter(|_| !self.is_stale())
     }
 
     /// Who ordered the result, and whether the ranker is an untuned base.

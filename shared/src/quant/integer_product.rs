@@ -68,7 +68,7 @@ struct Panel<U: Unit> {
     scales: Vec<[U::Float; VECTORS]>,
     /// `[blocks]`
     minima: Vec<[U::Float; VECTORS]>,
-    /// Bytes of codes of 4 bits, four in a word: `[blocks, 4, outputs]`
+    /// Bytes of codes of 4 bits, four in a word: `[blocks, FOURS, outputs]`
     bytes: Vec<u32>,
 }
 

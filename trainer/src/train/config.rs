@@ -147,19 +147,10 @@ impl TrainConfig {
         }
     }
 
-    /// The first setting of `other` with which a run cannot go on as this one, as `key = value`. Where a
-    /// run ends may differ.
-    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
-        self.difference_but(other, &ENDS)
-    }
-
-    /// The first setting in which a finished run is another than this one's, as `key = value`.
-    pub(crate) fn difference_of_finished(&self, other: &Self) -> Option<String> {
-        self.difference_but(other, &[])
-    }
-
-    fn difference_but(&self, other: &Self, ignored: &[&str]) -> Option<String> {
-        let (key, mine, other) = recipe::difference(self, other, ignored)?;
+    /// The first setting in which `other` is another, as `key = value`. Those that are `free` may differ: [`ENDS`] where a run
+    /// goes on.
+    pub(crate) fn difference(&self, other: &Self, free: &[&str]) -> Option<String> {
+        let (key, mine, other) = recipe::difference(self, other, free)?;
         Some(format!("{key} = {other}, not {mine}"))
     }
 }
@@ -179,10 +170,10 @@ mod tests {
     #[test]
     fn only_the_end_of_a_run_may_change() {
         let config = TrainConfig::default();
-        assert_eq!(config.difference(&TrainConfig { steps: 9, patience: 3, ..config.clone() }), None);
+        assert_eq!(config.difference(&TrainConfig { steps: 9, patience: 3, ..config.clone() }, &ENDS), None);
         let shorter = TrainConfig { steps: 9, ..config.clone() };
-        assert_eq!(config.difference_of_finished(&shorter).as_deref(), Some("steps = 9, not 10000"));
-        let difference = config.difference(&TrainConfig { seed: 9, ..config.clone() });
+        assert_eq!(config.difference(&shorter, &[]).as_deref(), Some("steps = 9, not 10000"));
+        let difference = config.difference(&TrainConfig { seed: 9, ..config.clone() }, &ENDS);
         assert_eq!(difference.as_deref(), Some("seed = 9, not 42"));
     }
 

@@ -12,7 +12,7 @@ use shared::{
 };
 
 use super::{
-    AdamW, Batch, Checkpoint, Loss, RunReport, TrainConfig, Window, binary_cross_entropy,
+    AdamW, Batch, Checkpoint, ENDS, Loss, RunReport, TrainConfig, Window, binary_cross_entropy,
     checkpoint::Progress,
     measure::{Measured, Part, difference, model_ranks, popularity_ranks},
     report::{DataUsed, Validation},
@@ -127,7 +127,7 @@ pub fn check_resume(config: &TrainConfig, dataset: &Dataset, checkpoint: &Path) 
 }
 
 fn check(config: &TrainConfig, dataset: &Dataset, progress: &Progress, path: &Path) -> anyhow::Result<()> {
-    if let Some(difference) = config.difference(&progress.config) {
+    if let Some(difference) = config.difference(&progress.config, &ENDS) {
         let message = format!("checkpoint {} belongs to a run with {difference}", path.display());
         let hint = "leave the option out to go on with the run, or leave --resume out to start a new one";
         return Err(UserError::usage(message).hint(hint).into());

@@ -20,12 +20,7 @@ pub fn HistoryList() -> impl IntoView {
     let can_undo = Memo::new(move |_| page.state.with(|state| state.history.can_undo()));
     let can_redo = Memo::new(move |_| page.state.with(|state| state.history.can_redo()));
     // What was read of another history says nothing about this one.
-    let answer = Memo::new(move |_| {
-        page.state.with(|state| {
-            let result = state.result.as_ref().filter(|_| !state.is_stale())?;
-            Some(result.trace.clone())
-        })
-    });
+    let part = Memo::new(move |_| page.state.with(|state| read_in_part(&state.fresh()?.trace)));
     undo_by_keyboard(page);
     view! {
         <Examples/>
@@ -34,7 +29,7 @@ pub fn HistoryList() -> impl IntoView {
                 <HistoryRow item items/>
             </For>
         </ol>
-        <ReadInPart trace=answer/>
+        <ReadInPart part/>
         <div class="actions">
             <button
                 id=ids::RECOMMEND
@@ -97,20 +92,19 @@ fn hint(page: Page) -> String {
     })
 }
 
+/// How many films the ranker read, if not all.
+pub fn read_in_part(trace: &Trace) -> Option<usize> {
+    trace.history_read().filter(|&read| read < trace.history.len())
+}
+
 /// Says that the ranker did not read all of a long history.
 #[component]
 pub fn ReadInPart(
-    /// The record.
-    trace: Memo<Option<Trace>>,
+    /// How many films it read.
+    part: Memo<Option<usize>>,
 ) -> impl IntoView {
-    let read = Memo::new(move |_| {
-        trace.with(|trace| {
-            let trace = trace.as_ref()?;
-            trace.history_read().filter(|&read| read < trace.history.len())
-        })
-    });
     move || {
-        read.get().map(|read| {
+        part.get().map(|read| {
             view! { <p class="hint">{format!("The ranker read the last {read}; the retriever read all.")}</p> }
         })
     }

@@ -26,6 +26,7 @@ mod recorded;
 mod results;
 mod retriever_view;
 mod search_box;
+mod stop_button;
 
 use gloo::timers::callback::Timeout;
 use leptos::{ev, prelude::*};

@@ -93,13 +93,12 @@ impl Page {
             let bundle = page.fetch_bundle().await;
             part::draw(page.drawn).await;
             page.start_engine();
-            if let Some(bundle) = bundle {
-                let results = bundle.results().await.map(Arc::new);
-                page.results.set(results.map_or(Measures::Absent, Measures::Here));
-                page.count_stored().await;
-            } else {
-                page.results.set(Measures::Absent);
-            }
+            let results = match bundle {
+                Some(bundle) => bundle.results().await,
+                None => None,
+            };
+            page.results.set(results.map_or(Measures::Absent, |results| Measures::Here(Arc::new(results))));
+            page.count_stored().await;
         });
         let linked = Memo::new(move |_| {
             page.state.with(|state| {

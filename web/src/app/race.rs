@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use shared::protocol::{Race as Standing, RaceEnd};
 
-use super::{page::Page, recorded::Recorded};
+use super::{page::Page, recorded::Recorded, stop_button::StopButton};
 use crate::{
     format::{duration, films, times},
     ids,
@@ -29,11 +29,6 @@ pub fn Race(
         Some((race, _)) => Some(race),
         None => own.with(|own| own.as_ref()?.race.clone()),
     });
-    let stop = move || {
-        if running.get_untracked() {
-            page.act(Action::Stop);
-        }
-    };
     view! {
         <details id=ids::RACE class="prompt race" open=move || open.get()>
             <summary>"Race: one pass against writing the ranking out"</summary>
@@ -55,14 +50,7 @@ pub fn Race(
                 >
                     "Start the race"
                 </button>
-                <button
-                    id=ids::STOP_RACE
-                    type="button"
-                    aria-disabled=move || (!running.get()).to_string()
-                    on:click=move |_| stop()
-                >
-                    "Stop writing"
-                </button>
+                <StopButton id=ids::STOP_RACE words="Stop writing" running/>
             </div>
             <dl class="runners">
                 <div>

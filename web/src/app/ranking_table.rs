@@ -96,10 +96,7 @@ pub fn RankingTable() -> impl IntoView {
 fn Recorded() -> impl IntoView {
     let page = expect_context::<Page>();
     let record = move || {
-        let record = page.state.with(|state| {
-            let result = state.result.as_ref().filter(|_| !state.is_stale())?;
-            result.record.clone()
-        })?;
+        let record = page.state.with(|state| state.fresh()?.record.clone())?;
         let (badge, text) = match record {
             Record::Example(n) => {
                 let name = page.example_name(n)?;

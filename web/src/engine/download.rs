@@ -36,8 +36,9 @@ impl Cancel {
         }
     }
 
-    fn has_stopped(&self, seq: u64) -> bool {
-        seq < self.stopped_before.get()
+    /// Ends what was stopped.
+    fn check(&self, seq: u64) -> Result<(), Stop> {
+        if seq < self.stopped_before.get() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 
     fn arm(&self) -> Option<AbortController> {
@@ -87,11 +88,10 @@ pub async fn download(
     if !download.is_complete() {
         download.tell_beginning();
         // What waited for its turn may have been stopped before there was anything to abort.
-        let ended =
-            if cancel.has_stopped(seq) { Ok(()) } else { download.stream(url, controller.as_ref()).await };
-        if cancel.has_stopped(seq) {
-            return Err(Stop::Cancelled);
-        }
+        cancel.check(seq)?;
+        let ended = download.stream(url, controller.as_ref()).await;
+        // A download that is stopped fails, too.
+        cancel.check(seq)?;
         ended?;
     }
     let bytes = file.bytes;

@@ -2,11 +2,12 @@
 
 use shared::{
     catalog::{Catalog, ItemId},
-    protocol::{DeviceChoice, Effects, Request, RequestBody},
+    protocol::{DeviceChoice, Effects, Request, RequestBody, ShuffleStudy},
     trace::{Asking, Trace},
 };
 
 use crate::{
+    compare::the_last,
     format::films,
     import::Import,
     state::{Measured, Opened, Outcome, Pending, Raced, Ranker, Record, Retriever, Shown, State, Studied},
@@ -175,7 +176,7 @@ fn change(state: &mut State, action: Action, catalog: &Catalog) -> Option<Reques
             let history = state.history.items().to_vec();
             let request = state.request(RequestBody::Shuffle { history: history.clone(), orders });
             state.measuring = Some(request.seq);
-            state.study = Some(Studied { study: None, history });
+            state.study = Some(Studied { study: ShuffleStudy::default(), history });
             state.failure = None;
             return Some(request);
         }
@@ -263,8 +264,7 @@ fn open(state: &mut State, record: Record, trace: Box<Trace>) -> Option<Request>
     let history: Vec<ItemId> = trace.history.iter().map(|item| item.item).collect();
     state.history.replace(history.clone());
     let count = films(history.len());
-    let last = trace.history.last().map_or(String::new(), |item| format!(", the last {}", item.title));
-    state.say(format!("A record is shown, of a history of {count}{last}."));
+    state.say(format!("A record is shown, of a history of {count}{}.", the_last(&trace)));
     if let Record::Example(example) = record {
         state.opened.retain(|opened| opened.example != example);
         state.opened.push(Opened { example, history: history.clone() });

@@ -36,7 +36,7 @@ pub fn apply(state: &mut State, event: Event) -> Option<Request> {
                 state.say(format!("Asked in {} orders.", study.orders));
             }
             if let Some(studied) = &mut state.study {
-                studied.study = Some(study).filter(|study| !study.answers.is_empty());
+                studied.study = study;
             }
         }
         EventBody::LeftOut { effects } if state.measuring == Some(seq) => {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::{CANDIDATES, protocol::ShuffleStudy};
 
 use crate::{
-    app::{bar::Bar, browser, page::Page, recorded::Recorded},
+    app::{bar::Bar, browser, page::Page, recorded::Recorded, stop_button::StopButton},
     format::percent,
     ids,
     shuffle::{Film, LetterGain, films, letters},
@@ -39,11 +39,6 @@ pub fn Shuffle(
         let candidates = CANDIDATES.min(films.saturating_sub(known));
         page.act(Action::Shuffle((0..ORDERS).map(|_| browser::shuffled(candidates)).collect()));
     };
-    let stop = move || {
-        if measuring.get_untracked() {
-            page.act(Action::Stop);
-        }
-    };
     view! {
         <details class="prompt" open=move || open.get()>
             <summary>"Shuffle: do the films keep their places, or do the letters?"</summary>
@@ -61,12 +56,7 @@ pub fn Shuffle(
                 <button id=ids::SHUFFLES type="button" aria-disabled=move || (!can_ask.get()).to_string() on:click=start>
                     {format!("Ask in {ORDERS} orders")}
                 </button>
-                <button
-                    id=ids::STOP_SHUFFLES
-                    type="button"
-                    aria-disabled=move || (!measuring.get()).to_string()
-                    on:click=move |_| stop()
-                >"Stop"</button>
+                <StopButton id=ids::STOP_SHUFFLES words="Stop" running=measuring/>
                 <span class="hint" role="status">
                     {move || study().map(|study| format!("{} of {} orders asked.", study.answers.len(), study.orders))}
                 </span>

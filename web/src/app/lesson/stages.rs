@@ -4,7 +4,10 @@ use leptos::prelude::*;
 use shared::trace::Trace;
 
 use crate::{
-    app::{bar::Bar, history_list::ReadInPart},
+    app::{
+        bar::Bar,
+        history_list::{ReadInPart, read_in_part},
+    },
     format::percent,
     ids,
     rows::{Proposed, proposed},
@@ -22,10 +25,11 @@ pub fn HistoryFigure(
             history.iter().map(|item| view! { <li class="film">{item.title.clone()}</li> }).collect_view()
         })
     };
+    let part = Memo::new(move |_| trace.with(|trace| read_in_part(trace.as_ref()?)));
     view! {
         <h3>"The history, oldest first"</h3>
         <ol id=ids::TOLD class="told">{films}</ol>
-        <ReadInPart trace/>
+        <ReadInPart part/>
     }
 }
 
