@@ -51,10 +51,9 @@ pub(crate) fn apply<O: HostOp<N>, const N: usize, const D: usize>(
 
 /// The numbers of a tensor, row-major, and its shape; `None` if it is not of 32-bit floats.
 pub(crate) fn numbers(tensor: Primitive) -> Option<(Vec<f32>, Vec<usize>)> {
-    let contiguous = if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() };
-    let data = contiguous.into_data();
-    let shape = data.shape().to_vec();
-    Some((data.try_into_vec::<f32>().ok()?, shape))
+    let contiguous = tensor.to_contiguous();
+    // What a tensor's bytes are taken out by copies them as often as their place suits it badly, up to twice.
+    Some((contiguous.as_slice::<f32>()?.to_vec(), contiguous.layout().shape().to_vec()))
 }
 
 /// The same for a tensor that is known to be of 32-bit floats.

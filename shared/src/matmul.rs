@@ -60,26 +60,52 @@ impl<T: Copy> Target<T> {
 }
 
 impl Target {
-    /// Writes these numbers to the first places, or adds them to what is there.
+    /// Takes the first numbers into the first lanes of a vector, or of some.
     ///
     /// # Safety
-    /// There are so many places, initialized if `add`, and nobody else uses them meanwhile.
-    pub unsafe fn put(self, numbers: &[f32], add: bool) {
-        if add {
+    /// There are so many, initialized, in both, and nobody else writes them meanwhile; any number is valid in a lane.
+    #[inline(always)]
+    pub unsafe fn read<T: Copy>(self, vectors: &mut T, count: usize) {
+        // SAFETY: the caller's promise. What fills all lanes is no copy of a number of bytes, which is a call.
+        unsafe {
+            if count * size_of::<f32>() == size_of::<T>() {
+                *vectors = self.start.cast::<T>().read_unaligned();
+            } else {
+                std::ptr::copy_nonoverlapping(self.start, std::ptr::from_mut(vectors).cast(), count);
+            }
+        }
+    }
+
+    /// Writes the first lanes of a vector, or of some, to the first places.
+    ///
+    /// # Safety
+    /// As for [`Self::read`]; the places need not be initialized.
+    #[inline(always)]
+    pub unsafe fn write<T: Copy>(self, vectors: &T, count: usize) {
+        // SAFETY: as above.
+        unsafe {
+            if count * size_of::<f32>() == size_of::<T>() {
+                self.start.cast::<T>().write_unaligned(*vectors);
+            } else {
+                std::ptr::copy_nonoverlapping(std::ptr::from_ref(vectors).cast(), self.start, count);
+            }
+        }
+    }
+
+    /// Writes these numbers to the first places.
+    ///
+    /// # Safety
+    /// There are so many places, and nobody else uses them meanwhile.
+    pub unsafe fn put(self, numbers: &[f32]) {
+        // Eight at a time: a copy of any number is a call.
+        let (eights, rest) = numbers.as_chunks::<8>();
+        for (n, eight) in eights.iter().enumerate() {
             // SAFETY: the caller's promise.
-            let places = unsafe { self.slice(numbers.len()) };
-            places.iter_mut().zip(numbers).for_each(|(place, number)| *place += number);
-        } else {
-            // Eight at a time: a copy of any number is a call.
-            let (eights, rest) = numbers.as_chunks::<8>();
-            for (n, eight) in eights.iter().enumerate() {
-                // SAFETY: the caller's promise.
-                unsafe { self.start.add(n * 8).cast::<[f32; 8]>().write(*eight) };
-            }
-            for (n, number) in rest.iter().enumerate() {
-                // SAFETY: the caller's promise.
-                unsafe { self.start.add(eights.len() * 8 + n).write(*number) };
-            }
+            unsafe { self.start.add(n * 8).cast::<[f32; 8]>().write(*eight) };
+        }
+        for (n, number) in rest.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { self.start.add(eights.len() * 8 + n).write(*number) };
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass, sum::sum,
 };
 use crate::{
-    quant::Linear,
+    quant::{Input, Linear},
     weights::{TensorSource, WeightError, names::Names},
 };
 
@@ -60,13 +60,13 @@ impl Attention {
         known: Option<Known<'_>>,
     ) -> Tensor<2> {
         let (tokens, n_kv, d_head) = (x.dims()[0], self.n_kv_heads, self.d_head);
-        let asking = pass.ask(x.clone());
-        let mut q = self.q.forward(asking.clone());
-        let k = self.k.forward(x.clone());
-        let mut v = self.v.forward(x.clone());
+        let all = Input::of(x);
+        let some = pass.asking.is_some().then(|| Input::of(pass.ask(all.numbers().clone())));
+        let asking = some.as_ref().unwrap_or(&all);
+        let (mut q, k, mut v) = (self.q.read(asking), self.k.read(&all), self.v.read(&all));
         if let Some(lora) = lora {
-            q = sum(q, lora.q.forward(asking));
-            v = sum(v, lora.v.forward(x));
+            q = sum(q, lora.q.forward(asking.numbers().clone()));
+            v = sum(v, lora.v.forward(all.numbers().clone()));
         }
 
         let queries = q.dims()[0];

@@ -8,7 +8,7 @@ use super::{
     pass::Pass, sum::sum, swiglu::gated,
 };
 use crate::{
-    quant::Linear,
+    quant::{Input, Linear},
     weights::{TensorSource, WeightError, names::Names},
 };
 
@@ -61,9 +61,8 @@ impl Block {
         let attended = self.attention.forward(self.attn_norm.forward(x.clone()), pass, lora, known);
         let x = sum(pass.ask(x), attended);
 
-        let h = self.mlp_norm.forward(x.clone());
-        let gate = self.gate.forward(h.clone());
-        let h = gated(&self.up, h, gate);
+        let h = Input::of(self.mlp_norm.forward(x.clone()));
+        let h = gated(&self.up, &h, self.gate.read(&h));
         sum(x, self.down.forward(h))
     }
 }

@@ -7,17 +7,17 @@ use tracing::trace_span;
 use crate::{
     host::{HostOp, Primitive, apply, slice, tensor},
     lanes::exp,
-    quant::{Linear, is_cpu},
+    quant::{Input, Linear, is_cpu},
 };
 
 /// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a GPU the product writes it in the place of the gate. Not in a browser, where
 /// compiling a second kernel of this size would take megabytes of the engine's memory.
-pub(super) fn gated(up: &Linear, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
+pub(super) fn gated(up: &Linear, x: &Input, gate: Tensor<2>) -> Tensor<2> {
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-    if let Some(weight) = up.on_gpu(&x) {
-        return weight.multiply_gated(x, gate);
+    if let Some(weight) = up.on_gpu(x.numbers()) {
+        return weight.multiply_gated(x.numbers().clone(), gate);
     }
-    swiglu(gate, up.forward(x))
+    swiglu(gate, up.read(x))
 }
 
 /// `gate / (1 + exp(-gate)) * up`, all of one shape.
@@ -47,10 +47,11 @@ impl HostOp<2> for SwiGlu {
     #[inline(always)]
     fn forward(&self, inputs: [Primitive; 2]) -> (Primitive, Self::Saved) {
         let [gate, up] = inputs.map(|input| input.to_contiguous());
-        let mut gated = vec![0.0; slice(&up).len()];
-        for ((out, &g), &u) in gated.iter_mut().zip(slice(&gate)).zip(slice(&up)) {
-            *out = g * sigmoid(g) * u;
-        }
+        let gated = slice(&gate).iter().zip(slice(&up)).map(
+            #[inline(always)]
+            |(g, u)| g * sigmoid(*g) * u,
+        );
+        let gated = gated.collect();
         (tensor(gated, gate.layout().shape().to_vec()), [gate, up])
     }
 

@@ -42,7 +42,7 @@ pub(super) fn few_rows(x: &Tensor<2>, weight: &TensorBytes) -> Tensor<2> {
         }
         for (row, some) in some.chunks_exact(outputs.len()).enumerate() {
             // SAFETY: columns of `out` that no other work has.
-            unsafe { target.from(row * d_out + outputs.start).put(some, false) };
+            unsafe { target.from(row * d_out + outputs.start).put(some) };
         }
     };
     each(d_out.div_ceil(OUTPUTS), || (Vec::new(), vec![0.0; d_in]), work);

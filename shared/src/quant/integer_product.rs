@@ -12,6 +12,7 @@ use burn::{backend::Flex, tensor::Tensor};
 use super::{
     BLOCK, Format,
     blocks::nibble_pair,
+    input::Input,
     integer_inputs::{Inputs, PAIRS},
     integer_unit::{Unit, Work, here, lanes, numbers},
 };
@@ -26,15 +27,15 @@ use crate::{
 /// Blocks of a row that are multiplied at a time, so that a tile's stay in the nearest cache.
 const CHUNK: usize = 24;
 
-/// `x [rows, d_in]` times the transposed weight `[d_out, d_in]`, in host memory without autodiff: `[rows, d_out]`; nothing if
-/// the weight is not of whole numbers, or the machine has no vector unit for them. A team ([`team`]) helps if it keeps the
+/// An input `[rows, d_in]` times the transposed weight `[d_out, d_in]`, in host memory without autodiff: `[rows, d_out]`; nothing
+/// if the weight is not of whole numbers, or the machine has no vector unit for them. A team ([`team`]) helps if it keeps the
 /// weight, at `kept`.
-pub(super) fn product(x: &Tensor<2>, weight: &TensorBytes, kept: Option<usize>) -> Option<Tensor<2>> {
+pub(super) fn product(input: &Input, weight: &TensorBytes, kept: Option<usize>) -> Option<Tensor<2>> {
     let here = here().filter(|_| weight.format.is_whole())?;
-    Some(here.run(Multiply(x, weight, kept)))
+    Some(here.run(Multiply(input, weight, kept)))
 }
 
-struct Multiply<'a>(&'a Tensor<2>, &'a TensorBytes, Option<usize>);
+struct Multiply<'a>(&'a Input, &'a TensorBytes, Option<usize>);
 
 impl Work for Multiply<'_> {
     type Done = Tensor<2>;
@@ -110,31 +111,33 @@ impl<const ROWS: usize> Factor<'_, ROWS> {
             );
             for (n, words) in self.words.chunks_exact(Inputs::<ROWS>::words(self.d_in)).enumerate() {
                 let inputs = Inputs::of(words, self.d_in);
-                // SAFETY: numbers may be zero; the caller's promise.
-                let mut found: Out<U, ROWS> = unsafe { std::mem::zeroed() };
+                // SAFETY: numbers may be zero; the places are the caller's promise, and the first chunk writes all of them.
                 unsafe {
+                    let mut found: Out<U, ROWS> = std::mem::zeroed();
+                    let rows = n * ROWS..self.rows.min((n + 1) * ROWS);
                     U::compiled(
                         #[inline(always)]
-                        || kernel(inputs, panel, chunk.clone(), &mut found),
+                        || {
+                            if first > 0 {
+                                for (row, found) in rows.clone().zip(&mut found) {
+                                    target.row(row).read(found, count);
+                                }
+                            }
+                            kernel(inputs, panel, chunk.clone(), &mut found);
+                            for (row, found) in rows.zip(&found) {
+                                target.row(row).write(found, count);
+                            }
+                        },
                     );
-                }
-                for (row, found) in (n * ROWS..self.rows).zip(&mut found) {
-                    let found = &numbers(found)[..count];
-                    // SAFETY: the caller's promise; the first chunk writes every place.
-                    unsafe { target.row(row).put(found, first > 0) };
                 }
             }
         }
     }
 }
 
-fn multiply<U: Unit, const ROWS: usize>(
-    x: &Tensor<2>,
-    weight: &TensorBytes,
-    kept: Option<usize>,
-) -> Tensor<2> {
-    let ([rows, d_in], [d_out, _]) = (x.dims(), weight.shape);
-    let (format, outputs) = (weight.format, outputs::<U>());
+/// Rows in whole numbers, `ROWS` in a group.
+fn write<const ROWS: usize>(x: &Tensor<2>) -> Vec<u32> {
+    let [rows, d_in] = x.dims();
     let (groups, group) = (rows.div_ceil(ROWS), Inputs::<ROWS>::words(d_in));
     let x = constant(x).to_contiguous();
     let mut words = vec![0; groups * group];
@@ -149,7 +152,18 @@ fn multiply<U: Unit, const ROWS: usize>(
         );
     };
     each(groups, || (), write);
-    let factor = Factor::<ROWS> { words: &words, rows, d_in };
+    words
+}
+
+fn multiply<U: Unit, const ROWS: usize>(
+    input: &Input,
+    weight: &TensorBytes,
+    kept: Option<usize>,
+) -> Tensor<2> {
+    let ([rows, d_in], [d_out, _]) = (input.numbers().dims(), weight.shape);
+    let (format, outputs) = (weight.format, outputs::<U>());
+    let words = input.whole(write::<ROWS>);
+    let factor = Factor::<ROWS> { words, rows, d_in };
     let mut out = Vec::with_capacity(rows * d_out);
     let target = Target::new(out.as_mut_ptr(), d_out);
     let row = weight.bytes().len() / d_out.max(1);
@@ -163,11 +177,11 @@ fn multiply<U: Unit, const ROWS: usize>(
         let product = Product { format, d_in, d_out, rows, weight, outputs };
         let mut panel = Panel::default();
         let (task, mut own) = (Task::Product(product.clone()), |part| tile(&mut panel, part));
-        team::share(&task, || &words, &mut own, &mut |part, numbers| {
+        team::share(&task, || words, &mut own, &mut |part, numbers| {
             let columns = product.columns(part);
             for (row, numbers) in numbers.chunks_exact(columns.len()).enumerate() {
                 // SAFETY: as above; no part is done twice.
-                unsafe { target.row(row).from(columns.start).put(numbers, false) };
+                unsafe { target.row(row).from(columns.start).put(numbers) };
             }
         })
     });
@@ -334,7 +348,7 @@ mod tests {
                 });
                 x[5] = 200.0;
                 let x = Tensor::<2>::from_data(TensorData::new(x, [rows, shape[1]]), &device);
-                let Some(found) = product(&x, &weight, None) else {
+                let Some(found) = product(&Input::of(x.clone()), &weight, None) else {
                     println!("skipped: this machine has no vector unit for whole numbers");
                     return;
                 };
@@ -360,16 +374,16 @@ mod tests {
         };
         if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
             check(
-                multiply::<Avx512<true>, 8>(&x, &weight, None),
-                multiply::<Avx512<false>, 8>(&x, &weight, None),
+                multiply::<Avx512<true>, 8>(&Input::of(x.clone()), &weight, None),
+                multiply::<Avx512<false>, 8>(&Input::of(x.clone()), &weight, None),
             );
         } else {
             println!("skipped: this machine has no AVX-512 VNNI");
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") {
             check(
-                multiply::<Avx2<true>, 4>(&x, &weight, None),
-                multiply::<Avx2<false>, 4>(&x, &weight, None),
+                multiply::<Avx2<true>, 4>(&Input::of(x.clone()), &weight, None),
+                multiply::<Avx2<false>, 4>(&Input::of(x.clone()), &weight, None),
             );
         } else {
             println!("skipped: this machine has no AVX-VNNI");
@@ -383,7 +397,7 @@ mod tests {
             let mut x = [0.5; 128];
             x[70] = wrong;
             let x = Tensor::<2>::from_data(TensorData::new(x.to_vec(), [2, 64]), &Device::flex());
-            let Some(found) = product(&x, &weight, None) else { return };
+            let Some(found) = product(&Input::of(x.clone()), &weight, None) else { return };
             let found = numbers(found);
             assert!(found[..4].iter().all(|x| x.is_finite()) && found[4..].iter().all(|x| !x.is_finite()));
         }
@@ -392,7 +406,7 @@ mod tests {
     #[test]
     fn other_formats_are_left_to_others() {
         let x = wave([9, 64], &Device::flex());
-        assert!(product(&x, &weight(Format::Nf4, [4, 64]), None).is_none());
-        assert!(product(&x, &weight(Format::F16, [4, 64]), None).is_none());
+        assert!(product(&Input::of(x.clone()), &weight(Format::Nf4, [4, 64]), None).is_none());
+        assert!(product(&Input::of(x.clone()), &weight(Format::F16, [4, 64]), None).is_none());
     }
 }

@@ -13,6 +13,7 @@ use super::{
     Format,
     few_rows::{FEW, few_rows},
     host_product::product,
+    input::Input,
     integer_product,
 };
 #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
@@ -49,22 +50,31 @@ impl Linear {
     /// # Panics
     /// If the input is of another width.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.read(&Input::of(x))
+    }
+
+    /// The same of an input that other layers read, too.
+    ///
+    /// # Panics
+    /// If the input is of another width.
+    pub fn read(&self, input: &Input) -> Tensor<2> {
+        let x = input.numbers();
         assert_eq!(x.dims()[1], self.d_in, "the input's width");
         let _part = trace_span!("products").entered();
         #[cfg(feature = "train")]
         if x.device().is_autodiff() {
-            return super::linear_gradient::forward(self, x);
+            return super::linear_gradient::forward(self, x.clone());
         }
         match &self.weight {
-            Weight::Host(blocks, _) if x.dims()[0] <= FEW => few_rows(&x, blocks),
+            Weight::Host(blocks, _) if x.dims()[0] <= FEW => few_rows(x, blocks),
             Weight::Host(blocks, kept) => {
-                integer_product::product(&x, blocks, *kept).unwrap_or_else(|| product(&x, blocks))
+                integer_product::product(input, blocks, *kept).unwrap_or_else(|| product(x, blocks))
             }
             #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-            Weight::Q4(weight) if matrix_units_pay(&x) => many_rows(x, weight.expanded().transpose()),
+            Weight::Q4(weight) if matrix_units_pay(x) => many_rows(x.clone(), weight.expanded().transpose()),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Weight::Q4(weight) => weight.multiply(x),
-            Weight::Dense(weight) => x.matmul(weight.clone()),
+            Weight::Q4(weight) => weight.multiply(x.clone()),
+            Weight::Dense(weight) => x.clone().matmul(weight.clone()),
         }
     }
 

@@ -4,6 +4,7 @@ mod blocks;
 mod dense;
 mod few_rows;
 mod host_product;
+mod input;
 #[cfg_attr(
     not(any(target_arch = "x86_64", target_arch = "wasm32")),
     allow(dead_code, reason = "other machines multiply floats")
@@ -39,6 +40,7 @@ pub use blocks::{BLOCK, Format};
 pub(crate) use dense::times_transposed;
 #[cfg(test)]
 pub(crate) use host_product::tests::weight as some_weight;
+pub use input::Input;
 pub(crate) use integer_product::{ProductHelp, product_help};
 pub use linear::Linear;
 pub(crate) use linear::{cpu, is_cpu};
