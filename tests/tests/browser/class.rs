@@ -54,12 +54,18 @@ async fn a_class_sees_one_picture_a_step_and_a_clicker_turns_them() {
     visitor.wait("the candidates", &format!("{rows} && {seen}"), SOON).await;
     visitor.screenshot("class").await;
     // For the next class.
+    let covered = format!("!!document.getElementById('{}') && !({seen})", ids::REVEAL);
     visitor.click(ids::GUESS_AGAIN).await;
-    visitor
-        .wait("the cover again", &format!("!!document.getElementById('{}') && !({seen})", ids::REVEAL), SOON)
-        .await;
+    visitor.wait("the cover again", &covered, SOON).await;
     choose(&visitor, ids::QUESTION, 1).await;
     visitor.wait("the candidates again", &seen, SOON).await;
+    // What was guessed about one example is no guess about another.
+    let other =
+        format!("document.querySelector('#{} button[aria-pressed=\"false\"]').click()", ids::EXAMPLES);
+    visitor.value(&other).await;
+    visitor.wait("the cover of another example", &covered, SOON).await;
+    choose(&visitor, ids::QUESTION, 1).await;
+    visitor.wait("the candidates of another example", &seen, SOON).await;
     // The choice made keeps the focus, and not the clicker's keys.
     visitor.value(&format!("document.getElementById('{}').focus()", ids::choice(ids::QUESTION, 1))).await;
     visitor.value(&press("PageUp")).await;

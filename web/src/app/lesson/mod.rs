@@ -102,6 +102,9 @@ pub fn Lesson() -> impl IntoView {
         alone.get() && page.state.with(|state| Some(state.display.step) < last)
     });
     let guesses = RwSignal::new(Guesses::default());
+    // What was guessed about another history is no guess about this one.
+    let history = Memo::new(move |_| page.state.with(|state| state.history.items().to_vec()));
+    Effect::watch(move || history.get(), move |_, _, _| guesses.set(Guesses::default()), false);
     // Nobody guesses what can be seen below the question.
     let hidden = Memo::new(move |_| {
         let step = page.state.with(|state| state.display.step);

@@ -158,7 +158,7 @@ fn Question(
             <p><strong>"First guess: "</strong>{step.question}</p>
             <Radios id=ids::QUESTION legend="Your guess" choices chosen=guess choose=move |choice| guesses.update(|guesses| guesses[n] = Some(Guess::Choice(choice)))/>
             <p id=ids::ANSWER role="status">{verdict}</p>
-            // Another class, another example: what was guessed before is no guess about it.
+            // Another class guesses anew.
             <Show when=move || guesses.with(|guesses| guesses[n].is_some())>
                 <button id=ids::GUESS_AGAIN type="button" on:click=again>"Guess again"</button>
             </Show>
