@@ -148,6 +148,7 @@ fn adapters_that_would_not_count_are_refused() {
     let rank = ["rank", "--title", "Heat"];
     refuse(&rank, &[text(&path), text(&path)], "is asked in the same way as another");
     refuse(&rank, &["none", text(&path)], "--adapter none is given beside another");
+    refuse(&[&rank[..], &["--top", "3"]].concat(), &[text(&path)], "--top 3: asked film by film");
     refuse(&["explain", "--prompt-file", text(&prompt)], &[text(&path)], "asked film by film");
     refuse(&["bench", "rank", "--repeats", "1"], &[text(&path)], "asked film by film");
 }

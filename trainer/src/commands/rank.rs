@@ -6,7 +6,9 @@ use clap::Args;
 use shared::{
     catalog::ItemId,
     recommender::{Options, Recommender},
+    scoring::Mode,
     trace::{Asking, FusedTrace, Timings, Trace},
+    tuned::Tuned,
 };
 
 use super::base::BaseArgs;
@@ -55,6 +57,12 @@ pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Resul
     let history = history(args, &recommender)?;
     if !args.retriever_only {
         let ranker = args.base.load(&adapters, common.device)?;
+        let film_by_film = |tuned: &Tuned| tuned.tuned_for.scoring.mode == Mode::Pointwise;
+        if args.top > 0 && !args.letters && ranker.tuned().is_some_and(film_by_film) {
+            let message =
+                format!("--top {}: asked film by film no logits of the vocabulary are kept", args.top);
+            return Err(UserError::usage(message).hint("give: --letters, or leave out: --top").into());
+        }
         recommender.set_ranker(Some(ranker), common.device.name().to_owned());
     }
     let start = Instant::now();
