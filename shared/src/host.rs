@@ -52,7 +52,7 @@ pub(crate) fn apply<O: HostOp<N>, const N: usize, const D: usize>(
 /// The numbers of a tensor, row-major, and its shape; `None` if it is not of 32-bit floats.
 pub(crate) fn numbers(tensor: Primitive) -> Option<(Vec<f32>, Vec<usize>)> {
     let contiguous = tensor.to_contiguous();
-    // What a tensor's bytes are taken out by copies them as often as their place suits it badly, up to twice.
+    // One copy: taking the data out of a tensor can make two, where its bytes are not aligned as wanted.
     Some((contiguous.as_slice::<f32>()?.to_vec(), contiguous.layout().shape().to_vec()))
 }
 

@@ -66,14 +66,8 @@ impl Target {
     /// There are so many, initialized, in both, and nobody else writes them meanwhile; any number is valid in a lane.
     #[inline(always)]
     pub unsafe fn read<T: Copy>(self, vectors: &mut T, count: usize) {
-        // SAFETY: the caller's promise. What fills all lanes is no copy of a number of bytes, which is a call.
-        unsafe {
-            if count * size_of::<f32>() == size_of::<T>() {
-                *vectors = self.start.cast::<T>().read_unaligned();
-            } else {
-                std::ptr::copy_nonoverlapping(self.start, std::ptr::from_mut(vectors).cast(), count);
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { copy::<T>(self.start, std::ptr::from_mut(vectors).cast(), count) };
     }
 
     /// Writes the first lanes of a vector, or of some, to the first places.
@@ -82,14 +76,8 @@ impl Target {
     /// As for [`Self::read`]; the places need not be initialized.
     #[inline(always)]
     pub unsafe fn write<T: Copy>(self, vectors: &T, count: usize) {
-        // SAFETY: as above.
-        unsafe {
-            if count * size_of::<f32>() == size_of::<T>() {
-                self.start.cast::<T>().write_unaligned(*vectors);
-            } else {
-                std::ptr::copy_nonoverlapping(std::ptr::from_ref(vectors).cast(), self.start, count);
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { copy::<T>(std::ptr::from_ref(vectors).cast(), self.start, count) };
     }
 
     /// Writes these numbers to the first places.
@@ -106,6 +94,22 @@ impl Target {
         for (n, number) in rest.iter().enumerate() {
             // SAFETY: the caller's promise.
             unsafe { self.start.add(eights.len() * 8 + n).write(*number) };
+        }
+    }
+}
+
+/// Copies numbers; as many as a `T` has lanes as one, because a copy of any number is a call.
+///
+/// # Safety
+/// There are so many, initialized, to read, and places for them to write that nobody else uses meanwhile; `T` is lanes of floats.
+#[inline(always)]
+unsafe fn copy<T: Copy>(from: *const f32, to: *mut f32, count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count * size_of::<f32>() == size_of::<T>() {
+            to.cast::<T>().write_unaligned(from.cast::<T>().read_unaligned());
+        } else {
+            std::ptr::copy_nonoverlapping(from, to, count);
         }
     }
 }

@@ -22,7 +22,7 @@ impl Input {
         &self.numbers
     }
 
-    /// The same in whole numbers, made at the first call.
+    /// The same in whole numbers, made at the first call, for the vector unit of this machine.
     pub(super) fn whole(&self, make: impl FnOnce(&Tensor<2>) -> Vec<u32>) -> &[u32] {
         self.whole.get_or_init(|| make(&self.numbers))
     }

@@ -8,7 +8,6 @@ use shared::{
     recommender::{Options, Recommender},
     scoring::Mode,
     trace::{Asking, FusedTrace, Timings, Trace},
-    tuned::Tuned,
 };
 
 use super::base::BaseArgs;
@@ -57,8 +56,8 @@ pub fn run(args: &RankArgs, common: &Common, printer: &Printer) -> anyhow::Resul
     let history = history(args, &recommender)?;
     if !args.retriever_only {
         let ranker = args.base.load(&adapters, common.device)?;
-        let film_by_film = |tuned: &Tuned| tuned.tuned_for.scoring.mode == Mode::Pointwise;
-        if args.top > 0 && !args.letters && ranker.tuned().is_some_and(film_by_film) {
+        let mode = ranker.tuned().map(|tuned| tuned.tuned_for.scoring.mode);
+        if args.top > 0 && !args.letters && mode == Some(Mode::Pointwise) {
             let message =
                 format!("--top {}: asked film by film no logits of the vocabulary are kept", args.top);
             return Err(UserError::usage(message).hint("give: --letters, or leave out: --top").into());
