@@ -46,7 +46,9 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
         complete(root, &page)?;
         return Ok(page);
     }
-    printer.note("building the page: about 8 minutes on two cores the first time, 3 when something changed");
+    printer
+        .note("building the page: about 15 minutes on two cores the first time, 10 when something changed");
+    download(root, tools)?;
     let mut trunk = Command::new("trunk");
     trunk.args(["build", "--offline"]).env("PATH", &tools.path).current_dir(root);
     if tools.wasm_opt {
@@ -67,6 +69,16 @@ pub fn build(root: &Path, tools: &Tools, quiet: bool, printer: &Printer) -> anyh
     complete(root, &page)?;
     fs::write(&stamp, sources).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(page)
+}
+
+/// Downloads the crates that only the page is built from: trunk, told not to fetch tools of its own, fetches nothing at all.
+fn download(root: &Path, tools: &Tools) -> anyhow::Result<()> {
+    // Listing them brings those that are missing, and needs no network if none is.
+    const LIST: &str = "tree --locked --quiet --depth 0 --edges no-dev --manifest-path web/Cargo.toml \
+                        --features app,engine --target wasm32-unknown-unknown";
+    let mut list = Command::new("cargo");
+    list.args(LIST.split(' ')).env("PATH", &tools.path).current_dir(root);
+    run("download what the page is built from", &mut list, true)
 }
 
 /// Adds to what trunk built: models, the list of all files, compressed copies.
@@ -177,5 +189,32 @@ mod tests {
         assert_eq!(fs::read_to_string(page.join("models/file")).unwrap(), "trained anew");
         fs::write(root.path().join("web/file"), "changed").unwrap();
         assert!(build(root.path(), &tools, true, &printer).is_err());
+    }
+
+    /// Trunk is told to fetch nothing, and on a new machine nothing else has fetched what only the page is built from.
+    #[cfg(unix)]
+    #[test]
+    fn what_the_page_is_built_from_is_downloaded_before_it_is_built() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = workspace();
+        let tools = root.path().join("tools");
+        fs::create_dir(&tools).unwrap();
+        for program in ["cargo", "trunk"] {
+            let path = tools.join(program);
+            fs::write(&path, format!("#!/bin/sh\necho {program} \"$@\" >> tools/log\n")).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let page = root.path().join("dist");
+        fs::create_dir(&page).unwrap();
+        fs::write(page.join("sw.js"), "").unwrap();
+        let found = Tools { path: tools.clone().into(), wasm_opt: true };
+        let printer = Printer::new(crate::report::Verbosity::Quiet);
+        build(root.path(), &found, true, &printer).unwrap();
+        let log = fs::read_to_string(tools.join("log")).unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        assert!(lines[0].starts_with("cargo tree ") && !lines[0].contains("--offline"), "{log}");
+        assert!(lines[0].contains("--features app,engine") && lines[0].contains("wasm32"), "{log}");
+        assert_eq!(lines[1..], ["trunk build --offline --release"], "{log}");
     }
 }
