@@ -45,12 +45,13 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut most = [f32::NEG_INFINITY; LANES];
+    most[..rest.len()].copy_from_slice(rest);
     for chunk in chunks {
         for lane in 0..LANES {
             most[lane] = larger(chunk[lane], most[lane]);
         }
     }
-    rest.iter().copied().fold(merge(most, larger), larger)
+    merge(most, larger)
 }
 
 /// One number of all lanes, halving them.

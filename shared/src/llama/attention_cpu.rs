@@ -192,12 +192,16 @@ fn softmax(row: &mut [f32], seen: [Range<usize>; 2]) {
     let max = largest(&row[seen[0].clone()]).max(largest(&row[seen[1].clone()]));
     let mut total = 0.0;
     for range in seen.clone() {
-        row[range.clone()].iter_mut().for_each(|value| *value = exp(*value - max));
+        for value in &mut row[range.clone()] {
+            *value = exp(*value - max);
+        }
         total += sum(&row[range]);
     }
     let share = total.recip();
     for range in seen.clone() {
-        row[range].iter_mut().for_each(|value| *value *= share);
+        for value in &mut row[range] {
+            *value *= share;
+        }
     }
     let [first, second] = seen;
     row[first.end..second.start].fill(0.0);

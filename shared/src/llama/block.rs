@@ -63,6 +63,6 @@ impl Block {
 
         let h = Input::of(self.mlp_norm.forward(x.clone()));
         let h = gated(&self.up, &h, self.gate.read(&h));
-        sum(x, self.down.forward(h))
+        sum(x, self.down.read(&h))
     }
 }

@@ -1,28 +1,56 @@
-//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU in one pass, on a GPU natively by the product itself, or in a kernel where Burn's
-//! product came before or a way back is needed.
+//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU where the next product reads it, on a GPU natively by
+//! the product itself, or in a kernel where Burn's product came before or a way back is needed.
 
 use burn::tensor::Tensor;
 use tracing::trace_span;
 
+#[cfg(feature = "train")]
+use crate::host::{HostOp, Primitive, apply, tensor};
 use crate::{
-    host::{HostOp, Primitive, apply, slice, tensor},
-    lanes::exp,
+    host::{constant, slice},
+    lanes::{exp, vectorized},
     quant::{Input, Linear, is_cpu},
 };
 
-/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a GPU the product writes it in the place of the gate. Not in a browser, where
-/// compiling a second kernel of this size would take megabytes of the engine's memory.
-pub(super) fn gated(up: &Linear, x: &Input, gate: Tensor<2>) -> Tensor<2> {
+/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a CPU made where it is read, on a GPU the product writes it in the place of the
+/// gate. Not in a browser, where compiling a second kernel of this size would take megabytes of the engine's memory.
+pub(super) fn gated(up: &Linear, x: &Input, gate: Tensor<2>) -> Input {
+    #[cfg(feature = "train")]
+    if gate.device().is_autodiff() {
+        return Input::of(swiglu(gate, up.read(x)));
+    }
+    if is_cpu(&gate.device()) {
+        return made_where_read(gate, up.read(x));
+    }
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
     if let Some(weight) = up.on_gpu(x.numbers()) {
-        return weight.multiply_gated(x.numbers().clone(), gate);
+        return Input::of(weight.multiply_gated(x.numbers().clone(), gate));
     }
-    swiglu(gate, up.read(x))
+    Input::of(swiglu(gate, up.read(x)))
+}
+
+/// The gate in host memory.
+fn made_where_read(gate: Tensor<2>, up: Tensor<2>) -> Input {
+    let shape = gate.dims();
+    let [gate, up] = [gate, up].map(|half| constant(&half).to_contiguous());
+    Input::made(shape, move |rows, out| {
+        let numbers = rows.start * shape[1]..rows.end * shape[1];
+        let (gate, up) = (&slice(&gate)[numbers.clone()], &slice(&up)[numbers]);
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+                    *out = gate * sigmoid(*gate) * up;
+                }
+            },
+        );
+    })
 }
 
 /// `gate / (1 + exp(-gate)) * up`, all of one shape.
 fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let _part = trace_span!("gate").entered();
+    #[cfg(feature = "train")]
     if is_cpu(&gate.device()) {
         return apply(SwiGlu, [gate, up]);
     }
@@ -32,15 +60,17 @@ fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     return burn::tensor::activation::silu(gate) * up;
 }
 
-#[derive(Clone, Debug)]
-struct SwiGlu;
-
 /// The logistic function.
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+#[cfg(feature = "train")]
+#[derive(Clone, Debug)]
+struct SwiGlu;
+
+#[cfg(feature = "train")]
 impl HostOp<2> for SwiGlu {
     type Saved = [Primitive; 2];
 
@@ -55,7 +85,6 @@ impl HostOp<2> for SwiGlu {
         (tensor(gated, gate.layout().shape().to_vec()), [gate, up])
     }
 
-    #[cfg(feature = "train")]
     #[inline(always)]
     fn backward(&self, [gate, up]: Self::Saved, gradient: Primitive) -> [Primitive; 2] {
         let (mut d_up, shape) = crate::host::floats(gradient);
@@ -77,5 +106,15 @@ mod tests {
     fn one_pass_equals_the_chain_and_so_do_its_gradients() {
         let chain = |[gate, up]: [Tensor<2>; 2]| burn::tensor::activation::silu(gate) * up;
         crate::host::tests::same([[3, 5], [3, 5]], |inputs| apply(SwiGlu, inputs), chain);
+    }
+
+    #[test]
+    fn made_where_it_is_read_it_is_the_same() {
+        let [gate, up] = [0.0, 1.5].map(|by| crate::host::tests::wave([9, 35], &crate::quant::cpu()) + by);
+        let expected: Vec<f32> = swiglu(gate.clone(), up.clone()).into_data().try_to_vec().unwrap();
+        let made = made_where_read(gate, up).numbers().to_data();
+        for (found, expected) in made.iter::<f32>().zip(expected) {
+            assert!((found - expected).abs() <= 1e-6 * expected.abs(), "{found}, not {expected}");
+        }
     }
 }

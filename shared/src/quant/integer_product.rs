@@ -17,7 +17,7 @@ use super::{
     integer_unit::{Unit, Work, here, lanes, numbers},
 };
 use crate::{
-    host::{constant, slice, tensor},
+    host::tensor,
     lanes::vectorized,
     matmul::{Target, each},
     team::{self, Product, Task},
@@ -136,22 +136,24 @@ impl<const ROWS: usize> Factor<'_, ROWS> {
 }
 
 /// Rows in whole numbers, `ROWS` in a group.
-fn write<const ROWS: usize>(x: &Tensor<2>) -> Vec<u32> {
-    let [rows, d_in] = x.dims();
+fn write<const ROWS: usize>(input: &Input) -> Vec<u32> {
+    let [rows, d_in] = input.shape();
     let (groups, group) = (rows.div_ceil(ROWS), Inputs::<ROWS>::words(d_in));
-    let x = constant(x).to_contiguous();
-    let mut words = vec![0; groups * group];
-    let to = Target::new(words.as_mut_ptr(), group);
-    let write = |(): &mut (), n: usize| {
-        let rows = &slice(&x)[n * ROWS * d_in..rows.min((n + 1) * ROWS) * d_in];
+    let numbers = input.rows();
+    let mut words = Vec::with_capacity(groups * group);
+    let to = Target::new(words.spare_capacity_mut().as_mut_ptr(), group);
+    let write = |scratch: &mut Vec<f32>, n: usize| {
+        let numbers = numbers.some(n * ROWS..rows.min((n + 1) * ROWS), d_in, scratch);
         // SAFETY: every group has words of its own.
         let words = unsafe { to.row(n).slice(group) };
         vectorized(
             #[inline(always)]
-            || Inputs::<ROWS>::write(rows, d_in, words),
+            || Inputs::<ROWS>::write(numbers, d_in, words),
         );
     };
-    each(groups, || (), write);
+    each(groups, Vec::new, write);
+    // SAFETY: all words of all groups were written.
+    unsafe { words.set_len(groups * group) };
     words
 }
 
@@ -160,7 +162,7 @@ fn multiply<U: Unit, const ROWS: usize>(
     weight: &TensorBytes,
     kept: Option<usize>,
 ) -> Tensor<2> {
-    let ([rows, d_in], [d_out, _]) = (input.numbers().dims(), weight.shape);
+    let ([rows, d_in], [d_out, _]) = (input.shape(), weight.shape);
     let (format, outputs) = (weight.format, outputs::<U>());
     let words = input.whole(write::<ROWS>);
     let factor = Factor::<ROWS> { words, rows, d_in };
@@ -254,11 +256,14 @@ impl<U: Unit> Panel<U> {
                 minima[b * room + o] = minimum;
                 if format.has_nibbles() {
                     let column = self.bytes[b * FOURS * room + o..].iter_mut().step_by(room);
-                    let fours = codes.as_chunks::<4>().0;
-                    column.zip(fours).for_each(|(place, four)| *place = u32::from_le_bytes(*four));
+                    for (place, four) in column.zip(codes.as_chunks::<4>().0) {
+                        *place = u32::from_le_bytes(*four);
+                    }
                 } else {
                     let column = pairs[b * PAIRS * room + o..].iter_mut().step_by(room);
-                    column.zip(format.pairs(codes)).for_each(|(place, pair)| *place = pair);
+                    for (place, pair) in column.zip(format.pairs(codes)) {
+                        *place = pair;
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! One row in 16-bit whole numbers times a weight of them, as [`super::integer_product`], whose rounding this shares: with one
 //! row nothing is gained by laying a panel out, so the pairs of a block are the lanes.
-#![allow(unsafe_code, reason = "vector instructions")]
+#![allow(unsafe_code, reason = "vector instructions, words that are not 0 before they are written")]
 
 use std::ops::Range;
 
@@ -22,11 +22,15 @@ pub(super) struct Row<'a> {
 /// for them.
 pub(super) fn of<'a>(row: &[f32], weight: &'a TensorBytes) -> Option<Row<'a>> {
     let here = here().filter(|_| weight.format.is_whole())?;
-    let mut words = vec![0; Inputs::<1>::words(row.len())];
+    let len = Inputs::<1>::words(row.len());
+    let mut words = Vec::with_capacity(len);
+    let room = &mut words.spare_capacity_mut()[..len];
     vectorized(
         #[inline(always)]
-        || Inputs::<1>::write(row, row.len(), &mut words),
+        || Inputs::<1>::write(row, row.len(), room),
     );
+    // SAFETY: all words were written.
+    unsafe { words.set_len(len) };
     Some(Row { words, weight, here })
 }
 

@@ -58,23 +58,24 @@ impl Linear {
     /// # Panics
     /// If the input is of another width.
     pub fn read(&self, input: &Input) -> Tensor<2> {
-        let x = input.numbers();
-        assert_eq!(x.dims()[1], self.d_in, "the input's width");
+        let [tokens, d_in] = input.shape();
+        assert_eq!(d_in, self.d_in, "the input's width");
         let _part = trace_span!("products").entered();
         #[cfg(feature = "train")]
-        if x.device().is_autodiff() {
-            return super::linear_gradient::forward(self, x.clone());
+        if input.is_tracked() {
+            return super::linear_gradient::forward(self, input.numbers().clone());
         }
         match &self.weight {
-            Weight::Host(blocks, _) if x.dims()[0] <= FEW => few_rows(x, blocks),
-            Weight::Host(blocks, kept) => {
-                integer_product::product(input, blocks, *kept).unwrap_or_else(|| product(x, blocks))
-            }
+            Weight::Host(blocks, _) if tokens <= FEW => few_rows(input.numbers(), blocks),
+            Weight::Host(blocks, kept) => integer_product::product(input, blocks, *kept)
+                .unwrap_or_else(|| product(input.numbers(), blocks)),
             #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
-            Weight::Q4(weight) if matrix_units_pay(x) => many_rows(x.clone(), weight.expanded().transpose()),
+            Weight::Q4(weight) if matrix_units_pay(input.numbers()) => {
+                many_rows(input.numbers().clone(), weight.expanded().transpose())
+            }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Weight::Q4(weight) => weight.multiply(x.clone()),
-            Weight::Dense(weight) => x.clone().matmul(weight.clone()),
+            Weight::Q4(weight) => weight.multiply(input.numbers().clone()),
+            Weight::Dense(weight) => input.numbers().clone().matmul(weight.clone()),
         }
     }
 
