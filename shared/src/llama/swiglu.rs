@@ -15,11 +15,7 @@ use crate::{
 /// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a CPU made where it is read, on a GPU the product writes it in the place of the
 /// gate. Not in a browser, where compiling a second kernel of this size would take megabytes of the engine's memory.
 pub(super) fn gated(up: &Linear, x: &Input, gate: Tensor<2>) -> Input {
-    #[cfg(feature = "train")]
-    if gate.device().is_autodiff() {
-        return Input::of(swiglu(gate, up.read(x)));
-    }
-    if is_cpu(&gate.device()) {
+    if is_cpu(&gate.device()) && !gate.device().is_autodiff() {
         return made_where_read(gate, up.read(x));
     }
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
