@@ -14,6 +14,8 @@ use crate::{
 
 /// Blocks that are run: the first for all tokens, the last for what is read.
 const BLOCKS: usize = 2;
+/// A kernel reads four numbers at a time where the inner width allows it, as that of any adapter here does.
+const RANK: usize = 4;
 
 /// Runs every kernel that a ranking runs. Of the base model's GGUF file only the header is read.
 ///
@@ -23,7 +25,7 @@ pub async fn rehearse(file: Box<dyn File>, device: &Device) -> Result<(), Ranker
     let gguf = Gguf::open(file)?;
     let config = LlamaConfig::from_gguf(&gguf)?;
     let config = LlamaConfig { n_vocab: 1, n_layers: config.n_layers.min(BLOCKS), ..config };
-    let adapter = AdapterConfig::new(&config, config.n_layers, 1, 1.0, 0.0);
+    let adapter = AdapterConfig::new(&config, config.n_layers, RANK, 1.0, 0.0);
     let adapter = Adapter::new(adapter, 0, device)
         .map_err(|error| RankerError::Weights(WeightError::Format(error.to_string())))?;
     let llama = Llama::load(config, &Nothing(gguf), device)?;

@@ -2,26 +2,37 @@
 
 use cubecl::prelude::*;
 
-/// `x [tokens, d_in]` times the transposed `w [d_out, d_in]`: `out [tokens, d_out]`.
+use super::end::ended;
+
+/// `out [tokens, d_out]` from `scale * x [tokens, d_in]` times the transposed `w [d_out, d_in]` and [`super::end::End`]; `d_in` is
+/// `vectors` of `lanes` numbers.
 #[cube(launch_unchecked)]
-pub fn dense_product(
-    x: &Tensor<f32>,
-    w: &Tensor<f32>,
+pub fn dense_product<N: Size>(
+    x: &Tensor<Vector<f32, N>>,
+    w: &Tensor<Vector<f32, N>>,
     out: &mut Tensor<f32>,
     tokens: u32,
     d_out: u32,
-    d_in: u32,
+    vectors: u32,
+    scale: f32,
+    end: u32,
+    #[comptime] lanes: usize,
 ) {
     let d_out = d_out as usize;
-    let d_in = d_in as usize;
+    let vectors = vectors as usize;
     let token = ABSOLUTE_POS / d_out;
     let row = ABSOLUTE_POS % d_out;
     if token >= tokens as usize {
         terminate!();
     }
-    let mut sum = f32::new(0.0);
-    for i in 0..d_in {
-        sum += x[token * d_in + i] * w[row * d_in + i];
+    let mut sums = Vector::<f32, N>::new(0.0f32);
+    for i in 0..vectors {
+        sums += x[token * vectors + i] * w[row * vectors + i];
     }
-    out[token * d_out + row] = sum;
+    let mut sum = f32::new(0.0);
+    #[unroll]
+    for lane in 0..lanes {
+        sum += sums.extract(lane);
+    }
+    ended(sum * scale, out, token * d_out + row, end);
 }

@@ -7,6 +7,7 @@
 pub mod attention;
 pub mod dense_product;
 pub mod dropout;
+pub mod end;
 pub mod gather;
 pub mod outer_sums;
 pub mod q4_expand;

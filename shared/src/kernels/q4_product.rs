@@ -8,7 +8,7 @@
 
 use cubecl::prelude::*;
 
-use super::swiglu::silu;
+use super::end::ended;
 
 /// Tokens of a register tile.
 pub const TOKENS: usize = 8;
@@ -17,8 +17,7 @@ pub const OUTPUTS: usize = 8;
 /// 32-bit words of a block: scale and minimum in one, 32 nibbles in four.
 pub const WORDS: usize = 5;
 
-/// One tile of `out [tokens, outputs] = x [tokens, inputs] · wᵀ`; if `gated`, of `out = silu(out) * (x · wᵀ)`, the second half
-/// of `SwiGLU` without another pass over its numbers.
+/// One tile of `out [tokens, outputs]` from `x [tokens, inputs] · wᵀ` and, if there are `ends`, [`super::end::End`].
 #[cube(launch_unchecked)]
 pub fn q4_product<N: Size>(
     x: &Tensor<Vector<f32, N>>,
@@ -26,9 +25,11 @@ pub fn q4_product<N: Size>(
     out: &mut Tensor<f32>,
     tokens: u32,
     outputs: u32,
-    #[comptime] blocks: usize,
-    #[comptime] gated: bool,
+    blocks: u32,
+    end: u32,
+    #[comptime] ends: bool,
 ) {
+    let blocks = blocks as usize;
     let outputs = outputs as usize;
     let tokens = tokens as usize;
     let first_output = ABSOLUTE_POS_X as usize * OUTPUTS;
@@ -92,11 +93,12 @@ pub fn q4_product<N: Size>(
         for o in 0..OUTPUTS {
             if first_token + t < tokens && first_output + o < outputs {
                 let at = (first_token + t) * outputs + first_output + o;
-                let mut number = sums[t * OUTPUTS + o];
-                if comptime![gated] {
-                    number *= silu(out[at]);
+                let product = sums[t * OUTPUTS + o];
+                if comptime![ends] {
+                    ended(product, out, at, end);
+                } else {
+                    out[at] = product;
                 }
-                out[at] = number;
             }
         }
     }

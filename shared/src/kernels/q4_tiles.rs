@@ -7,8 +7,8 @@
 use cubecl::prelude::*;
 
 use super::{
+    end::ended,
     q4_product::{WORDS, f16_bits},
-    swiglu::silu,
 };
 
 /// Units of a cube along the outputs.
@@ -49,7 +49,7 @@ impl Tile {
     }
 }
 
-/// One tile of `out [tokens, outputs] = x [tokens, inputs] · wᵀ`; if `gated`, of `out = silu(out) * (x · wᵀ)`. A cube is
+/// One tile of `out [tokens, outputs]` from `x [tokens, inputs] · wᵀ` and, if there are `ends`, [`super::end::End`]. A cube is
 /// [`ACROSS`] × [`Tile::down`] × [`Tile::shares`] units.
 #[cube(launch_unchecked)]
 pub fn q4_tiles<N: Size>(
@@ -58,14 +58,16 @@ pub fn q4_tiles<N: Size>(
     out: &mut Tensor<f32>,
     tokens: u32,
     outputs: u32,
-    #[comptime] blocks: usize,
-    #[comptime] gated: bool,
+    blocks: u32,
+    end: u32,
+    #[comptime] ends: bool,
     #[comptime] tile: Tile,
 ) {
     let tile_tokens = comptime![tile.down * tile.tokens];
     let tile_outputs = comptime![ACROSS * tile.outputs];
     let units = comptime![ACROSS * tile.down * tile.shares];
     let tokens = tokens as usize;
+    let blocks = blocks as usize;
     let outputs = outputs as usize;
     let first_output = CUBE_POS_X as usize * tile_outputs;
     let first_token = CUBE_POS_Y as usize * tile_tokens;
@@ -215,11 +217,12 @@ pub fn q4_tiles<N: Size>(
                 let output = first_output + across + o * ACROSS;
                 if token < tokens && output < outputs {
                     let at = token * outputs + output;
-                    let mut number = sums[t * tile.outputs + o];
-                    if comptime![gated] {
-                        number *= silu(out[at]);
+                    let product = sums[t * tile.outputs + o];
+                    if comptime![ends] {
+                        ended(product, out, at, end);
+                    } else {
+                        out[at] = product;
                     }
-                    out[at] = number;
                 }
             }
         }

@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor};
 use tracing::trace_span;
 
 use super::{
-    attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass, sum::sum,
+    attention_cpu::attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, pass::Pass,
+    sum::plus_product,
 };
 use crate::{
     quant::{Input, Linear},
@@ -51,10 +52,11 @@ impl Attention {
     }
 
     /// Attends from the asking rows of `x` `[tokens, d_model]` to what they see, `known` keys included; gives
-    /// `[asking, d_model]`.
+    /// `residual [asking, d_model]` with what they found.
     pub(super) fn forward(
         &self,
         x: Tensor<2>,
+        residual: Tensor<2>,
         pass: &Pass,
         lora: Option<&BlockAdapter>,
         known: Option<Known<'_>>,
@@ -65,8 +67,8 @@ impl Attention {
         let asking = some.as_ref().unwrap_or(&all);
         let (mut q, k, mut v) = (self.q.read(asking), self.k.read(&all), self.v.read(&all));
         if let Some(lora) = lora {
-            q = sum(q, lora.q.forward(asking.numbers().clone()));
-            v = sum(v, lora.v.forward(all.numbers().clone()));
+            q = lora.q.correct(q, asking.numbers().clone());
+            v = lora.v.correct(v, all.numbers().clone());
         }
 
         let queries = q.dims()[0];
@@ -90,7 +92,7 @@ impl Attention {
                 }
                 super::attention_gpu::seen_attention(q, k, v, sights)
             });
-            return self.o.forward(mixed);
+            return plus_product(residual, &self.o, &Input::of(mixed));
         }
         let of = |x: &Tensor<3>, rows: &Range<usize>| x.clone().narrow(0, rows.start, rows.len());
         let mixed = trace_span!("attention").in_scope(|| {
@@ -99,6 +101,7 @@ impl Attention {
             });
             Tensor::cat(parts.collect(), 0)
         });
-        self.o.forward(mixed.reshape([queries, n_kv * self.group * d_head]))
+        let mixed = mixed.reshape([queries, n_kv * self.group * d_head]);
+        plus_product(residual, &self.o, &Input::of(mixed))
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     attention::Attention, config::LlamaConfig, kv_cache::Known, lora::BlockAdapter, norm::RmsNorm,
-    pass::Pass, sum::sum, swiglu::gated,
+    pass::Pass, sum::plus_product, swiglu::gated,
 };
 use crate::{
     quant::{Input, Linear},
@@ -58,11 +58,11 @@ impl Block {
         lora: Option<&BlockAdapter>,
         known: Option<Known<'_>>,
     ) -> Tensor<2> {
-        let attended = self.attention.forward(self.attn_norm.forward(x.clone()), pass, lora, known);
-        let x = sum(pass.ask(x), attended);
+        let normed = self.attn_norm.forward(x.clone());
+        let x = self.attention.forward(normed, pass.ask(x), pass, lora, known);
 
         let h = Input::of(self.mlp_norm.forward(x.clone()));
         let h = gated(&self.up, &h, self.gate.read(&h));
-        sum(x, self.down.read(&h))
+        plus_product(x, &self.down, &h)
     }
 }

@@ -14,7 +14,12 @@ use tracing::trace_span;
 use super::config::LlamaConfig;
 #[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
 use crate::quant::is_cpu;
-use crate::{dropout::Dropout, metrics::SplitMix64, quant::times_transposed, weights::module_file};
+use crate::{
+    dropout::Dropout,
+    metrics::SplitMix64,
+    quant::{plus_times_transposed, times_transposed},
+    weights::module_file,
+};
 
 /// Metadata key of the config.
 const CONFIG_KEY: &str = "adapter";
@@ -137,17 +142,17 @@ impl Lora {
         }
     }
 
-    /// The correction of `x [tokens, d_in]`: `[tokens, d_out]`.
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    /// What the frozen product made of `x [tokens, d_in]`, `y [tokens, d_out]`, with the correction.
+    pub fn correct(&self, y: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
         let _part = trace_span!("adapter").entered();
         #[cfg(all(any(feature = "wgpu", feature = "cuda"), feature = "train"))]
         if x.device().is_autodiff() && !is_cpu(&x.device()) {
             let correction = super::lora_gpu::Correction { scale: self.scale, kept: self.dropout.kept(&x) };
-            return crate::gpu::apply(correction, [x, self.a.val(), self.b.val()]);
+            return super::sum::sum(y, crate::gpu::apply(correction, [x, self.a.val(), self.b.val()]));
         }
         let x = self.dropout.forward(x);
         let narrow = times_transposed(x, self.a.val()); // [tokens, rank]
-        times_transposed(narrow, self.b.val()) * self.scale
+        plus_times_transposed(y, narrow, self.b.val(), self.scale)
     }
 }
 

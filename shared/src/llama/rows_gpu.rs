@@ -6,8 +6,6 @@ use burn_cubecl::CubeBackend;
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::config::RopePairs;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::kernels::swiglu::swiglu;
 #[cfg(feature = "train")]
 use crate::kernels::{rms_norm::rms_norm_back, swiglu::swiglu_back};
 use crate::{
@@ -16,6 +14,7 @@ use crate::{
         LANES,
         rms_norm::{UNITS, rms_norm},
         rotate::rotate,
+        swiglu::swiglu,
     },
 };
 
@@ -119,12 +118,10 @@ impl GpuOp<1, 3> for Rotation {
     }
 }
 
-/// The gate of `SwiGLU`: `silu(gate) * up`. Not in a browser, which has no use for its way back.
-#[cfg(not(target_arch = "wasm32"))]
+/// The gate of `SwiGLU`: `silu(gate) * up`.
 #[derive(Clone, Debug)]
 pub(super) struct Gate;
 
-#[cfg(not(target_arch = "wasm32"))]
 impl GpuOp<2, 2> for Gate {
     type Saved = [Tensor<2>; 2];
 

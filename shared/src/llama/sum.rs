@@ -2,6 +2,19 @@
 
 use burn::tensor::Tensor;
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use crate::kernels::end::End;
+use crate::quant::{Input, Linear};
+
+/// `a [rows, width]` and a layer's product with `input`; on a GPU the product writes it in the place of `a`.
+pub(super) fn plus_product(a: Tensor<2>, layer: &Linear, input: &Input) -> Tensor<2> {
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    if let Some(weight) = layer.on_gpu(input.numbers()) {
+        return weight.multiply_onto(input.numbers().clone(), a, End::Sum);
+    }
+    sum(a, layer.read(input))
+}
+
 /// `a + b`, both `[rows, width]`.
 pub(super) fn sum(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]

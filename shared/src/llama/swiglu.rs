@@ -1,26 +1,28 @@
-//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU where the next product reads it, on a GPU natively by
-//! the product itself, or in a kernel where Burn's product came before or a way back is needed.
+//! The gate of `SwiGLU` (Shazeer, arXiv 2002.05202): `silu(gate) * up`, on a CPU where the next product reads it, on a GPU by the
+//! product itself, or in a kernel in a browser and where Burn's product came before or a way back is needed.
 
 use burn::tensor::Tensor;
 use tracing::trace_span;
 
 #[cfg(feature = "train")]
 use crate::host::{HostOp, Primitive, apply, tensor};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use crate::kernels::end::End;
 use crate::{
     host::{constant, slice},
     lanes::{exp, vectorized},
     quant::{Input, Linear, is_cpu},
 };
 
-/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a CPU made where it is read, on a GPU the product writes it in the place of the
-/// gate. Not in a browser, where compiling a second kernel of this size would take megabytes of the engine's memory.
+/// `silu(gate) * up(x)`, `[tokens, d_ff]`; on a CPU made where it is read, on a GPU natively the product writes it in the
+/// place of the gate.
 pub(super) fn gated(up: &Linear, x: &Input, gate: Tensor<2>) -> Input {
     if is_cpu(&gate.device()) && !gate.device().is_autodiff() {
         return made_where_read(gate, up.read(x));
     }
-    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
     if let Some(weight) = up.on_gpu(x.numbers()) {
-        return Input::of(weight.multiply_gated(x.numbers().clone(), gate));
+        return Input::of(weight.multiply_onto(x.numbers().clone(), gate, End::Gated));
     }
     Input::of(swiglu(gate, up.read(x)))
 }
@@ -50,9 +52,9 @@ fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if is_cpu(&gate.device()) {
         return apply(SwiGlu, [gate, up]);
     }
-    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
     return crate::gpu::apply(super::rows_gpu::Gate, [gate, up]);
-    #[cfg(not(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32"))))]
+    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
     return burn::tensor::activation::silu(gate) * up;
 }
 

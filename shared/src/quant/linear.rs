@@ -9,6 +9,8 @@ use tracing::trace_span;
 
 #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
 use super::many_rows::many_rows;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use super::q4_weight::ENDS;
 use super::{
     Format,
     few_rows::{FEW, few_rows},
@@ -16,7 +18,7 @@ use super::{
     input::Input,
     integer_product,
 };
-#[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 use crate::gpu::matrix_units_pay;
 use crate::{team, weights::TensorBytes};
 
@@ -79,11 +81,12 @@ impl Linear {
         }
     }
 
-    /// The weight, if it is in blocks on a GPU and a kernel of ours may multiply `x` with it: there is no way back through those.
-    #[cfg(all(any(feature = "wgpu", feature = "cuda"), not(target_arch = "wasm32")))]
+    /// The weight, if it is in blocks on a GPU and a kernel of ours may multiply `x` with it and end in a gate or a sum: there is no
+    /// way back through those.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
     pub(crate) fn on_gpu(&self, x: &Tensor<2>) -> Option<&super::q4_weight::Q4Weight> {
         match &self.weight {
-            Weight::Q4(weight) if !x.device().is_autodiff() && !matrix_units_pay(x) => Some(weight),
+            Weight::Q4(weight) if ENDS && !x.device().is_autodiff() && !matrix_units_pay(x) => Some(weight),
             _ => None,
         }
     }

@@ -37,7 +37,7 @@ mod q4_weight;
 mod quantize;
 
 pub use blocks::{BLOCK, Format};
-pub(crate) use dense::times_transposed;
+pub(crate) use dense::{plus_times_transposed, times_transposed};
 #[cfg(test)]
 pub(crate) use host_product::tests::weight as some_weight;
 pub use input::Input;

@@ -8,11 +8,10 @@ use burn_cubecl::{CubeBackend, kernel::into_contiguous, tensor::CubeTensor};
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::BLOCK;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::gpu::exclusive;
 use crate::{
-    gpu::{computes_widely, cube_numbers, cube_tensor, cubes, numbers, room},
+    gpu::{computes_widely, cube_numbers, cube_tensor, cubes, exclusive, numbers, room},
     kernels::{
+        end::End,
         q4_expand::q4_expand,
         q4_product::{OUTPUTS, TOKENS, WORDS, q4_product},
         q4_tiles::{ACROSS, Tile, q4_tiles},
@@ -25,6 +24,10 @@ const CUBE: (usize, usize) = (16, 4);
 /// How a GPU that computes widely shares a product among its units: 17 ms for the 575 tokens of a ranking on an H100 through Vulkan,
 /// as other shapes took 17 to 24.
 const TILE: Tile = Tile { down: 16, tokens: 4, outputs: 8, shares: 2 };
+
+/// Whether products end in a gate or a sum. Not in a browser, whose engine has no more than 64 MiB for the longer kernel to be
+/// compiled in.
+pub(crate) const ENDS: bool = cfg!(not(target_arch = "wasm32"));
 
 /// A weight `[d_out, d_in]` as blocks in device memory.
 #[derive(Clone, Debug)]
@@ -51,19 +54,18 @@ impl Q4Weight {
         let x = cube_tensor(x);
         let out = room(&x, [x.meta.shape()[0], self.d_out]);
         let tile = computes_widely(&x).then_some(TILE);
-        self.product(x, out, false, tile)
+        self.product(x, out, End::Product, tile)
     }
 
-    /// The same times `silu(gate)`, `[tokens, d_out]`, in whose place it is written.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn multiply_gated(&self, x: Tensor<2>, gate: Tensor<2>) -> Tensor<2> {
+    /// The same and `before`, `[tokens, d_out]`, in whose place it is written.
+    pub fn multiply_onto(&self, x: Tensor<2>, before: Tensor<2>, end: End) -> Tensor<2> {
         let x = cube_tensor(x);
         let tile = computes_widely(&x).then_some(TILE);
-        self.product(x, exclusive(gate), true, tile)
+        self.product(x, exclusive(before), end, tile)
     }
 
     /// In tiles, or where there is none, a few results a unit.
-    fn product(&self, x: CubeTensor, out: CubeTensor, gated: bool, tile: Option<Tile>) -> Tensor<2> {
+    fn product(&self, x: CubeTensor, out: CubeTensor, end: End, tile: Option<Tile>) -> Tensor<2> {
         let x = into_contiguous(x);
         let tokens = x.meta.shape()[0];
         let words = cube_numbers(&self.words);
@@ -72,14 +74,16 @@ impl Q4Weight {
         };
         let (client, [x, words, to]) =
             (out.client.clone(), [x, words, out.clone()].map(CubeTensor::into_tensor_arg));
-        let (rows, d_out, blocks) = (tokens as u32, self.d_out as u32, self.d_in / BLOCK);
+        let (rows, d_out, blocks) = (tokens as u32, self.d_out as u32, (self.d_in / BLOCK) as u32);
+        debug_assert!(ENDS || end == End::Product);
+        let end = end as u32;
         // Sizes are checked in `upload` and `Linear::forward`; the kernels clamp rows at the ragged edge.
         if let Some(tile) = tile {
             let count = cubes(tile.size());
             let units = CubeDim::new_3d(ACROSS as u32, tile.down as u32, tile.shares as u32);
             unsafe {
                 q4_tiles::launch_unchecked(
-                    &client, count, units, 4, x, words, to, rows, d_out, blocks, gated, tile,
+                    &client, count, units, 4, x, words, to, rows, d_out, blocks, end, ENDS, tile,
                 );
             }
         } else {
@@ -87,7 +91,7 @@ impl Q4Weight {
                 (cubes((TOKENS * CUBE.1, OUTPUTS * CUBE.0)), CubeDim::new_2d(CUBE.0 as u32, CUBE.1 as u32));
             unsafe {
                 q4_product::launch_unchecked(
-                    &client, count, units, 4, x, words, to, rows, d_out, blocks, gated,
+                    &client, count, units, 4, x, words, to, rows, d_out, blocks, end, ENDS,
                 );
             }
         }
@@ -129,19 +133,22 @@ mod tests {
     };
 
     #[test]
-    fn the_gate_is_the_end_of_a_product_and_nobody_elses_numbers_change() {
+    fn gate_and_sum_are_the_end_of_a_product_and_nobody_elses_numbers_change() {
         let Ok(gpu) = Device::wgpu_options().init() else { return };
         let (cpu, shape) = (Device::flex(), [130, 64]);
         let weight = weight(Format::Q4_1, shape);
         // Gates far beyond what an exponential holds.
         let (x, gate) = (wave([9, 64], &cpu), wave([9, 130], &cpu).mul_scalar(200.0));
-        let expected = (silu(gate.clone()) * product(&x, &weight)).into_data();
+        let alone = product(&x, &weight);
+        let ends = [(End::Gated, silu(gate.clone()) * alone.clone()), (End::Sum, gate.clone() + alone)];
         let on_gpu = Q4Weight::upload(weight.bytes(), shape, &gpu);
-        for tile in [None, Some(TILE)] {
+        for (tile, (end, expected)) in
+            [None, Some(TILE)].into_iter().flat_map(|tile| ends.clone().map(|end| (tile, end)))
+        {
             let there = Tensor::<2>::from_data(gate.to_data(), &gpu);
             let also = there.clone();
             let x = cube_tensor(Tensor::<2>::from_data(x.to_data(), &gpu));
-            close(on_gpu.product(x, exclusive(there), true, tile), &expected);
+            close(on_gpu.product(x, exclusive(there), end, tile), &expected.into_data());
             assert_eq!(also.into_data(), gate.to_data());
         }
     }
@@ -162,7 +169,7 @@ mod tests {
                 let x = cube_tensor(Tensor::<2>::from_data(x.into_data(), &gpu));
                 let out = room(&x, [tokens, shape[0]]);
                 let on_gpu = Q4Weight::upload(weight.bytes(), shape, &gpu);
-                close(on_gpu.product(x, out, false, Some(tile)), &expected);
+                close(on_gpu.product(x, out, End::Product, Some(tile)), &expected);
             }
         }
     }
