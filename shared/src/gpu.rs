@@ -66,7 +66,7 @@ const MANY: usize = 1024;
 /// Whether `x`, without autodiff, is on a GPU with units that multiply matrices of 32-bit floats and has so many rows that they
 /// make up for writing quantized weights out in numbers, or scores of what is not seen. In a browser GPUs do not show such units.
 pub(crate) fn matrix_units_pay<const D: usize>(x: &Tensor<D>) -> bool {
-    if cfg!(target_arch = "wasm32") || x.dims()[0] < MANY {
+    if x.dims()[0] < MANY {
         return false;
     }
     let x = cube_tensor(x.clone());

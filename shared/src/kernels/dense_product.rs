@@ -34,5 +34,5 @@ pub fn dense_product<N: Size>(
     for lane in 0..lanes {
         sum += sums.extract(lane);
     }
-    ended(sum * scale, out, token * d_out + row, end);
+    ended(sum * scale, out, token * d_out + row, end, true);
 }

@@ -1,7 +1,6 @@
 //! How a product ends: what it makes of the number that lies where it is written.
 //!
-//! Chosen at run time, so that one kernel serves all: each is compiled before a model's first answer, in a browser in the engine's
-//! own memory.
+//! Chosen at run time, so that one kernel serves all: each is compiled before a model's first answer.
 
 use cubecl::prelude::*;
 
@@ -19,14 +18,16 @@ pub enum End {
     Gated,
 }
 
-/// Writes a product to `out[at]`; `end` is an [`End`].
+/// Writes a product to `out[at]`; `end` is an [`End`], and [`End::Product`] if there are no `ends`.
 #[cube]
-pub(super) fn ended(product: f32, out: &mut Tensor<f32>, at: usize, end: u32) {
+pub(super) fn ended(product: f32, out: &mut Tensor<f32>, at: usize, end: u32, #[comptime] ends: bool) {
     let mut number = product;
-    if end == comptime![End::Sum as u32] {
-        number += out[at];
-    } else if end == comptime![End::Gated as u32] {
-        number *= silu(out[at]);
+    if comptime![ends] {
+        if end == comptime![End::Sum as u32] {
+            number += out[at];
+        } else if end == comptime![End::Gated as u32] {
+            number *= silu(out[at]);
+        }
     }
     out[at] = number;
 }

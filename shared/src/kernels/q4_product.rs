@@ -93,12 +93,7 @@ pub fn q4_product<N: Size>(
         for o in 0..OUTPUTS {
             if first_token + t < tokens && first_output + o < outputs {
                 let at = (first_token + t) * outputs + first_output + o;
-                let product = sums[t * OUTPUTS + o];
-                if comptime![ends] {
-                    ended(product, out, at, end);
-                } else {
-                    out[at] = product;
-                }
+                ended(sums[t * OUTPUTS + o], out, at, end, ends);
             }
         }
     }

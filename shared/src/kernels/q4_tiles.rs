@@ -217,12 +217,7 @@ pub fn q4_tiles<N: Size>(
                 let output = first_output + across + o * ACROSS;
                 if token < tokens && output < outputs {
                     let at = token * outputs + output;
-                    let product = sums[t * tile.outputs + o];
-                    if comptime![ends] {
-                        ended(product, out, at, end);
-                    } else {
-                        out[at] = product;
-                    }
+                    ended(sums[t * tile.outputs + o], out, at, end, ends);
                 }
             }
         }

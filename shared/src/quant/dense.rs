@@ -27,7 +27,7 @@ pub(crate) fn plus_times_transposed(y: Tensor<2>, x: Tensor<2>, w: Tensor<2>, sc
     if has_kernel(&x) {
         return on_gpu::product(Some(y), x, w, scale);
     }
-    y + x.matmul(w.transpose()) * scale
+    y + times_transposed(x, w) * scale
 }
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

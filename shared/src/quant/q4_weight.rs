@@ -57,7 +57,7 @@ impl Q4Weight {
         self.product(x, out, End::Product, tile)
     }
 
-    /// The same and `before`, `[tokens, d_out]`, in whose place it is written.
+    /// The same and `before`, `[tokens, d_out]`, joined as `end` says and written in the place of `before`.
     pub fn multiply_onto(&self, x: Tensor<2>, before: Tensor<2>, end: End) -> Tensor<2> {
         let x = cube_tensor(x);
         let tile = computes_widely(&x).then_some(TILE);
